@@ -1,0 +1,108 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Modules and what each may need are drawn in docs/ARCHITECTURE.md; the arrows there are the
+// `dependencies` below, so an arrow in the wrong direction does not build.
+
+/// Settings every Swift target of this package is built with.
+let house: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableExperimentalFeature("Lifetimes"),
+    .treatAllWarnings(as: .error),
+]
+
+let argumentParser = Target.Dependency.product(
+    name: "ArgumentParser", package: "swift-argument-parser")
+let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
+let package = Package(
+    name: "hubfs",
+    products: [
+        .executable(name: "hubfs", targets: ["hubfs"]),
+        .executable(name: "localhub", targets: ["localhub"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
+        .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+    ],
+    targets: [
+        // The edges: C libraries and the kernel.
+        .target(name: "CLinux"),
+        .systemLibrary(name: "CFuse", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
+        .systemLibrary(
+            name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+
+        // The product, from the bottom up.
+        .target(
+            name: "Platform", dependencies: ["CLinux", system, collections],
+            swiftSettings: house),
+        .target(
+            name: "HTTPTransport", dependencies: ["CCurl", "Platform", logging],
+            swiftSettings: house),
+        .target(
+            name: "HubClient", dependencies: ["HTTPTransport", "Platform", crypto, logging],
+            swiftSettings: house),
+        .target(
+            name: "RepoCache",
+            dependencies: ["HubClient", "Platform", grdb, crypto, collections, logging, system],
+            swiftSettings: house),
+        .target(
+            name: "FuseBridge", dependencies: ["CFuse", "CLinux", "Platform", logging, system],
+            swiftSettings: house),
+        .target(
+            name: "RepoFS",
+            dependencies: ["FuseBridge", "RepoCache", "HubClient", "Platform", logging, system],
+            swiftSettings: house),
+        .executableTarget(
+            name: "hubfs",
+            dependencies: [
+                "RepoFS", "HubClient", "RepoCache", "FuseBridge", "HTTPTransport", "Platform",
+                argumentParser, logging, system,
+            ],
+            swiftSettings: house),
+
+        // A Hub in a folder. The product never imports it.
+        .target(
+            name: "LocalHub", dependencies: [hummingbird, grdb, crypto, logging],
+            swiftSettings: house),
+        .executableTarget(
+            name: "localhub", dependencies: ["LocalHub", argumentParser, logging],
+            swiftSettings: house),
+
+        // Tests.
+        .target(
+            name: "TestSupport", dependencies: ["LocalHub", "Platform", "HubClient", system],
+            swiftSettings: house),
+        .testTarget(
+            name: "PlatformTests", dependencies: ["Platform", system], swiftSettings: house),
+        .testTarget(
+            name: "HTTPTransportTests", dependencies: ["HTTPTransport", "TestSupport"],
+            swiftSettings: house),
+        .testTarget(
+            name: "HubClientTests", dependencies: ["HubClient", "HTTPTransport", "TestSupport"],
+            swiftSettings: house),
+        .testTarget(
+            name: "RepoCacheTests", dependencies: ["RepoCache", "TestSupport", crypto],
+            swiftSettings: house),
+        .testTarget(
+            name: "RepoFSTests", dependencies: ["RepoFS", "FuseBridge", "TestSupport"],
+            swiftSettings: house),
+        .testTarget(
+            name: "LocalHubTests", dependencies: ["LocalHub", "TestSupport"], swiftSettings: house),
+        .testTarget(
+            name: "MountTests", dependencies: ["TestSupport", "Platform"], swiftSettings: house),
+    ]
+)

@@ -1,0 +1,4 @@
+#ifndef HUBFS_CCURL_SHIM_H
+#define HUBFS_CCURL_SHIM_H
+#include <curl/curl.h>
+#endif

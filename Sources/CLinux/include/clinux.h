@@ -1,0 +1,4 @@
+#ifndef HUBFS_CLINUX_H
+#define HUBFS_CLINUX_H
+#define _GNU_SOURCE 1
+#endif
