@@ -1,1 +1,33 @@
+#define _GNU_SOURCE 1
 #include "clinux.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(off_t) == 8, "hubfs needs 64-bit file offsets");
+
+uint64_t *hubfs_held_lock_ranks(void) {
+    static _Thread_local uint64_t ranks;
+    return &ranks;
+}
+
+void hubfs_set_thread_name(const char *name) {
+    (void)pthread_setname_np(pthread_self(), name);
+}
+
+int hubfs_fallocate(int fd, int mode, int64_t offset, int64_t length) {
+    return fallocate(fd, mode, offset, length);
+}
+
+int64_t hubfs_seek_data(int fd, int64_t offset) { return lseek(fd, offset, SEEK_DATA); }
+int64_t hubfs_seek_hole(int fd, int64_t offset) { return lseek(fd, offset, SEEK_HOLE); }
+
+int hubfs_ioctl_pointer(int fd, unsigned long request, void *argument) {
+    return ioctl(fd, request, argument);
+}
+
+uint32_t hubfs_major(uint64_t device) { return major(device); }
+uint32_t hubfs_minor(uint64_t device) { return minor(device); }

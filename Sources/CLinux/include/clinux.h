@@ -1,4 +1,34 @@
+// Linux calls that Swift cannot import: variadics, function-like macros, and what Glibc hides
+// behind _GNU_SOURCE. No logic; each wrapper says why it is here. System headers stay out of this
+// file, or their types would exist twice in Swift: here and in Glibc.
 #ifndef HUBFS_CLINUX_H
 #define HUBFS_CLINUX_H
-#define _GNU_SOURCE 1
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// Ranks of the locks this thread holds, one bit each. Swift has no thread-local variables.
+uint64_t *_Nonnull hubfs_held_lock_ranks(void);
+
+/// pthread_setname_np for the calling thread; hidden behind _GNU_SOURCE. 15 characters count.
+void hubfs_set_thread_name(const char *_Nonnull name);
+
+/// fallocate; hidden behind _GNU_SOURCE. Answers -1 and sets errno.
+int hubfs_fallocate(int fd, int mode, int64_t offset, int64_t length);
+
+/// lseek with SEEK_DATA or SEEK_HOLE; the constants are hidden behind _GNU_SOURCE.
+int64_t hubfs_seek_data(int fd, int64_t offset);
+int64_t hubfs_seek_hole(int fd, int64_t offset);
+
+/// ioctl is variadic.
+int hubfs_ioctl_pointer(int fd, unsigned long request, void *_Nullable argument);
+
+/// major and minor are function-like macros.
+uint32_t hubfs_major(uint64_t device);
+uint32_t hubfs_minor(uint64_t device);
+
+/// CRC32C (Castagnoli) of `count` bytes, continued from `crc`; 0 starts. Written in C for the
+/// processor's CRC32 instruction, which Swift offers no intrinsic for.
+uint32_t hubfs_crc32c(uint32_t crc, const void *_Nullable bytes, size_t count);
+
 #endif
