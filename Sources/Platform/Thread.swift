@@ -32,6 +32,11 @@ package final class Thread: @unchecked Sendable {
         precondition(status == 0, "no thread could be started: errno \(status)")
     }
 
+    /// Sends a signal to this thread, to get it out of a system call. Not after `join`.
+    package func send(signal: Int32) {
+        pthread_kill(handle, signal)
+    }
+
     /// Waits for the thread's end. Call at most once, from another thread.
     package func join() {
         pthread_join(handle, nil)

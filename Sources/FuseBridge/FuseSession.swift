@@ -1,0 +1,141 @@
+import CFuse
+import Glibc
+package import Logging
+import Platform
+
+/// One mount: the connection to the kernel and the threads that serve it.
+///
+/// `init` -> `mount` -> `run`, once each and in this order; `stop` may come at any time.
+///
+/// `@unchecked Sendable`: `session` is written in `init` only and freed in `deinit`, when no
+/// thread is left; libfuse's session calls used here may come from any thread.
+package final class FuseSession: @unchecked Sendable {
+    let fileSystem: any FileSystem
+    let channel = KernelChannel()
+    private let options: SessionOptions
+    private let logger: Logger
+    private var session: OpaquePointer!
+    private let service = Monitor(Service())
+
+    private struct Service {
+        /// Threads in `serve`.
+        var servingCount = 0
+        /// True once `run` has to end: `stop` was called, or the kernel has let go of the mount.
+        var isStopping = false
+    }
+
+    /// - Throws: `FuseError.sessionRefused`.
+    package init(
+        fileSystem: any FileSystem, options: SessionOptions, logger: Logger
+    ) throws(FuseError) {
+        self.fileSystem = fileSystem
+        self.options = options
+        self.logger = logger
+        var operations = makeTrampolines()
+        let words = ["hubfs", "-o", options.mountOptions]
+        var argv = words.map { strdup($0) }
+        defer { for word in argv { free(word) } }
+        let userdata = Unmanaged.passUnretained(self).toOpaque()
+        session = argv.withUnsafeMutableBufferPointer { argv in
+            var args = fuse_args(argc: Int32(argv.count), argv: argv.baseAddress, allocated: 0)
+            return fuse_session_new(
+                &args, &operations, MemoryLayout<fuse_lowlevel_ops>.size, userdata)
+        }
+        if session == nil { throw .sessionRefused }
+    }
+
+    deinit {
+        if let session { fuse_session_destroy(session) }
+    }
+
+    /// Mounts at `path`. Requests wait in the kernel until `run`.
+    ///
+    /// - Throws: `FuseError.mountFailed`; libfuse or fusermount3 says why on stderr.
+    package func mount(at path: String) throws(FuseError) {
+        guard fuse_session_mount(session, path) == 0 else { throw .mountFailed(path: path) }
+    }
+
+    /// Serves the mount until it is unmounted or `stop` is called; then detaches it.
+    ///
+    /// Every parked request must be answered by then or within two seconds; the connection is cut
+    /// afterwards, so that nobody waits for ever.
+    ///
+    /// - Parameter willEnd: Runs when no new request will come: the place to end all that parks.
+    package func run(willEnd: () -> Void) {
+        WakeSignal.install()
+        service.update { $0.servingCount = options.threadCount }
+        let threads = (0..<options.threadCount).map { index in
+            Thread(name: "hubfs-fuse-\(index)") { [self] in serve() }
+        }
+        service.wait { $0.isStopping ? () : nil }
+        endThreads(threads)
+        willEnd()
+        waitForParked()
+        channel.close()
+        fuse_session_unmount(session)
+    }
+
+    /// Ends `run` soon, whatever still uses the mount: those users get ENOTCONN.
+    package func stop() {
+        fuse_session_exit(session)
+        service.update { $0.isStopping = true }
+    }
+
+    /// Sends the notification, unless the session is ending. `Notifier` calls it from its thread.
+    func notifyInvalidPages(of node: NodeID) {
+        if service.update({ $0.isStopping }) { return }
+        // ENOENT says that the kernel had forgotten the node: nothing was cached.
+        fuse_lowlevel_notify_inval_inode(session, fuse_ino_t(node.number), 0, 0)
+    }
+
+    /// The body of each session thread: takes requests until the session ends.
+    private func serve() {
+        var buffer = fuse_buf()
+        defer { free(buffer.mem) }
+        while fuse_session_exited(session) == 0 {
+            let count = fuse_session_receive_buf(session, &buffer)
+            // EINTR is a wake-up call: the loop's condition decides.
+            if count == -EINTR || count == -EAGAIN { continue }
+            guard count > 0 else {
+                if count < 0 { logger.error("reading requests failed: errno \(-count)") }
+                break
+            }
+            fuse_session_process_buf(session, &buffer)
+        }
+        stop()
+        service.update { $0.servingCount -= 1 }
+    }
+
+    /// Gets the threads out of read(2). A signal that comes just before the call is lost, so it is
+    /// sent again until all have gone.
+    private func endThreads(_ threads: [Thread]) {
+        while true {
+            for thread in threads { thread.send(signal: WakeSignal.number) }
+            let next = MonotonicInstant.now.advanced(bySeconds: 0.01)
+            let ended: Void? = service.wait(until: next) { $0.servingCount == 0 ? () : nil }
+            if ended != nil { break }
+        }
+        for thread in threads { thread.join() }
+    }
+
+    private func waitForParked() {
+        let deadline = MonotonicInstant.now.advanced(bySeconds: 2)
+        while channel.parkedCount > 0, MonotonicInstant.now < deadline {
+            usleep(2000)
+        }
+        let left = channel.parkedCount
+        if left > 0 { logger.error("\(left) requests were never answered; the connection is cut") }
+    }
+}
+
+/// The signal that gets a session thread out of read(2).
+private enum WakeSignal {
+    static let number = SIGURG
+
+    /// Sets a handler that does nothing, without SA_RESTART, so that the call ends with EINTR.
+    static func install() {
+        var action = sigaction()
+        action.__sigaction_handler.sa_handler = { _ in }
+        sigaction(number, &action, nil)
+    }
+}
