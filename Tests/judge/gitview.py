@@ -51,7 +51,7 @@ class GitView:
         done = subprocess.run(
             ["git", "--git-dir", str(self.path), *arguments],
             input=stdin, capture_output=True, timeout=60, env={**os.environ, **environment},
-        )  # fmt: skip
+        )
         assert done.returncode == 0, f"git {arguments}: {done.stderr.decode()}"
         return done.stdout
 

@@ -52,7 +52,7 @@ class LocalHub:
                     "--ready-file", ready,
                 ],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
+            )
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while not ready.exists():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -85,7 +85,7 @@ class LocalHub:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_SECONDS,
             stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        )
         if check and done.returncode != 0:
             raise RuntimeError(f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done
@@ -98,3 +98,37 @@ class LocalHub:
         match = re.search(r"\bhf_\w+", done.stdout)
         assert match, f"no token in {done.stdout!r}"
         return match.group()
+
+    # Counters and faults of the running server.
+
+    def stats(self) -> dict:
+        """All counters; see docs/LOCALHUB.md for their names."""
+        return json.loads(self.run("stats", "--root", self.root, "--json").stdout)
+
+    def reset_stats(self) -> None:
+        """Sets every counter to zero."""
+        self.run("stats", "--root", self.root, "--reset")
+
+    def bytes_sent(self, *classes: str) -> int:
+        """Bytes of bodies sent since the reset, in these classes of traffic or in all."""
+        return self._sum("bytesSent", classes)
+
+    def bytes_received(self, *classes: str) -> int:
+        """Bytes of bodies received since the reset, in these classes of traffic or in all."""
+        return self._sum("bytesReceived", classes)
+
+    def requests(self, *classes: str) -> int:
+        """Requests since the reset, in these classes of traffic or in all."""
+        return self._sum("requests", classes)
+
+    def _sum(self, field: str, classes: tuple[str, ...]) -> int:
+        tallies = self.stats()["classes"]
+        return sum(tallies[name][field] for name in classes or tallies)
+
+    def add_fault(self, kind: str, *options: object) -> None:
+        """Makes something go wrong from the next request on."""
+        self.run("fault", "add", "--root", self.root, kind, *options)
+
+    def clear_faults(self) -> None:
+        """Nothing goes wrong any more."""
+        self.run("fault", "clear", "--root", self.root)

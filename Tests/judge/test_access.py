@@ -148,7 +148,7 @@ WRITES = {
                    "objects": [{"oid": "0" * 64, "size": 1}]}),
     "commit": ("POST", "{api}/commit/main", {"summary": "x", "files": []}),
     "branch": ("POST", "{api}/branch/x", {}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())

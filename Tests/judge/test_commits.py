@@ -59,7 +59,7 @@ def test_copying_an_lfs_file_moves_no_bytes(api, repo, add, hub):
     api.create_commit(
         repo.id, [CommitOperationCopy("a.bin", "copies/b.bin")], commit_message="Copy"
     )
-    assert hub.stats_bytes_received() + hub.stats_bytes_sent() < 100_000
+    assert hub.bytes_received() + hub.bytes_sent() < 100_000
     assert repo.git.blob("copies/b.bin") == repo.git.blob("a.bin")
     assert open(api.hf_hub_download(repo.id, "copies/b.bin"), "rb").read() == data
 
@@ -187,7 +187,7 @@ def test_a_commit_as_one_json_object(repo, write_token):
             "files": [{"path": "a.txt", "content": "plain, not base64", "encoding": "utf-8"},
                       {"path": "b.txt", "content": "YmFzZTY0", "encoding": "base64"}],
         },
-    )  # fmt: skip
+    )
     assert answer.status == 200
     assert answer.json()["commitOid"] == repo.git.rev()
     assert answer.json()["success"] is True
@@ -198,7 +198,7 @@ def test_a_commit_as_one_json_object(repo, write_token):
     answer = wire.request(
         "POST", f"{repo.api_url}/commit/main", token=write_token,
         json_body={"summary": "Delete", "deletedEntries": [{"path": "a.txt"}]},
-    )  # fmt: skip
+    )
     assert answer.status == 200
     assert repo.git.files() == {".gitattributes", "b.txt"}
 
@@ -208,7 +208,7 @@ def test_deleted_entry_takes_files_and_folders(repo, add, write_token):
     answer = wire.commit(
         repo.api_url, write_token,
         ("deletedEntry", {"path": "a.txt"}), ("deletedEntry", {"path": "d"}),
-    )  # fmt: skip
+    )
     assert answer.status == 200
     assert repo.git.files() == {".gitattributes", "c.txt"}
 
@@ -216,7 +216,7 @@ def test_deleted_entry_takes_files_and_folders(repo, add, write_token):
 BAD_PATHS = [
     "", "/absolute", "../outside", "a/../b", "a//b", "./a", "a/.", "back\\slash", ".git/config",
     "sub/.git/hooks/x", "a" * 1001,
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("path", BAD_PATHS, ids=[path[:20] or "empty" for path in BAD_PATHS])

@@ -58,7 +58,7 @@ def test_a_second_download_fetches_no_bytes(api, sample, tmp_path, hub):
     first = api.hf_hub_download(sample.id, "data/large.bin", cache_dir=tmp_path)
     hub.reset_stats()
     assert api.hf_hub_download(sample.id, "data/large.bin", cache_dir=tmp_path) == first
-    assert hub.stats_requests("cdn") == 0
+    assert hub.requests("cdn") == 0
 
 
 def test_into_a_local_folder(api, sample, tmp_path):

@@ -135,4 +135,4 @@ def test_writing_moving_and_removing(fs, sample):
     fs.rm(f"{root}/data", recursive=True)
     assert sample.git.files() == {
         ".gitattributes", "config.json", "empty.txt", "written/new.txt", "moved.bin", "copy.json",
-    }  # fmt: skip
+    }

@@ -12,7 +12,10 @@ FILES = {
     "model.safetensors": noise(300_000, seed=1),
     "sub/notes.txt": b"notes\n",
     "sub/empty": b"",
+    "sub/odd": b"\0binary",
 }
+
+LFS_FILES = {"model.safetensors", "sub/odd"}
 
 
 @pytest.fixture
@@ -24,25 +27,26 @@ def folder(tmp_path):
     return tmp_path / "model"
 
 
-def assert_holds_files(git) -> None:
+def assert_holds_files(git, scratch) -> None:
     assert git.files() == {".gitattributes", *FILES}
     for path, data in FILES.items():
-        stored = pointer_text(data) if path.endswith(".safetensors") else data
-        assert git.blob(path) == stored
+        assert git.blob(path) == (pointer_text(data) if path in LFS_FILES else data)
+        expected = "lfs" if path in LFS_FILES else "unspecified"
+        assert git.attribute("filter", path, scratch) == expected
     git.fsck()
 
 
 def test_import_makes_a_repo_of_a_folder(hub, api, git_view, folder, tmp_path):
     hub.run("import", "--root", hub.root, "lab/imported", folder)
-    assert_holds_files(git_view("lab/imported"))
+    assert_holds_files(git_view("lab/imported"), tmp_path)
     fetched = api.snapshot_download("lab/imported", cache_dir=tmp_path / "cache")
     for path, data in FILES.items():
         assert open(f"{fetched}/{path}", "rb").read() == data
 
 
-def test_import_options(hub, api, anonymous, git_view, folder):
+def test_import_options(hub, api, anonymous, git_view, folder, tmp_path):
     hub.run("import", "--root", hub.root, "lab/set", folder, "--type", "dataset", "--private")
-    assert_holds_files(git_view("lab/set", "dataset"))
+    assert_holds_files(git_view("lab/set", "dataset"), tmp_path)
     assert api.repo_info("lab/set", repo_type="dataset").private is True
     assert not anonymous.repo_exists("lab/set", repo_type="dataset")
     hub.run("import", "--root", hub.root, "lab/gate", folder, "--gated")

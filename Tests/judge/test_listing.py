@@ -157,7 +157,7 @@ def test_paths_info_takes_json(sample):
     answer = wire.request(
         "POST", f"{sample.api_url}/paths-info/main",
         json_body={"paths": ["config.json", "weights", "never-made"], "expand": False},
-    )  # fmt: skip
+    )
     assert answer.status == 200
     tree = sample.git.tree()
     assert {item["path"]: (item["type"], item["oid"]) for item in answer.json()} == {

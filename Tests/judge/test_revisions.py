@@ -100,7 +100,7 @@ def history(repo, add):
 SPELLINGS = [
     "{commit}", "{commit:.7}", "{commit:.12}", "dev/line", "v1.0", "refs/pr/7",
     "refs/convert/parquet", "refs/heads/dev/line", "refs/tags/v1.0",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
@@ -138,7 +138,7 @@ def test_commits_are_gits_log(api, repo, add):
         add(
             repo, {"a.txt": b"%d" % number}, message=f"Commit {number}",
             commit_description=f"Because of {number}.\n\nAnd more.",
-        )  # fmt: skip
+        )
     commits = api.list_repo_commits(repo.id)
     log = repo.git.log()
     assert [entry.commit_id for entry in commits] == [entry.oid for entry in log]

@@ -83,7 +83,7 @@ def test_raw_shows_what_git_holds(sample):
 RANGES = [
     ("bytes=0-0", 0, 1), ("bytes=10-19", 10, 20), ("bytes=8990-", 8990, None), ("bytes=-7", -7, None),
     ("bytes=0-", 0, None), ("bytes=5-99999999", 5, None), ("bytes=-99999999", 0, None),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("spelling", "start", "end"), RANGES)
@@ -161,7 +161,7 @@ NOTHING_THERE = [
     "/api", "/api/never", "/api/models/lab/wire/never", "/api/never/lab/wire", "/lab/wire/never/main/x",
     "/api/models/lab/wire/xet-read-token/main", "/api/resolve-cache/models/lab/wire/main",
     "/api/agent-harnesses", "/..%2f..%2fhub.sqlite", "/models/lab/wire.git/HEAD",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("path", NOTHING_THERE)
@@ -210,7 +210,7 @@ def test_an_upload_broken_off_leaves_nothing(sample, hub, write_token):
     batch = {
         "operation": "upload", "transfers": ["basic"], "hash_algo": "sha256",
         "objects": [{"oid": sha256(data), "size": len(data)}],
-    }  # fmt: skip
+    }
     url = f"{sample.web_url}.git/info/lfs/objects/batch"
     offered = wire.request("POST", url, token=write_token, json_body=batch).json()["objects"][0]
     href = urlsplit(offered["actions"]["upload"]["href"])
@@ -222,7 +222,7 @@ def test_an_upload_broken_off_leaves_nothing(sample, hub, write_token):
     verify = wire.request(
         "POST", f"{sample.web_url}.git/info/lfs/verify", token=write_token,
         json_body={"oid": sha256(data), "size": len(data)},
-    )  # fmt: skip
+    )
     assert verify.status == 404
 
 

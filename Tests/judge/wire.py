@@ -87,7 +87,7 @@ def commit_body(api_url: str, token: str | None, body: bytes, *, revision: str =
     return request(
         "POST", f"{api_url}/commit/{revision}", token=token, body=body,
         headers={"Content-Type": "application/x-ndjson"},
-    )  # fmt: skip
+    )
 
 
 def inline_file(path: str, data: bytes = b"x") -> tuple[str, dict]:
