@@ -50,7 +50,10 @@ class GitView:
         """The output of one git command."""
         done = subprocess.run(
             ["git", "--git-dir", str(self.path), *arguments],
-            input=stdin, capture_output=True, timeout=60, env={**os.environ, **environment},
+            input=stdin,
+            capture_output=True,
+            timeout=60,
+            env={**os.environ, **environment},
         )
         assert done.returncode == 0, f"git {arguments}: {done.stderr.decode()}"
         return done.stdout

@@ -47,11 +47,20 @@ class LocalHub:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    binary(), "serve", "--root", self.root,
-                    "--listen", "127.0.0.1:0", "--cdn-listen", "localhost:0",
-                    "--ready-file", ready,
+                    binary(),
+                    "serve",
+                    "--root",
+                    self.root,
+                    "--listen",
+                    "127.0.0.1:0",
+                    "--cdn-listen",
+                    "localhost:0",
+                    "--ready-file",
+                    ready,
                 ],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while not ready.exists():
@@ -83,18 +92,21 @@ class LocalHub:
         """Runs one `localhub` command."""
         command = [str(binary()), *map(str, arguments)]
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_SECONDS,
+            command,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_TIMEOUT_SECONDS,
             stdin=subprocess.DEVNULL,
         )
         if check and done.returncode != 0:
-            raise RuntimeError(f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+            raise RuntimeError(
+                f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+            )
         return done
 
     def create_token(self, name: str, role: str) -> str:
         """A new token of this Hub."""
-        done = self.run(
-            "token", "create", "--root", self.root, "--name", name, "--role", role
-        )
+        done = self.run("token", "create", "--root", self.root, "--name", name, "--role", role)
         match = re.search(r"\bhf_\w+", done.stdout)
         assert match, f"no token in {done.stdout!r}"
         return match.group()

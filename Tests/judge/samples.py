@@ -33,7 +33,7 @@ def git_oid(data: bytes) -> str:
 
 def pointer_text(data: bytes) -> bytes:
     """The LFS pointer file that stands for these bytes in git."""
-    return (
-        b"version https://git-lfs.github.com/spec/v1\n"
-        b"oid sha256:%s\nsize %d\n" % (sha256(data).encode(), len(data))
+    return b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize %d\n" % (
+        sha256(data).encode(),
+        len(data),
     )

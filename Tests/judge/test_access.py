@@ -1,5 +1,7 @@
 """Who may see and change what: private and gated repos, read tokens, wrong tokens, no token."""
 
+from pathlib import Path
+
 import pytest
 import wire
 from huggingface_hub import CommitOperationAdd, HfApi
@@ -95,13 +97,13 @@ def test_a_gated_repo_shows_its_names_but_not_its_bytes(anonymous, gated, tmp_pa
         with pytest.raises(GatedRepoError) as refused:
             anonymous.hf_hub_download(gated.id, path, cache_dir=tmp_path)
         assert refused.value.response.status_code == 401
-    assert 401 == wire.request("GET", f"{gated.web_url}/resolve/main/a.txt").status
+    assert wire.request("GET", f"{gated.web_url}/resolve/main/a.txt").status == 401
 
 
 def test_members_of_the_namespace_read_a_gated_repo(api, gated, tmp_path):
     for path, data in FILES.items():
         local = api.hf_hub_download(gated.id, path, cache_dir=tmp_path)
-        assert open(local, "rb").read() == data
+        assert Path(local).read_bytes() == data
 
 
 def test_a_read_token_writes_nothing(reader, repo, add, git_view):
@@ -143,9 +145,11 @@ def test_without_a_token_nothing_is_written(anonymous, repo, git_view):
 
 WRITES = {
     "preupload": ("POST", "{api}/preupload/main", {"files": []}),
-    "lfs batch": ("POST", "{web}.git/info/lfs/objects/batch",
-                  {"operation": "upload", "transfers": ["basic"],
-                   "objects": [{"oid": "0" * 64, "size": 1}]}),
+    "lfs batch": (
+        "POST",
+        "{web}.git/info/lfs/objects/batch",
+        {"operation": "upload", "transfers": ["basic"], "objects": [{"oid": "0" * 64, "size": 1}]},
+    ),
     "commit": ("POST", "{api}/commit/main", {"summary": "x", "files": []}),
     "branch": ("POST", "{api}/branch/x", {}),
 }

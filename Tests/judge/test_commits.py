@@ -1,6 +1,7 @@
 """Commits: deletions, copies, parents, and several writers at once."""
 
 import threading
+from pathlib import Path
 
 import pytest
 import wire
@@ -61,7 +62,7 @@ def test_copying_an_lfs_file_moves_no_bytes(api, repo, add, hub):
     )
     assert hub.bytes_received() + hub.bytes_sent() < 100_000
     assert repo.git.blob("copies/b.bin") == repo.git.blob("a.bin")
-    assert open(api.hf_hub_download(repo.id, "copies/b.bin"), "rb").read() == data
+    assert Path(api.hf_hub_download(repo.id, "copies/b.bin")).read_bytes() == data
 
 
 def test_copying_a_regular_file(api, repo, add):
@@ -181,11 +182,16 @@ def _commit_in_parallel(repo, token: str, count: int, **header) -> list[int]:
 
 def test_a_commit_as_one_json_object(repo, write_token):
     answer = wire.request(
-        "POST", f"{repo.api_url}/commit/main", token=write_token,
+        "POST",
+        f"{repo.api_url}/commit/main",
+        token=write_token,
         json_body={
-            "summary": "As JSON", "description": "All in one.",
-            "files": [{"path": "a.txt", "content": "plain, not base64", "encoding": "utf-8"},
-                      {"path": "b.txt", "content": "YmFzZTY0", "encoding": "base64"}],
+            "summary": "As JSON",
+            "description": "All in one.",
+            "files": [
+                {"path": "a.txt", "content": "plain, not base64", "encoding": "utf-8"},
+                {"path": "b.txt", "content": "YmFzZTY0", "encoding": "base64"},
+            ],
         },
     )
     assert answer.status == 200
@@ -196,7 +202,9 @@ def test_a_commit_as_one_json_object(repo, write_token):
     assert (repo.git.log()[0].title, repo.git.log()[0].body) == ("As JSON", "All in one.")
 
     answer = wire.request(
-        "POST", f"{repo.api_url}/commit/main", token=write_token,
+        "POST",
+        f"{repo.api_url}/commit/main",
+        token=write_token,
         json_body={"summary": "Delete", "deletedEntries": [{"path": "a.txt"}]},
     )
     assert answer.status == 200
@@ -206,16 +214,27 @@ def test_a_commit_as_one_json_object(repo, write_token):
 def test_deleted_entry_takes_files_and_folders(repo, add, write_token):
     add(repo, {"a.txt": b"a", "d/b.txt": b"b", "c.txt": b"c"})
     answer = wire.commit(
-        repo.api_url, write_token,
-        ("deletedEntry", {"path": "a.txt"}), ("deletedEntry", {"path": "d"}),
+        repo.api_url,
+        write_token,
+        ("deletedEntry", {"path": "a.txt"}),
+        ("deletedEntry", {"path": "d"}),
     )
     assert answer.status == 200
     assert repo.git.files() == {".gitattributes", "c.txt"}
 
 
 BAD_PATHS = [
-    "", "/absolute", "../outside", "a/../b", "a//b", "./a", "a/.", "back\\slash", ".git/config",
-    "sub/.git/hooks/x", "a" * 1001,
+    "",
+    "/absolute",
+    "../outside",
+    "a/../b",
+    "a//b",
+    "./a",
+    "a/.",
+    "back\\slash",
+    ".git/config",
+    "sub/.git/hooks/x",
+    "a" * 1001,
 ]
 
 

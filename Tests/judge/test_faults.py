@@ -1,5 +1,7 @@
 """Faults on demand: each does what it says, seen with the official client and with git."""
 
+from pathlib import Path
+
 import client
 import pytest
 from huggingface_hub import CommitOperationAdd
@@ -26,8 +28,7 @@ def sample(repo, add):
 
 
 def download(api, repo, path: str, folder) -> bytes:
-    with open(api.hf_hub_download(repo.id, path, cache_dir=folder), "rb") as file:
-        return file.read()
+    return Path(api.hf_hub_download(repo.id, path, cache_dir=folder)).read_bytes()
 
 
 @pytest.mark.parametrize("fault", [["rate-limit", "--seconds", 0], ["status", 503]], ids=str)

@@ -134,5 +134,10 @@ def test_writing_moving_and_removing(fs, sample):
     assert sample.git.blob("copy.json") == SAMPLE["config.json"]
     fs.rm(f"{root}/data", recursive=True)
     assert sample.git.files() == {
-        ".gitattributes", "config.json", "empty.txt", "written/new.txt", "moved.bin", "copy.json",
+        ".gitattributes",
+        "config.json",
+        "empty.txt",
+        "written/new.txt",
+        "moved.bin",
+        "copy.json",
     }

@@ -1,6 +1,7 @@
 """The folder that is the Hub: import, git's tools on it, restarts, and its command line."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 from huggingface_hub import HfApi
@@ -41,7 +42,7 @@ def test_import_makes_a_repo_of_a_folder(hub, api, git_view, folder, tmp_path):
     assert_holds_files(git_view("lab/imported"), tmp_path)
     fetched = api.snapshot_download("lab/imported", cache_dir=tmp_path / "cache")
     for path, data in FILES.items():
-        assert open(f"{fetched}/{path}", "rb").read() == data
+        assert Path(f"{fetched}/{path}").read_bytes() == data
 
 
 def test_import_options(hub, api, anonymous, git_view, folder, tmp_path):
@@ -98,7 +99,7 @@ def test_a_restart_forgets_nothing(second_hub, tmp_path):
     assert api.repo_info("lab/kept").sha == commit.oid
     assert api.repo_info("lab/kept").private is True
     local = api.hf_hub_download("lab/kept", "a.bin", cache_dir=tmp_path / "cache")
-    assert open(local, "rb").read() == data
+    assert Path(local).read_bytes() == data
 
 
 def test_tokens_never_lie_about_in_the_folder(hub, api, write_token, repo):

@@ -155,7 +155,8 @@ def test_paths_info_takes_more_paths_than_one_form(api, wide):
 
 def test_paths_info_takes_json(sample):
     answer = wire.request(
-        "POST", f"{sample.api_url}/paths-info/main",
+        "POST",
+        f"{sample.api_url}/paths-info/main",
         json_body={"paths": ["config.json", "weights", "never-made"], "expand": False},
     )
     assert answer.status == 200

@@ -51,9 +51,9 @@ def test_git_has_them_as_they_are(odd):
 
 
 def test_listings_have_them_as_they_are(api, odd):
-    assert {
-        entry.path for entry in api.list_repo_tree("lab/odd-names", recursive=True)
-    } == set(odd.tree())
+    assert {entry.path for entry in api.list_repo_tree("lab/odd-names", recursive=True)} == set(
+        odd.tree()
+    )
     found = api.get_paths_info("lab/odd-names", sorted(odd.files()))
     tree = odd.tree()
     assert {entry.path: entry.blob_id for entry in found} == {

@@ -1,6 +1,7 @@
 """Branches, tags, pull request refs, commits by prefix, and history."""
 
 import datetime
+from pathlib import Path
 
 import pytest
 import wire
@@ -42,7 +43,7 @@ def test_a_commit_to_a_branch_leaves_main_alone(api, repo, add):
     commit = add(repo, {"a.txt": b"on the branch"}, revision="feat/x")
     assert repo.git.refs() == {"refs/heads/main": main, "refs/heads/feat/x": commit.oid}
     local = api.hf_hub_download(repo.id, "a.txt", revision="feat/x")
-    assert open(local, "rb").read() == b"on the branch"
+    assert Path(local).read_bytes() == b"on the branch"
     assert not api.file_exists(repo.id, "a.txt")
     assert api.repo_info(repo.id, revision="feat/x").sha == commit.oid
 
@@ -98,8 +99,15 @@ def history(repo, add):
 
 
 SPELLINGS = [
-    "{commit}", "{commit:.7}", "{commit:.12}", "dev/line", "v1.0", "refs/pr/7",
-    "refs/convert/parquet", "refs/heads/dev/line", "refs/tags/v1.0",
+    "{commit}",
+    "{commit:.7}",
+    "{commit:.12}",
+    "dev/line",
+    "v1.0",
+    "refs/pr/7",
+    "refs/convert/parquet",
+    "refs/heads/dev/line",
+    "refs/tags/v1.0",
 ]
 
 
@@ -111,7 +119,7 @@ def test_every_spelling_of_a_revision(api, history, tmp_path, spelling):
     [entry] = api.get_paths_info(repo.id, "a.txt", revision=revision)
     assert entry.blob_id == repo.git.tree(old)["a.txt"].oid
     local = api.hf_hub_download(repo.id, "a.txt", revision=revision, cache_dir=tmp_path)
-    assert open(local, "rb").read() == b"old"
+    assert Path(local).read_bytes() == b"old"
     assert f"/snapshots/{old}/" in local
     assert api.list_repo_commits(repo.id, revision=revision)[0].commit_id == old
 
@@ -136,7 +144,9 @@ def test_a_slash_in_a_revision_must_be_encoded(history):
 def test_commits_are_gits_log(api, repo, add):
     for number in range(3):
         add(
-            repo, {"a.txt": b"%d" % number}, message=f"Commit {number}",
+            repo,
+            {"a.txt": b"%d" % number},
+            message=f"Commit {number}",
             commit_description=f"Because of {number}.\n\nAnd more.",
         )
     commits = api.list_repo_commits(repo.id)

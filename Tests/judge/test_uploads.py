@@ -1,6 +1,7 @@
 """Uploads: what becomes a git blob, what becomes an LFS object, and what is left out."""
 
 import io
+from pathlib import Path
 
 import pytest
 import wire
@@ -12,8 +13,11 @@ from samples import INLINE_BYTES_MAX, MEBIBYTE, git_oid, noise, pointer_text, sh
 def test_a_small_text_file_is_a_git_blob(api, repo):
     before = repo.git.rev()
     commit = api.upload_file(
-        path_or_fileobj=b"hello\n", path_in_repo="notes/hello.txt", repo_id=repo.id,
-        commit_message="Say hello", commit_description="At some length.",
+        path_or_fileobj=b"hello\n",
+        path_in_repo="notes/hello.txt",
+        repo_id=repo.id,
+        commit_message="Say hello",
+        commit_description="At some length.",
     )
     newest = repo.git.log()[0]
     assert newest.oid == commit.oid == repo.git.rev()
@@ -39,7 +43,7 @@ def test_the_hubs_rule_sends_a_file_to_lfs(api, repo, tmp_path, path, data):
     source.write_bytes(data)
     api.upload_file(path_or_fileobj=source, path_in_repo=path, repo_id=repo.id)
     assert repo.git.blob(path) == pointer_text(data)
-    assert open(api.hf_hub_download(repo.id, path), "rb").read() == data
+    assert Path(api.hf_hub_download(repo.id, path)).read_bytes() == data
     assert repo.git.attribute("filter", path, tmp_path) == "lfs"
 
 
@@ -90,7 +94,7 @@ def test_a_folder_with_a_large_file_is_one_commit(api, repo, tmp_path):
         assert repo.git.blob(path) == stored
     fetched = api.snapshot_download(repo.id, local_dir=tmp_path / "fetched")
     for path, data in files.items():
-        assert open(f"{fetched}/{path}", "rb").read() == data
+        assert Path(f"{fetched}/{path}").read_bytes() == data
 
 
 def test_delete_patterns_of_a_folder_upload(api, repo, add, tmp_path):
@@ -106,7 +110,7 @@ def test_zero_byte_files_are_git_blobs_whatever_their_name(api, repo, add):
     add(repo, {"empty.txt": b"", "empty.safetensors": b""})
     for path in ("empty.txt", "empty.safetensors"):
         assert repo.git.tree()[path].oid == git_oid(b"")
-        assert open(api.hf_hub_download(repo.id, path), "rb").read() == b""
+        assert Path(api.hf_hub_download(repo.id, path)).read_bytes() == b""
 
 
 def test_uploading_what_is_there_makes_no_commit(api, repo, add):
@@ -126,7 +130,7 @@ def test_a_known_content_is_not_uploaded_twice(api, repo, add, hub):
     assert hub.bytes_received("lfs") < 100_000
     for path in ("first.bin", "second.bin"):
         assert repo.git.pointer(path).sha256 == sha256(data)
-        assert open(api.hf_hub_download(repo.id, path), "rb").read() == data
+        assert Path(api.hf_hub_download(repo.id, path)).read_bytes() == data
 
 
 def test_more_files_than_one_preupload_takes(repo, add):
@@ -180,13 +184,17 @@ def test_an_lfs_object_is_stored_only_if_its_bytes_match(repo, write_token):
 def _upload_url(repo, token: str, oid: str, size: int) -> str | None:
     """Asks the LFS batch endpoint where to put an object; None where it is stored already."""
     answer = wire.request(
-        "POST", f"{repo.web_url}.git/info/lfs/objects/batch", token=token,
+        "POST",
+        f"{repo.web_url}.git/info/lfs/objects/batch",
+        token=token,
         headers={
             "Accept": "application/vnd.git-lfs+json",
             "Content-Type": "application/vnd.git-lfs+json",
         },
         json_body={
-            "operation": "upload", "transfers": ["basic"], "hash_algo": "sha256",
+            "operation": "upload",
+            "transfers": ["basic"],
+            "hash_algo": "sha256",
             "objects": [{"oid": oid, "size": size}],
         },
     )

@@ -1,6 +1,7 @@
 """The HTTP below the client: redirects, ranges, validators, headers, and wrong requests."""
 
 import socket
+from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -81,8 +82,13 @@ def test_raw_shows_what_git_holds(sample):
 
 
 RANGES = [
-    ("bytes=0-0", 0, 1), ("bytes=10-19", 10, 20), ("bytes=8990-", 8990, None), ("bytes=-7", -7, None),
-    ("bytes=0-", 0, None), ("bytes=5-99999999", 5, None), ("bytes=-99999999", 0, None),
+    ("bytes=0-0", 0, 1),
+    ("bytes=10-19", 10, 20),
+    ("bytes=8990-", 8990, None),
+    ("bytes=-7", -7, None),
+    ("bytes=0-", 0, None),
+    ("bytes=5-99999999", 5, None),
+    ("bytes=-99999999", 0, None),
 ]
 
 
@@ -158,9 +164,16 @@ def test_every_answer_tells_the_quota(endpoint, sample, suffix, quota_class):
 
 
 NOTHING_THERE = [
-    "/api", "/api/never", "/api/models/lab/wire/never", "/api/never/lab/wire", "/lab/wire/never/main/x",
-    "/api/models/lab/wire/xet-read-token/main", "/api/resolve-cache/models/lab/wire/main",
-    "/api/agent-harnesses", "/..%2f..%2fhub.sqlite", "/models/lab/wire.git/HEAD",
+    "/api",
+    "/api/never",
+    "/api/models/lab/wire/never",
+    "/api/never/lab/wire",
+    "/lab/wire/never/main/x",
+    "/api/models/lab/wire/xet-read-token/main",
+    "/api/resolve-cache/models/lab/wire/main",
+    "/api/agent-harnesses",
+    "/..%2f..%2fhub.sqlite",
+    "/models/lab/wire.git/HEAD",
 ]
 
 
@@ -208,7 +221,9 @@ def test_wrong_bodies_are_refused(sample, write_token, path, body):
 def test_an_upload_broken_off_leaves_nothing(sample, hub, write_token):
     data = noise(100_000, seed=7)
     batch = {
-        "operation": "upload", "transfers": ["basic"], "hash_algo": "sha256",
+        "operation": "upload",
+        "transfers": ["basic"],
+        "hash_algo": "sha256",
         "objects": [{"oid": sha256(data), "size": len(data)}],
     }
     url = f"{sample.web_url}.git/info/lfs/objects/batch"
@@ -220,7 +235,9 @@ def test_an_upload_broken_off_leaves_nothing(sample, hub, write_token):
     again = wire.request("POST", url, token=write_token, json_body=batch).json()["objects"][0]
     assert "actions" in again
     verify = wire.request(
-        "POST", f"{sample.web_url}.git/info/lfs/verify", token=write_token,
+        "POST",
+        f"{sample.web_url}.git/info/lfs/verify",
+        token=write_token,
         json_body={"oid": sha256(data), "size": len(data)},
     )
     assert verify.status == 404
@@ -236,6 +253,6 @@ def test_a_renamed_letter_case_and_a_one_segment_id_redirect(api, endpoint, samp
         assert answer["Location"] == "/lab/wire/resolve/main/large.bin"
     assert api.model_info("wire").id == "lab/wire"
     local = api.hf_hub_download("wire", "large.bin", cache_dir=tmp_path)
-    assert open(local, "rb").read() == LARGE
+    assert Path(local).read_bytes() == LARGE
     [entry] = api.get_paths_info("wire", ["large.bin"])
     assert entry.lfs.sha256 == sha256(LARGE)

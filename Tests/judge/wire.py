@@ -76,7 +76,7 @@ def commit(
     summary: str = "A commit",
     **header: object,
 ) -> Answer:
-    """Commits as the client does: a header and then ("file", {"path": …}) and its like, a line each."""
+    """Commits as the client does, a line each: a header, then operations like `inline_file`."""
     lines = [{"key": "header", "value": {"summary": summary, "description": "", **header}}]
     lines += [{"key": key, "value": value} for key, value in operations]
     return commit_body(api_url, token, ndjson(*lines), revision=revision)
@@ -85,7 +85,10 @@ def commit(
 def commit_body(api_url: str, token: str | None, body: bytes, *, revision: str = "main") -> Answer:
     """Sends a commit whose body is given as it is."""
     return request(
-        "POST", f"{api_url}/commit/{revision}", token=token, body=body,
+        "POST",
+        f"{api_url}/commit/{revision}",
+        token=token,
+        body=body,
         headers={"Content-Type": "application/x-ndjson"},
     )
 
