@@ -1,0 +1,146 @@
+"""The `localhub` program as the judges see it: a process, its command line, and a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+START_TIMEOUT_SECONDS = 30
+COMMAND_TIMEOUT_SECONDS = 60
+
+
+def binary() -> Path:
+    """The program under judgement: $LOCALHUB_BIN, else this tree's debug build."""
+    return Path(os.environ.get("LOCALHUB_BIN", REPOSITORY / ".build/debug/localhub"))
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a running server listens: the Hub itself, and the host that hands out large files."""
+
+    endpoint: str
+    cdn: str
+    pid: int
+
+
+class LocalHub:
+    """One Hub in a folder. `start` and `stop` may follow each other any number of times."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.address: Address | None = None
+        self._process: subprocess.Popen | None = None
+        self._log = root.with_name(root.name + ".log")
+
+    def start(self) -> Address:
+        """Starts the server and waits until it has written its ready file."""
+        ready = self.root.with_name(self.root.name + ".ready")
+        ready.unlink(missing_ok=True)
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    binary(),
+                    "serve",
+                    "--root",
+                    self.root,
+                    "--listen",
+                    "127.0.0.1:0",
+                    "--cdn-listen",
+                    "localhost:0",
+                    "--ready-file",
+                    ready,
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while not ready.exists():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError(f"localhub did not start:\n{self.log()}")
+            time.sleep(0.02)
+        self.address = Address(**json.loads(ready.read_text()))
+        return self.address
+
+    def stop(self) -> int | None:
+        """Ends the server as a service manager would. Returns its exit status."""
+        process, self._process = self._process, None
+        if process is None:
+            return None
+        process.send_signal(signal.SIGTERM)
+        try:
+            return process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise RuntimeError(f"localhub did not end on SIGTERM:\n{self.log()}") from None
+
+    def log(self) -> str:
+        """What the server has written so far."""
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+    def run(self, *arguments: object, check: bool = True) -> subprocess.CompletedProcess:
+        """Runs one `localhub` command."""
+        command = [str(binary()), *map(str, arguments)]
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_TIMEOUT_SECONDS,
+            stdin=subprocess.DEVNULL,
+        )
+        if check and done.returncode != 0:
+            raise RuntimeError(
+                f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+            )
+        return done
+
+    def create_token(self, name: str, role: str) -> str:
+        """A new token of this Hub."""
+        done = self.run("token", "create", "--root", self.root, "--name", name, "--role", role)
+        match = re.search(r"\bhf_\w+", done.stdout)
+        assert match, f"no token in {done.stdout!r}"
+        return match.group()
+
+    # Counters and faults of the running server.
+
+    def stats(self) -> dict:
+        """All counters; see docs/LOCALHUB.md for their names."""
+        return json.loads(self.run("stats", "--root", self.root, "--json").stdout)
+
+    def reset_stats(self) -> None:
+        """Sets every counter to zero."""
+        self.run("stats", "--root", self.root, "--reset")
+
+    def bytes_sent(self, *classes: str) -> int:
+        """Bytes of bodies sent since the reset, in these classes of traffic or in all."""
+        return self._sum("bytesSent", classes)
+
+    def bytes_received(self, *classes: str) -> int:
+        """Bytes of bodies received since the reset, in these classes of traffic or in all."""
+        return self._sum("bytesReceived", classes)
+
+    def requests(self, *classes: str) -> int:
+        """Requests since the reset, in these classes of traffic or in all."""
+        return self._sum("requests", classes)
+
+    def _sum(self, field: str, classes: tuple[str, ...]) -> int:
+        tallies = self.stats()["classes"]
+        return sum(tallies[name][field] for name in classes or tallies)
+
+    def add_fault(self, kind: str, *options: object) -> None:
+        """Makes something go wrong from the next request on."""
+        self.run("fault", "add", "--root", self.root, kind, *options)
+
+    def clear_faults(self) -> None:
+        """Nothing goes wrong any more."""
+        self.run("fault", "clear", "--root", self.root)

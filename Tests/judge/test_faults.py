@@ -1,0 +1,91 @@
+"""Faults on demand: each does what it says, seen with the official client and with git."""
+
+from pathlib import Path
+
+import client
+import pytest
+from huggingface_hub import CommitOperationAdd
+from huggingface_hub.errors import HfHubHTTPError
+from samples import MEBIBYTE, noise, text
+
+LARGE = noise(12 * MEBIBYTE, seed=1)
+TABLE = text(50_000, seed=2)
+
+
+@pytest.fixture
+def faulty(hub):
+    """The server, to break; mended after the test."""
+    hub.clear_faults()
+    hub.reset_stats()
+    yield hub
+    hub.clear_faults()
+
+
+@pytest.fixture
+def sample(repo, add):
+    add(repo, {"large.bin": LARGE, "table.csv": TABLE})
+    return repo
+
+
+def download(api, repo, path: str, folder) -> bytes:
+    return Path(api.hf_hub_download(repo.id, path, cache_dir=folder)).read_bytes()
+
+
+@pytest.mark.parametrize("fault", [["rate-limit", "--seconds", 0], ["status", 503]], ids=str)
+def test_a_listing_survives_a_refusal_or_two(api, sample, faulty, fault):
+    faulty.add_fault(*fault, "--path", "*/tree/*", "--count", 2)
+    paths = {entry.path for entry in api.list_repo_tree(sample.id)}
+    assert paths == sample.git.files()
+    statuses = faulty.stats()["statuses"]
+    assert statuses["429" if fault[0] == "rate-limit" else "503"] == 2
+
+
+def test_a_download_waits_for_the_quota(api, sample, faulty, tmp_path):
+    faulty.add_fault("rate-limit", "--seconds", 0, "--class", "cdn", "--count", 1)
+    assert download(api, sample, "large.bin", tmp_path) == LARGE
+    assert faulty.stats()["statuses"]["429"] == 1
+
+
+@pytest.mark.parametrize("kind", ["cut", "reset"])
+def test_a_broken_download_is_resumed(api, sample, faulty, tmp_path, kind):
+    faulty.add_fault(kind, "--at", 11 * MEBIBYTE, "--class", "cdn", "--count", 1)
+    assert download(api, sample, "large.bin", tmp_path) == LARGE
+    assert faulty.requests("cdn") == 2
+    assert len(LARGE) <= faulty.bytes_sent("cdn") < len(LARGE) + 2 * MEBIBYTE
+
+
+def test_an_expired_url_is_refused_and_the_next_one_works(api, sample, faulty, tmp_path):
+    faulty.add_fault("expired", "--class", "cdn", "--count", 1)
+    with pytest.raises(HfHubHTTPError) as refused:
+        download(api, sample, "large.bin", tmp_path)
+    assert refused.value.response.status_code == 403
+    assert download(api, sample, "large.bin", tmp_path) == LARGE
+
+
+def test_a_body_compressed_unasked_is_still_the_file(api, sample, faulty, tmp_path):
+    faulty.add_fault("gzip", "--path", "*/table.csv", "--count", 1)
+    assert download(api, sample, "table.csv", tmp_path) == TABLE
+
+
+@pytest.mark.parametrize("status", [409, 412, 500])
+def test_a_refused_commit_changes_nothing(add, sample, faulty, status):
+    head = sample.git.rev()
+    faulty.add_fault("status", status, "--path", "*/commit/main", "--skip", 1, "--count", 1)
+    first = add(sample, {"a.txt": b"passes"}).oid
+    with pytest.raises(HfHubHTTPError) as refused:
+        add(sample, {"b.txt": b"is refused"})
+    assert refused.value.response.status_code == status
+    assert sample.git.rev() == first
+    assert sample.git.log()[0].parents == (head,)
+    add(sample, {"b.txt": b"passes now"})
+
+
+def test_a_lost_answer_leaves_the_commit_in_place(api, sample, faulty):
+    head = sample.git.rev()
+    faulty.add_fault("lose-answer", "--path", "*/commit/main", "--count", 1)
+    with pytest.raises(client.TransportError):
+        api.create_commit(
+            sample.id, [CommitOperationAdd("a.txt", b"arrived")], commit_message="Unheard"
+        )
+    assert sample.git.log()[0].parents == (head,)
+    assert sample.git.blob("a.txt") == b"arrived"
