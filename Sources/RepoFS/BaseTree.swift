@@ -1,0 +1,82 @@
+package import HubClient
+import Platform
+package import RepoCache
+
+/// The immutable lower layer of a mount: one commit of one repo, or a directory of it.
+///
+/// A writable mount puts an overlay of local edits above it; nothing here ever changes.
+package final class BaseTree: Sendable {
+    package let snapshot: RepoSnapshot
+    /// The mounted directory, from the root of the repo; "" for the whole repo.
+    package let rootPath: String
+    private let cache: RepoCache
+    private let sizes = Guarded(Sizes(), rank: .leaf)
+
+    private struct Sizes {
+        /// Sum of the files in the listings seen so far.
+        var listedBytes: UInt64 = 0
+        /// The whole tree, once the Hub has told.
+        var treeBytes: UInt64?
+    }
+
+    package init(snapshot: RepoSnapshot, rootPath: String, cache: RepoCache) {
+        self.snapshot = snapshot
+        self.rootPath = rootPath
+        self.cache = cache
+    }
+
+    /// Bytes of the whole tree as far as they are known.
+    package var knownBytes: UInt64 {
+        sizes.withLock { max($0.treeBytes ?? 0, $0.listedBytes) }
+    }
+
+    /// Sets what the Hub says of the whole tree.
+    package func setTreeBytes(_ bytes: UInt64) {
+        sizes.withLock { $0.treeBytes = bytes }
+    }
+
+    /// The listing of a directory if it is in memory.
+    func cachedListing(path: String, tree: TreeOID?) -> DirectoryListing? {
+        cache.snapshots.cachedListing(snapshot: snapshot, path: inRepo(path), tree: tree)
+    }
+
+    /// The listing of a directory, from the cache or the Hub. `completion` runs once, on any
+    /// thread, possibly before this returns.
+    package func listing(
+        path: String, tree: TreeOID?,
+        completion: @escaping @Sendable (Result<DirectoryListing, CacheError>) -> Void
+    ) {
+        cache.snapshots.listing(
+            snapshot: snapshot, path: inRepo(path), tree: tree, priority: .demand
+        ) { [self] result in
+            if case .success(let listing) = result { count(listing) }
+            completion(result)
+        }
+    }
+
+    /// Opens a file's content for reading.
+    func open(path: String, content: ContentID, size: UInt64) throws(CacheError) -> OpenContent {
+        try cache.contents.open(location(path: path, content: content, size: size))
+    }
+
+    /// Bytes of a content that are on disk.
+    func presentBytes(of content: ContentID, size: UInt64) -> UInt64 {
+        cache.contents.presentBytes(of: content, size: size)
+    }
+
+    private func location(path: String, content: ContentID, size: UInt64) -> ContentLocation {
+        ContentLocation(
+            repo: snapshot.repo, commit: snapshot.commit, path: inRepo(path), content: content,
+            size: size)
+    }
+
+    private func inRepo(_ path: String) -> String {
+        if rootPath.isEmpty { return path }
+        return path.isEmpty ? rootPath : rootPath + "/" + path
+    }
+
+    private func count(_ listing: DirectoryListing) {
+        let bytes = listing.fileBytes
+        sizes.withLock { $0.listedBytes += bytes }
+    }
+}

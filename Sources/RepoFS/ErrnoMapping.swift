@@ -1,0 +1,24 @@
+import HubClient
+import RepoCache
+import SystemPackage
+
+// The one place where errors become errno. Each line has its reason; docs/ERRORS.md shows the
+// same table to users, and ErrnoMappingTests holds the two together.
+
+extension HubError {
+    /// What a program that reads the mount is told.
+    ///
+    /// ENOENT only for what is known to be absent: a Hub that is slow or ill never makes a file
+    /// disappear.
+    package var errno: Errno {
+        switch self {
+        case .repoNotFound, .revisionNotFound, .entryNotFound: .noSuchFileOrDirectory  // absent
+        case .gated, .badToken, .forbidden: .permissionDenied  // refused: EACCES
+        case .rateLimited, .status: .ioError  // the Hub's trouble, after every retry
+        case .unreachable: .ioError  // no network, or no progress, within the read time-out
+        case .malformed: .ioError  // an answer that cannot be trusted
+        case .offline: .networkUnreachable  // the user asked for no network
+        case .cancelled: .interrupted  // nobody waits any more
+        }
+    }
+}

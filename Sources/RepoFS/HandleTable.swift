@@ -1,0 +1,37 @@
+import FuseBridge
+
+/// What open and opendir gave out and release has not taken back.
+struct HandleTable<Value> {
+    private var values: [Value?] = []
+    private var freeNumbers: [Int] = []
+
+    /// Handles given out now.
+    var count: Int { values.count - freeNumbers.count }
+
+    mutating func insert(_ value: Value) -> HandleID {
+        if let number = freeNumbers.popLast() {
+            values[number] = value
+            return HandleID(UInt64(number))
+        }
+        values.append(value)
+        return HandleID(UInt64(values.count - 1))
+    }
+
+    subscript(handle: HandleID) -> Value? {
+        handle.number < UInt64(values.count) ? values[Int(handle.number)] : nil
+    }
+
+    /// - Returns: nil for a handle that was not given out.
+    mutating func remove(_ handle: HandleID) -> Value? {
+        guard let value = self[handle] else { return nil }
+        values[Int(handle.number)] = nil
+        freeNumbers.append(Int(handle.number))
+        return value
+    }
+
+    /// Everything that is still given out.
+    mutating func removeAll() -> [Value] {
+        defer { self = HandleTable() }
+        return values.compactMap { $0 }
+    }
+}

@@ -1,0 +1,14 @@
+package import FuseBridge
+package import RepoCache
+package import SystemPackage
+
+/// Why a repo could not be mounted.
+package enum MountError: Error, Sendable {
+    /// The repo, revision or directory could not be resolved or listed.
+    case source(CacheError)
+    /// The mount point is missing, no directory, or not accessible.
+    case mountPoint(path: String, Errno)
+    /// Something of ours that is alive is mounted there already.
+    case alreadyMounted(path: String)
+    case fuse(FuseError)
+}

@@ -1,0 +1,51 @@
+package import FuseBridge
+import HubClient
+
+/// What hubfs tells of a file or directory beyond `stat`; getfattr -d shows it.
+private enum HubAttribute: String, CaseIterable {
+    /// The identity of the content: git blob oid, LFS sha256, or git tree oid of a directory.
+    case oid = "user.hubfs.oid"
+    /// The sha256 of the bytes; on LFS files only.
+    case sha256 = "user.hubfs.sha256"
+    /// The commit the mount shows.
+    case commit = "user.hubfs.commit"
+    /// How many bytes of a file are in the cache, in decimal.
+    case cached = "user.hubfs.cached"
+}
+
+extension RepoFileSystem {
+    package func extendedAttribute(
+        _ name: FileName, of node: NodeID, capacity: Int,
+        _ reply: consuming Reply<RequestKind.ExtendedAttribute>
+    ) {
+        guard let known = inodes.withLock({ $0.node(node) }) else {
+            return reply.fail(.staleNFSFileHandle)
+        }
+        guard let attribute = HubAttribute(rawValue: name.description),
+            let text = value(of: attribute, for: known)
+        else { return reply.fail(.noData) }
+        reply.value(Array(text.utf8), capacity: capacity)
+    }
+
+    package func extendedAttributeNames(
+        of node: NodeID, capacity: Int, _ reply: consuming Reply<RequestKind.ExtendedAttribute>
+    ) {
+        guard let known = inodes.withLock({ $0.node(node) }) else {
+            return reply.fail(.staleNFSFileHandle)
+        }
+        let names = HubAttribute.allCases.filter { value(of: $0, for: known) != nil }
+        reply.value(names.flatMap { Array($0.rawValue.utf8) + [0] }, capacity: capacity)
+    }
+
+    private func value(of attribute: HubAttribute, for node: InodeTable.Node) -> String? {
+        switch (attribute, node.kind) {
+        case (.commit, _): base.snapshot.commit.hex
+        case (.oid, .directory(let tree)): tree?.hex
+        case (.oid, .file(let content, _)): content.hex
+        case (.sha256, .file(.lfs(let oid), _)): oid.hex
+        case (.sha256, _), (.cached, .directory): nil
+        case (.cached, .file(let content, let size)):
+            String(base.presentBytes(of: content, size: size))
+        }
+    }
+}

@@ -1,0 +1,128 @@
+package import FuseBridge
+import Glibc
+package import HubClient
+package import Logging
+import Platform
+package import RepoCache
+import SystemPackage
+
+/// One repo, or a directory of it, mounted at one place.
+///
+/// `init` resolves the source and mounts it: afterwards the kernel holds requests for us. `run`
+/// answers them until somebody unmounts or `stop` is called.
+package final class RepoMount: Sendable {
+    /// What to mount.
+    package struct Source: Hashable, Sendable {
+        package let repo: RepoID
+        package let revision: Revision
+        /// Directory from the root of the repo; "" for all of it.
+        package let path: String
+
+        package init(repo: RepoID, revision: Revision, path: String) {
+            self.repo = repo
+            self.revision = revision
+            self.path = path
+        }
+    }
+
+    package let snapshot: RepoSnapshot
+    package let mountPoint: String
+    private let cache: RepoCache
+    private let fileSystem: RepoFileSystem
+    private let session: FuseSession
+    private let notifier: Notifier
+
+    /// Resolves, checks and mounts. Waits for the Hub, at most as long as its time-outs allow.
+    ///
+    /// - Parameters:
+    ///   - mountPoint: An absolute path of an existing directory.
+    ///   - cache: Shared by all mounts of the process; stays open.
+    package init(
+        _ source: Source, at mountPoint: String, presentation: Presentation,
+        options: SessionOptions, cache: RepoCache, logger: Logger
+    ) throws(MountError) {
+        try Self.prepare(mountPoint, logger)
+        self.cache = cache
+        self.mountPoint = mountPoint
+        let base = try Self.openBase(source, cache, logger)
+        snapshot = base.snapshot
+        fileSystem = RepoFileSystem(base: base, presentation: presentation, logger: logger)
+        do throws(FuseError) {
+            session = try FuseSession(fileSystem: fileSystem, options: options, logger: logger)
+            try session.mount(at: mountPoint)
+        } catch {
+            throw .fuse(error)
+        }
+        notifier = Notifier(session: session)
+        let (fileSystem, notifier) = (self.fileSystem, self.notifier)
+        cache.contents.onContentDropped { content in
+            for node in fileSystem.nodes(holding: content) { notifier.invalidatePages(of: node) }
+        }
+        if !MountPoint.raiseReadahead(of: mountPoint, kibibytes: Self.readaheadKibibytes) {
+            logger.debug("the kernel's readahead stays at its default: not permitted")
+        }
+    }
+
+    /// Serves until the mount is gone. Call once, on a thread that may wait.
+    ///
+    /// - Parameter willEnd: Must end every read that is parked: closes the cache, as a rule.
+    package func run(willEnd: () -> Void) {
+        session.run {
+            notifier.close()
+            willEnd()
+            fileSystem.closeHandles()
+        }
+    }
+
+    /// Ends `run`, from any thread, whoever still uses the mount.
+    package func stop() {
+        session.stop()
+    }
+
+    /// More makes first reads faster up to here, and random reads of mappings dearer beyond.
+    private static let readaheadKibibytes = 1024
+
+    private static func prepare(_ path: String, _ logger: Logger) throws(MountError) {
+        do throws(FuseError) {
+            if try MountPoint.removeStale(path) {
+                logger.notice("the mount left at \(path) by a daemon that died was removed")
+            }
+        } catch {
+            throw .fuse(error)
+        }
+        if let record = MountTable.record(at: path), record.isOurs {
+            throw .alreadyMounted(path: path)
+        }
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            throw .mountPoint(path: path, Errno(rawValue: errno))
+        }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            throw .mountPoint(path: path, .notDirectory)
+        }
+    }
+
+    /// Resolves the revision and lists the mounted directory once, so that what is wrong with the
+    /// source is said now and not by the first `ls`.
+    private static func openBase(
+        _ source: Source, _ cache: RepoCache, _ logger: Logger
+    ) throws(MountError) -> BaseTree {
+        let answer = waitForAnswer { completion in
+            cache.snapshots.snapshot(source.repo, source.revision, completion: completion)
+        }
+        do throws(CacheError) {
+            let resolved = try answer.get()
+            if resolved.isStale {
+                logger.warning("the Hub cannot be asked: \(source.repo) as it was last seen")
+            }
+            let base = BaseTree(snapshot: resolved.snapshot, rootPath: source.path, cache: cache)
+            let root = waitForAnswer { completion in
+                base.listing(path: "", tree: nil, completion: completion)
+            }
+            _ = try root.get()
+            return base
+        } catch {
+            throw .source(error)
+        }
+    }
+}
