@@ -1,0 +1,89 @@
+"""A local Hub for the whole run, and mounts that are gone after each test."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+from pathlib import Path
+
+import localhub
+import mounting
+import pytest
+
+
+@pytest.fixture(scope="session")
+def hub(tmp_path_factory) -> localhub.LocalHub:
+    """A running Hub."""
+    hub = localhub.LocalHub(tmp_path_factory.mktemp("hub") / "root")
+    hub.start()
+    yield hub
+    hub.stop()
+
+
+@pytest.fixture(autouse=True)
+def mended(hub):
+    """Each test begins and ends with a Hub that is well."""
+    hub.clear_faults()
+    hub.reset_stats()
+    yield
+    if hub.address is None:
+        hub.start()
+    hub.clear_faults()
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def import_repo(hub, tmp_path_factory):
+    """Imports files as a repo: import_repo({"a/b.txt": b"…"}). Returns its id."""
+
+    def make(files: dict[str, bytes], *options: str, name: str | None = None) -> str:
+        folder = tmp_path_factory.mktemp("import")
+        for path, data in files.items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+        return import_folder(hub, folder, *options, name=name)
+
+    return make
+
+
+def import_folder(hub, folder: Path, *options: str, name: str | None = None) -> str:
+    repo = f"lab/{name or f'repo-{next(_numbers)}'}"
+    hub.run("import", "--root", hub.root, repo, folder, *options)
+    return repo
+
+
+@pytest.fixture
+def new_mount(hub, tmp_path):
+    """Makes mounts: new_mount(source, *options). Each has a cache of its own unless told."""
+    made: list[mounting.Mount] = []
+
+    def make(source: str, *options: object, cache: Path | None = None, start: bool = True):
+        folder = tmp_path / f"m{len(made)}"
+        folder.mkdir()
+        mount = mounting.Mount(folder, hub.address.endpoint, cache)
+        made.append(mount)
+        return mount.start(source, *options) if start else mount
+
+    yield make
+    for mount in made:
+        mount.tear_down()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    """A failed test shows what its daemons wrote."""
+    report = yield
+    if report.failed and (folder := item.funcargs.get("tmp_path")):
+        for log in sorted(folder.glob("*/hubfs.log")):
+            report.sections.append((str(log.relative_to(folder)), log.read_text()[-4000:]))
+    return report
+
+
+def run(*command: object, timeout: float = 120, **options) -> subprocess.CompletedProcess:
+    """Runs a program that must succeed."""
+    return subprocess.run(
+        [str(word) for word in command], check=True, capture_output=True, timeout=timeout, **options
+    )

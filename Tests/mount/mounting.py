@@ -1,0 +1,142 @@
+"""The `hubfs` program with a real kernel mount, as a user has it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from localhub import REPOSITORY
+
+READY_TIMEOUT_SECONDS = 60
+END_TIMEOUT_SECONDS = 15
+
+
+def binary() -> Path:
+    """The program under test: $HUBFS_BIN, else this tree's debug build."""
+    return Path(os.environ.get("HUBFS_BIN", REPOSITORY / ".build/debug/hubfs"))
+
+
+class Mount:
+    """One `hubfs mount -f` and the directory it serves."""
+
+    def __init__(self, folder: Path, endpoint: str, cache: Path | None = None):
+        self.folder = folder
+        self.path = folder / "mnt"
+        self.cache = cache or folder / "cache"
+        self.log_path = folder / "hubfs.log"
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("HF_")},
+            "HF_ENDPOINT": endpoint,
+            "HF_HOME": str(folder / "hf-home"),
+            "XDG_RUNTIME_DIR": str(folder / "run"),
+            "XDG_STATE_HOME": str(folder / "state"),
+            "HUBFS_CACHE": str(self.cache),
+        }
+        (folder / "run").mkdir(mode=0o700, exist_ok=True)
+        self.process: subprocess.Popen | None = None
+
+    def start(self, source: str, *options: object) -> "Mount":
+        """Mounts `source` and waits until the kernel shows it."""
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [binary(), "mount", "-f", source, self.path, *map(str, options)],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + READY_TIMEOUT_SECONDS
+        while not self.is_mounted():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the mount did not come up:\n{self.log()}")
+            time.sleep(0.01)
+        return self
+
+    def is_mounted(self) -> bool:
+        """Looks at the mount table only: never waits for the daemon."""
+        return self.device() is not None
+
+    def device(self) -> str | None:
+        """`major:minor` of the mount, None when there is none."""
+        for line in Path("/proc/self/mountinfo").read_text().splitlines():
+            fields = line.split()
+            if fields[4] == str(self.path) and "fuse.hubfs" in fields:
+                return fields[2]
+        return None
+
+    def run(self, *arguments: object, check: bool = True) -> subprocess.CompletedProcess:
+        """Runs one `hubfs` command in this mount's environment."""
+        done = subprocess.run(
+            [binary(), *map(str, arguments)],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+        )
+        if check and done.returncode != 0:
+            raise RuntimeError(f"{arguments} ended with {done.returncode}:\n{done.stderr}")
+        return done
+
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def wait(self, timeout: float = END_TIMEOUT_SECONDS) -> int:
+        """The daemon's exit status; fails when it does not end in time."""
+        return self.process.wait(timeout=timeout)
+
+    def unmount(self) -> int:
+        """Ends the mount the ordinary way."""
+        subprocess.run(["umount", self.path], check=True, timeout=30)
+        return self.wait()
+
+    def kill(self) -> None:
+        """Ends the daemon as a crash would and takes the dead mount away."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(timeout=10)
+        detach(self.path)
+
+    def drop_page_cache(self) -> None:
+        """Makes the kernel forget what it has read from anywhere."""
+        Path("/proc/sys/vm/drop_caches").write_text("3")
+
+    def peak_memory_bytes(self) -> int:
+        """The daemon's peak resident size so far."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+        raise RuntimeError("no VmHWM")
+
+    def tear_down(self) -> None:
+        """Leaves nothing behind, whatever state the daemon is in."""
+        abort(self.device())
+        detach(self.path)
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(timeout=10)
+
+
+def detach(path: Path) -> None:
+    """Takes a mount out of the tree without asking its daemon (MNT_DETACH)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.umount2(str(path).encode(), 2)
+
+
+def abort(device: str | None) -> None:
+    """Cuts the connection of a mount, so that nobody waits for its daemon any more."""
+    control = Path("/sys/fs/fuse/connections")
+    if device is None:
+        return
+    if not any(control.iterdir()):
+        subprocess.run(["mount", "-t", "fusectl", "none", control], check=False, timeout=10)
+    switch = control / device.split(":")[1] / "abort"
+    if switch.exists():
+        switch.write_text("1")
