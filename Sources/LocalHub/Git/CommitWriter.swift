@@ -1,0 +1,150 @@
+import Foundation
+
+/// Writes one commit through `git fast-import`.
+///
+/// Blobs go straight into the repository's object store while they arrive; refs that fast-import
+/// sets go to a scratch folder. Nothing of the repository changes until `publish` moves the branch
+/// by `git update-ref` with the expected old value, so a writer dropped before leaves only objects
+/// that nothing names.
+///
+/// Not shared between threads; every method blocks.
+final class CommitWriter {
+    /// What the commit says about itself.
+    struct Message: Sendable {
+        let author: String
+        let text: String
+    }
+
+    /// A change of the tree.
+    enum Change: Sendable {
+        case put(path: String, mark: Int, isExecutable: Bool)
+        case delete(path: String)
+    }
+
+    private let scratch: String
+    private let child: ChildProcess
+    private var marks = 0
+    private var pending: [UInt8] = []
+
+    /// fast-import is written to in pieces of this many bytes.
+    private static let pieceSize = 256 << 10
+
+    /// - Parameter incoming: where the scratch folder goes.
+    init(repository: GitRepository, incoming: String) throws {
+        scratch = "\(incoming)/\(UUID().uuidString)"
+        for folder in ["refs", "objects"] {
+            try FileManager.default.createDirectory(
+                atPath: "\(scratch)/\(folder)", withIntermediateDirectories: true)
+        }
+        try Data("ref: refs/heads/new\n".utf8).write(to: URL(filePath: scratch + "/HEAD"))
+        child = try ChildProcess(
+            arguments: Git.command(scratch) + ["fast-import", "--quiet", "--done"],
+            environment: ["GIT_OBJECT_DIRECTORY=\(repository.path)/objects"])
+    }
+
+    deinit {
+        child.terminate()
+        child.wait()
+        try? FileManager.default.removeItem(atPath: scratch)
+    }
+
+    /// Adds a blob of bytes in memory.
+    ///
+    /// - Returns: its mark, for `Change.put`.
+    func blob(_ bytes: some Collection<UInt8>) throws(GitError) -> Int {
+        let mark = try beginBlob(size: bytes.count)
+        try append(bytes)
+        try append("\n".utf8)
+        return mark
+    }
+
+    /// Begins a blob whose `size` bytes follow by `append`, and then a line break.
+    func beginBlob(size: Int) throws(GitError) -> Int {
+        marks += 1
+        try append("blob\nmark :\(marks)\ndata \(size)\n".utf8)
+        return marks
+    }
+
+    func append(_ bytes: some Collection<UInt8>) throws(GitError) {
+        pending += bytes
+        if pending.count >= Self.pieceSize { try flush() }
+    }
+
+    /// Writes the commit object.
+    ///
+    /// - Parameter parent: nil for a first commit.
+    /// - Returns: the new commit's oid; no ref of the repository names it yet.
+    func commit(
+        parent: String?, message: Message, changes: [Change]
+    ) throws(GitError) -> String {
+        let now = Int(Date().timeIntervalSince1970)
+        let name = message.author.filter { !"<>\n".contains($0) }
+        let who = "\(name) <\(name)@users.noreply.localhub> \(now) +0000"
+        let text = Array(message.text.utf8)
+        try append("commit refs/heads/new\nauthor \(who)\ncommitter \(who)\n".utf8)
+        try append("data \(text.count)\n".utf8)
+        try append(text)
+        try append("\n".utf8)
+        if let parent { try append("from \(parent)\n".utf8) }
+        // All deletions first: fast-import applies changes in order, the Hub knows no order.
+        for case .delete(let path) in changes {
+            try append("D \(Self.quote(path))\n".utf8)
+        }
+        for case .put(let path, let mark, let isExecutable) in changes {
+            let mode = isExecutable ? "100755" : "100644"
+            try append("M \(mode) :\(mark) \(Self.quote(path))\n".utf8)
+        }
+        try append("\ndone\n".utf8)
+        try flush()
+        let status = child.wait()
+        guard status == 0 else { throw .exited(command: "fast-import", status: status) }
+        guard let oid = try? String(contentsOfFile: scratch + "/refs/heads/new", encoding: .utf8)
+        else { throw .unexpected("fast-import left no commit") }
+        return oid.trimmingCharacters(in: .newlines)
+    }
+
+    private func flush() throws(GitError) {
+        try child.write(pending)
+        pending.removeAll(keepingCapacity: true)
+    }
+
+    /// C-style quotes, which fast-import takes for any path. Source: git-fast-import(1), "path".
+    private static func quote(_ path: String) -> String {
+        var quoted = "\""
+        for scalar in path.unicodeScalars {
+            switch scalar {
+            case "\"": quoted += "\\\""
+            case "\\": quoted += "\\\\"
+            case "\n": quoted += "\\n"
+            default: quoted.unicodeScalars.append(scalar)
+            }
+        }
+        return quoted + "\""
+    }
+}
+
+extension GitRepository {
+    /// Moves a ref, only if it still is what it was.
+    ///
+    /// - Parameter old: the expected commit; nil if the ref must not exist.
+    /// - Returns: false if the ref was something else.
+    func moveRef(_ ref: String, from old: String?, to new: String) throws(GitError) -> Bool {
+        let none = String(repeating: "0", count: 40)
+        do {
+            _ = try Git.run(path, ["update-ref", ref, new, old ?? none])
+            return true
+        } catch .exited {
+            return false
+        }
+    }
+
+    /// - Returns: false if the ref was something else.
+    func deleteRef(_ ref: String, expecting old: String) throws(GitError) -> Bool {
+        do {
+            _ = try Git.run(path, ["update-ref", "-d", ref, old])
+            return true
+        } catch .exited {
+            return false
+        }
+    }
+}

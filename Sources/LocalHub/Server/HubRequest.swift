@@ -1,0 +1,111 @@
+import Foundation
+import HTTPTypes
+import HummingbirdCore
+import NIOCore
+
+/// A request as the handlers see it.
+struct HubRequest: Sendable {
+    enum Failure: Error {
+        /// The client went away before all of the body was here.
+        case bodyCutShort
+    }
+
+    let method: HTTPRequest.Method
+    let headers: HTTPFields
+    /// The path as sent, percent-encoded.
+    let path: String
+    /// The query as sent, without `?`; nil if there was none.
+    let rawQuery: String?
+    let query: [(name: String, value: String)]
+    let traffic: TrafficClass
+    let plan: FaultPlan
+
+    private let body: RequestBody
+    private let connection: Connection
+    private let counters: Counters
+
+    init(
+        _ request: Request, traffic: TrafficClass, plan: FaultPlan, connection: Connection,
+        counters: Counters
+    ) {
+        method = request.method
+        headers = request.headers
+        (path, rawQuery) = Self.split(request.head.path ?? "/")
+        query = rawQuery.map { URLText.pairs($0) } ?? []
+        self.traffic = traffic
+        self.plan = plan
+        self.body = request.body
+        self.connection = connection
+        self.counters = counters
+    }
+
+    static func split(_ target: String) -> (path: String, query: String?) {
+        guard let mark = target.firstIndex(of: "?") else { return (target, nil) }
+        return (String(target[..<mark]), String(target[target.index(after: mark)...]))
+    }
+
+    /// The first value of a query parameter.
+    func parameter(_ name: String) -> String? {
+        query.first { $0.name == name }?.value
+    }
+
+    /// All values of a parameter that may be repeated, also spelt `name[]`.
+    func parameters(_ name: String) -> [String] {
+        query.filter { $0.name == name || $0.name == name + "[]" }.map(\.value)
+    }
+
+    func flag(_ name: String) -> Bool {
+        ["true", "1"].contains(parameter(name)?.lowercased())
+    }
+
+    var contentLength: Int? {
+        headers[.contentLength].flatMap { Int($0) }
+    }
+
+    // MARK: The body
+
+    /// Hands on the body as it comes; the client is not read faster than `visit` returns.
+    ///
+    /// - Throws: `Failure.bodyCutShort` if the connection ended before the body did.
+    func forEachPiece(_ visit: (ByteBuffer) async throws -> Void) async throws {
+        var count = 0
+        for try await piece in body {
+            count += piece.readableBytes
+            counters.countReceived(piece.readableBytes, traffic)
+            if let link = plan.link {
+                try await connection.waitForRoom(piece.readableBytes, link)
+            }
+            try await visit(piece)
+        }
+        if let contentLength, count != contentLength { throw Failure.bodyCutShort }
+    }
+
+    /// The whole body.
+    ///
+    /// - Throws: `Refusal.tooLarge` beyond `max` bytes.
+    func collect(max: Int) async throws -> [UInt8] {
+        if let contentLength, contentLength > max {
+            throw Refusal.tooLarge("The body is larger than \(max) bytes.")
+        }
+        var bytes: [UInt8] = []
+        try await forEachPiece { piece in
+            guard bytes.count + piece.readableBytes <= max else {
+                throw Refusal.tooLarge("The body is larger than \(max) bytes.")
+            }
+            bytes += piece.readableBytesView
+        }
+        return bytes
+    }
+
+    /// A JSON body.
+    ///
+    /// - Throws: `Refusal.unprocessable` if it is not of that shape.
+    func json<Body: Decodable>(_ type: Body.Type, max: Int = 4 << 20) async throws -> Body {
+        let bytes = try await collect(max: max)
+        do {
+            return try JSONDecoder().decode(type, from: Data(bytes))
+        } catch {
+            throw Refusal.unprocessable("Invalid body: \(error)")
+        }
+    }
+}

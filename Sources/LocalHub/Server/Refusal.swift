@@ -1,0 +1,105 @@
+import HTTPTypes
+
+/// Why a request is not served, and the status, code and words the Hub has for it.
+enum Refusal: Error {
+    case unknownPath
+    case badCredentials
+    /// No such repo, or none the caller may know of; anonymous callers are told to log in.
+    case repoNotFound(isAnonymous: Bool)
+    case revisionNotFound(String)
+    case entryNotFound(commit: String?)
+    /// A path a commit wants to delete and that is not there.
+    case nothingToDelete(path: String, revision: String)
+    case gated(repo: String, isAnonymous: Bool)
+    case disabled
+    case loginNeeded
+    case forbidden(String)
+    case badRequest(String)
+    case conflict(String, url: String?)
+    case branchMoved
+    case tooLarge(String)
+    case unprocessable(String)
+    case rangeNotSatisfiable(size: Int)
+    case urlExpired
+    case rateLimited(seconds: Int)
+
+    var status: HTTPResponse.Status {
+        switch self {
+        case .unknownPath, .revisionNotFound, .entryNotFound, .nothingToDelete: .notFound
+        case .badCredentials, .loginNeeded: .unauthorized
+        case .repoNotFound(let isAnonymous): isAnonymous ? .unauthorized : .notFound
+        case .gated(_, let isAnonymous): isAnonymous ? .unauthorized : .forbidden
+        case .disabled, .forbidden, .urlExpired: .forbidden
+        case .badRequest: .badRequest
+        case .conflict: .conflict
+        case .branchMoved: .preconditionFailed
+        case .tooLarge: .contentTooLarge
+        case .unprocessable: .unprocessableContent
+        case .rangeNotSatisfiable: .rangeNotSatisfiable
+        case .rateLimited: .tooManyRequests
+        }
+    }
+
+    /// `X-Error-Code`. The live Hub sends none with a 401; over plain http its client then does
+    /// not know the repo is meant, so this one does.
+    var code: String? {
+        switch self {
+        case .repoNotFound: "RepoNotFound"
+        case .revisionNotFound: "RevisionNotFound"
+        case .entryNotFound, .nothingToDelete: "EntryNotFound"
+        case .gated: "GatedRepo"
+        default: nil
+        }
+    }
+
+    var message: String {
+        switch self {
+        case .unknownPath: "Sorry, we can't find the page you are looking for."
+        case .badCredentials: "Invalid credentials in Authorization header"
+        case .repoNotFound(isAnonymous: true), .loginNeeded: "Invalid username or password."
+        case .repoNotFound(isAnonymous: false): "Repository not found"
+        case .revisionNotFound(let revision): "Invalid rev id: \(revision)"
+        case .entryNotFound: "Entry not found"
+        case .nothingToDelete(let path, let revision):
+            "A file with the name \"\(path)\" doesn't exist on revision \"\(revision)\""
+        case .gated(let repo, isAnonymous: true):
+            "Access to \(repo) is restricted. You must have access to it and be authenticated "
+                + "to access it. Please log in."
+        case .gated(let repo, isAnonymous: false):
+            "Access to \(repo) is restricted and you are not in the authorized list. "
+                + "Ask for access first."
+        case .disabled: "Access to this resource is disabled."
+        case .forbidden(let text), .badRequest(let text), .conflict(let text, _),
+            .tooLarge(let text), .unprocessable(let text):
+            text
+        case .branchMoved: "A commit has happened since. Please refresh and try again."
+        case .rangeNotSatisfiable: "Range not satisfiable"
+        case .urlExpired: "Request has expired"
+        case .rateLimited: "We had to rate limit you. Please retry later."
+        }
+    }
+
+    /// - Parameter isText: resolve and the CDN answer in plain text, the API in JSON.
+    func answer(isText: Bool) throws -> Answer {
+        var headers: HTTPFields = [.errorMessage: Self.headerText(message)]
+        headers[.errorCode] = code
+        switch self {
+        case .repoNotFound(isAnonymous: true), .loginNeeded, .gated(_, isAnonymous: true):
+            headers[.wwwAuthenticate] = "Bearer realm=\"Authentication required\""
+        case .entryNotFound(let commit):
+            headers[.repoCommit] = commit
+        case .rangeNotSatisfiable(let size):
+            headers[.contentRange] = "bytes */\(size)"
+        default: break
+        }
+        if isText { return .text(status, message, headers: headers) }
+        var body = ["error": message]
+        if case .conflict(_, let url) = self { body["url"] = url }
+        return try .json(body, status, headers: headers)
+    }
+
+    /// Header values are one line of visible ASCII.
+    private static func headerText(_ text: String) -> String {
+        String(decoding: text.utf8.map { (0x20..<0x7f).contains($0) ? $0 : 0x3f }, as: UTF8.self)
+    }
+}

@@ -1,0 +1,85 @@
+import Crypto
+import Foundation
+import Glibc
+
+/// A repository's LFS objects by SHA-256, in git-lfs's own layout, so that a `git clone` of the
+/// folder finds them.
+package struct LFSStore: Sendable {
+    let repository: String
+    /// Where files grow before they have their name; on the same file system.
+    let incoming: String
+
+    /// Where the object is, or would be.
+    package func path(_ oid: String) -> String {
+        "\(repository)/lfs/objects/\(oid.prefix(2))/\(oid.dropFirst(2).prefix(2))/\(oid)"
+    }
+
+    /// Bytes of the object; nil if it is not here.
+    package func size(_ oid: String) -> Int? {
+        var status = stat()
+        guard isHex(oid, count: 64), stat(path(oid), &status) == 0 else { return nil }
+        return Int(status.st_size)
+    }
+
+    /// Begins an object whose bytes will come in pieces.
+    func receive() throws -> LFSIntake {
+        try LFSIntake(path: "\(incoming)/\(UUID().uuidString)")
+    }
+
+    /// Gives a whole file its name. Several may store one object at the same time.
+    func keep(_ intake: LFSIntake, oid: String) throws {
+        let target = path(oid)
+        try FileManager.default.createDirectory(
+            atPath: (target as NSString).deletingLastPathComponent,
+            withIntermediateDirectories: true)
+        try intake.finish(as: target)
+    }
+}
+
+/// One LFS object on its way in: written to a file of its own and hashed as it comes.
+///
+/// Dropped before `finish`, it leaves nothing. Not shared between threads; calls may come from
+/// different ones, one after the other.
+final class LFSIntake {
+    private let path: String
+    private let fd: Int32
+    private var hash = SHA256()
+    private(set) var size = 0
+
+    enum Failure: Error {
+        /// open, write, fsync or rename failed with this errno.
+        case file(Int32)
+    }
+
+    fileprivate init(path: String) throws {
+        self.path = path
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        guard fd >= 0 else { throw Failure.file(errno) }
+    }
+
+    deinit {
+        if fd >= 0 { close(fd) }
+        unlink(path)
+    }
+
+    func append(_ bytes: UnsafeRawBufferPointer) throws {
+        hash.update(bufferPointer: bytes)
+        var written = 0
+        while written < bytes.count {
+            let count = write(fd, bytes.baseAddress.map { $0 + written }, bytes.count - written)
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw Failure.file(errno)
+            }
+            written += count
+        }
+        size += bytes.count
+    }
+
+    /// The SHA-256 of what came so far, hex.
+    var oid: String { hex(hash.finalize()) }
+
+    fileprivate func finish(as target: String) throws {
+        guard rename(path, target) == 0 else { throw Failure.file(errno) }
+    }
+}

@@ -1,0 +1,56 @@
+import GRDB
+
+/// The tables of `hub.sqlite`; each column is explained here and nowhere else.
+enum Schema {
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1") { database in
+            try database.execute(
+                sql: """
+                    -- Values of the Hub itself: 'urlKey' (hex) signs CDN and upload URLs.
+                    CREATE TABLE setting (
+                        name TEXT PRIMARY KEY,
+                        value TEXT NOT NULL
+                    ) WITHOUT ROWID;
+
+                    CREATE TABLE token (
+                        digest TEXT PRIMARY KEY,     -- SHA-256 of the token, hex; never the token
+                        name TEXT NOT NULL UNIQUE,   -- what the person who made it calls it
+                        user TEXT NOT NULL,          -- whoami's name; also a namespace of its own
+                        role TEXT NOT NULL,          -- 'read' or 'write'
+                        namespaces TEXT,             -- comma-separated; NULL is every namespace
+                        created REAL NOT NULL        -- seconds since 1970
+                    ) WITHOUT ROWID;
+
+                    CREATE TABLE repo (
+                        id TEXT PRIMARY KEY,         -- 24 hex digits, never used again
+                        kind TEXT NOT NULL,          -- 'model', 'dataset' or 'space'
+                        namespace TEXT NOT NULL COLLATE NOCASE,
+                        name TEXT NOT NULL COLLATE NOCASE,
+                        private INTEGER NOT NULL,    -- 0 or 1
+                        gated TEXT,                  -- NULL, 'auto' or 'manual'
+                        disabled INTEGER NOT NULL,   -- 0 or 1
+                        sdk TEXT,                    -- spaces only
+                        created REAL NOT NULL,       -- seconds since 1970
+                        UNIQUE (kind, namespace, name)
+                    ) WITHOUT ROWID;
+
+                    -- Who may read a gated repo besides the members of its namespace.
+                    CREATE TABLE access (
+                        repo TEXT NOT NULL REFERENCES repo (id) ON DELETE CASCADE,
+                        user TEXT NOT NULL,
+                        PRIMARY KEY (repo, user)
+                    ) WITHOUT ROWID;
+
+                    -- One-segment and former ids, answered with a redirect to the repo.
+                    CREATE TABLE alias (
+                        kind TEXT NOT NULL,
+                        old TEXT NOT NULL COLLATE NOCASE,
+                        repo TEXT NOT NULL REFERENCES repo (id) ON DELETE CASCADE,
+                        PRIMARY KEY (kind, old)
+                    ) WITHOUT ROWID;
+                    """)
+        }
+        return migrator
+    }
+}
