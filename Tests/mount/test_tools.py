@@ -1,0 +1,150 @@
+"""Ordinary programs on a repo of ten thousand files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import subprocess
+import tarfile
+
+import pytest
+from conftest import import_folder, run
+from samples import text
+
+FILE_COUNT = 10_000
+DIRECTORY_COUNT = 300
+NEEDLE = "the needle of this haystack"
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    """The files as they were before the import."""
+    folder = tmp_path_factory.mktemp("tools")
+    choice = random.Random(1)
+    directories = [f"d{number % 17}/e{number}" for number in range(DIRECTORY_COUNT)]
+    for number in range(FILE_COUNT):
+        target = folder / directories[number % DIRECTORY_COUNT] / f"file {number}.txt"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(text(choice.randrange(10, 400), seed=number))
+    (folder / "d3/e3/needle.txt").write_text(NEEDLE + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sample(hub, original) -> str:
+    return import_folder(hub, original, name="tools")
+
+
+@pytest.fixture
+def mount(new_mount, sample):
+    return new_mount(f"hf://{sample}")
+
+
+def names(folder) -> set[str]:
+    """Every file below a folder, as Python's own walk finds it."""
+    return {
+        os.path.relpath(os.path.join(top, file), folder)
+        for top, _, files in os.walk(folder)
+        for file in files
+        if file != ".gitattributes"
+    }
+
+
+def test_walk_and_find_see_every_file(mount, original):
+    assert names(mount.path) == names(original)
+    found = run("find", mount.path, "-type", "f", "-name", "*.txt").stdout.splitlines()
+    assert len(found) == FILE_COUNT + 1
+    found = run("find", mount.path, "-mindepth", 1, "-type", "d").stdout.splitlines()
+    assert len(found) == len([path for path in original.rglob("*") if path.is_dir()])
+
+
+def test_a_listing_is_asked_for_once(hub, mount):
+    run("ls", "-lR", mount.path)
+    hub.reset_stats()
+    run("ls", "-lR", mount.path)
+    mount.drop_page_cache()
+    run("ls", "-lR", mount.path)
+    assert hub.requests() == 0
+
+
+def test_copies_are_equal(mount, original, tmp_path):
+    run("cp", "-r", mount.path, tmp_path / "copy")
+    (tmp_path / "copy/.gitattributes").unlink(missing_ok=True)
+    run("diff", "-r", original, tmp_path / "copy")
+
+
+def test_rsync_moves_nothing_the_second_time(mount, tmp_path):
+    run("rsync", "-a", f"{mount.path}/", tmp_path / "copy")
+    again = run("rsync", "-a", "--itemize-changes", f"{mount.path}/", tmp_path / "copy")
+    assert again.stdout == b""
+
+
+def test_git_hashes_are_the_oids_the_hub_lists(mount):
+    paths = sorted(mount.path.glob("d5/*/*.txt"))[:50]
+    hashes = run("git", "hash-object", "--no-filters", *paths).stdout.decode().split()
+    assert hashes == [os.getxattr(path, "user.hubfs.oid").decode() for path in paths]
+
+
+def test_search_finds_the_needle(mount):
+    found = run("rg", "--fixed-strings", "--files-with-matches", NEEDLE, mount.path).stdout
+    assert found.decode().split() == [str(mount.path / "d3/e3/needle.txt")]
+
+
+def test_an_archive_holds_every_byte(mount, original, tmp_path):
+    run("tar", "-C", mount.path, "-cf", tmp_path / "all.tar", ".")
+    with tarfile.open(tmp_path / "all.tar") as archive:
+        for member in archive:
+            path = member.name.removeprefix("./")
+            if member.isfile() and path != ".gitattributes":
+                assert archive.extractfile(member).read() == (original / path).read_bytes()
+
+
+def test_a_second_mount_of_the_commit_lists_nothing(hub, mount, new_mount, original, tmp_path):
+    run("cp", "-r", mount.path, tmp_path / "copy")
+    mount.unmount()
+    hub.reset_stats()
+    again = new_mount(f"hf://lab/tools", cache=mount.cache)
+    assert names(again.path) == names(original)
+    # One request resolves the branch; none lists and none reads.
+    assert hub.requests("resolve", "cdn") == 0
+    assert hub.requests("api") <= 2
+    again.unmount()
+    hub.stop()
+    try:
+        offline = new_mount(f"hf://lab/tools", cache=mount.cache)
+        digest = hashlib.sha256()
+        for path in sorted(names(original)):
+            data = (offline.path / path).read_bytes()
+            assert data == (original / path).read_bytes()
+            digest.update(data)
+    finally:
+        hub.start()
+
+
+def test_every_write_is_refused_with_erofs(mount):
+    target = mount.path / "d3/e3/needle.txt"
+    for operation in (
+        lambda: open(target, "w"),
+        lambda: open(mount.path / "new", "w"),
+        lambda: os.unlink(target),
+        lambda: os.mkdir(mount.path / "new"),
+        lambda: os.rmdir(mount.path / "d3"),
+        lambda: os.rename(target, mount.path / "moved"),
+        lambda: os.chmod(target, 0o600),
+        lambda: os.truncate(target, 0),
+        lambda: os.utime(target),
+        lambda: os.symlink("x", mount.path / "link"),
+        lambda: os.link(target, mount.path / "hard"),
+        lambda: os.setxattr(target, "user.x", b"y"),
+    ):
+        with pytest.raises(OSError, match="Read-only"):
+            operation()
+
+
+def test_a_missing_name_is_missing(hub, mount):
+    hub.reset_stats()
+    for _ in range(3):
+        assert subprocess.run(["stat", mount.path / "d3/absent"], capture_output=True).returncode
+    assert not (mount.path / "d3/e3/absent").exists()
+    assert hub.requests() <= 1
