@@ -60,7 +60,7 @@ let package = Package(
             name: "HTTPTransport", dependencies: ["CCurl", "Platform", collections],
             swiftSettings: house),
         .target(
-            name: "HubClient", dependencies: ["HTTPTransport", "Platform", crypto, logging],
+            name: "HubClient", dependencies: ["HTTPTransport", "Platform", system],
             swiftSettings: house),
         .target(
             name: "RepoCache",

@@ -1,0 +1,54 @@
+import Glibc
+import Platform
+
+/// What this process has asked of the Hub, for `hubfs status`.
+package final class HubCounters: Sendable {
+    /// Which part of the Hub a request went to.
+    package enum Class: String, Hashable, Sendable, CaseIterable {
+        case api
+        case resolve
+        case cdn
+    }
+
+    /// One reading.
+    package struct Snapshot: Sendable {
+        /// Requests sent, repeated ones included.
+        package var requests: [Class: UInt64] = [:]
+        /// Bytes of bodies received.
+        package var bytesReceived: [Class: UInt64] = [:]
+        /// Requests that were sent again.
+        package var retries: UInt64 = 0
+        /// The last error that a caller got, and when, in seconds since 1970.
+        package var lastError: String?
+        package var lastErrorSeconds: Int?
+
+        package init() {}
+    }
+
+    private let state = Guarded(Snapshot(), rank: .leaf)
+
+    package init() {}
+
+    package var snapshot: Snapshot { state.withLock { $0 } }
+
+    func countRequest(_ kind: Class) {
+        state.withLock { $0.requests[kind, default: 0] += 1 }
+    }
+
+    func countBytes(_ count: Int, _ kind: Class) {
+        state.withLock { $0.bytesReceived[kind, default: 0] += UInt64(count) }
+    }
+
+    func countRetry() {
+        state.withLock { $0.retries += 1 }
+    }
+
+    func note(_ error: HubError) {
+        if case .cancelled = error { return }
+        let now = time(nil)
+        state.withLock { state in
+            state.lastError = error.sentence
+            state.lastErrorSeconds = now
+        }
+    }
+}
