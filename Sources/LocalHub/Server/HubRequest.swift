@@ -58,6 +58,14 @@ struct HubRequest: Sendable {
         ["true", "1"].contains(parameter(name)?.lowercased())
     }
 
+    /// The request's own URL with another value of a parameter, for `Link: rel="next"`. Clients
+    /// follow it as it is, so it is absolute.
+    func url(_ endpoint: String, replacing name: String, with value: String) -> String {
+        let pairs = query.filter { $0.name != name } + [(name, value)]
+        let text = pairs.map { URLText.encode($0.name) + "=" + URLText.encode($0.value) }
+        return endpoint + path + "?" + text.joined(separator: "&")
+    }
+
     var contentLength: Int? {
         headers[.contentLength].flatMap { Int($0) }
     }
