@@ -83,8 +83,9 @@ extension HubService {
         let body = try await request.json(DeleteBody.self)
         return try await blocking.run {
             let caller = try Caller(request.headers, registry: hub.registry)
-            guard let name = RepoName(
-                namespace: body.organization ?? caller.author, name: body.name),
+            guard
+                let name = RepoName(
+                    namespace: body.organization ?? caller.author, name: body.name),
                 let repo = try hub.registry.repo(body.type ?? .model, name)
             else { throw Refusal.repoNotFound(isAnonymous: caller.isAnonymous) }
             try caller.requireWrite(to: repo)

@@ -143,8 +143,9 @@ extension RepoTarget {
             guard try repository.commit(.ref(ref)) == nil else {
                 throw Refusal.conflict("Tag reference exists already", url: nil)
             }
-            guard try repository.createTag(
-                body.tag, at: target, message: body.message ?? "", author: caller.author)
+            guard
+                try repository.createTag(
+                    body.tag, at: target, message: body.message ?? "", author: caller.author)
             else { throw Refusal.conflict("Tag reference exists already", url: nil) }
         }
         return .text(.ok, "OK")
