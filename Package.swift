@@ -111,7 +111,7 @@ let package = Package(
             name: "RepoFSTests", dependencies: ["RepoFS", "FuseBridge", "TestSupport"],
             swiftSettings: house),
         .testTarget(
-            name: "LocalHubTests", dependencies: ["LocalHub", "TestSupport"], swiftSettings: house),
+            name: "LocalHubTests", dependencies: ["LocalHub", crypto], swiftSettings: house),
         .testTarget(
             name: "MountTests", dependencies: ["TestSupport", "Platform"], swiftSettings: house),
     ]

@@ -18,7 +18,7 @@ struct Import: ParsableCommand {
     @Flag(name: .customLong("private"), help: "Make the repo private.")
     var isPrivate = false
 
-    @Flag(help: "Make the repo gated: reading files needs a grant (see 'localhub access').")
+    @Flag(help: "Make the repo gated: reading files needs a grant (see 'localhub repo grant').")
     var gated = false
 
     @Option(help: "Whom the commit names.")

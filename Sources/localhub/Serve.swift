@@ -9,7 +9,8 @@ struct Serve: AsyncParsableCommand {
 
     @OptionGroup var folder: FolderOption
 
-    @Option(help: ArgumentHelp("Address of the Hub; port 0 takes a free one.", valueName: "host:port"))
+    @Option(
+        help: ArgumentHelp("Address of the Hub; port 0 takes a free one.", valueName: "host:port"))
     var listen = HostPort(host: "127.0.0.1", port: 0)
 
     @Option(

@@ -1,22 +1,32 @@
 import Foundation
 import HTTPTypes
 import NIOCore
+import Synchronization
 
 /// The CDN listener: large contents by signed URL, to whoever has the URL.
 extension HubService {
     func cdn(_ request: HubRequest) async throws -> Answer {
         let parts = request.path.split(separator: "/").map(String.init)
-        guard parts.count == 4, let kind = RepoKind(plural: parts[0]),
-            let name = RepoName(namespace: parts[1], name: parts[2]), isHex(parts[3], count: 64)
-        else { throw Refusal.unknownPath }
-        let store = LFSStore(
-            repository: hub.folder.repository(kind, name), incoming: hub.folder.incoming)
-        switch request.method {
-        case .get, .head:
-            return try await download(parts[3], store, request)
+        switch (request.method, parts.first) {
+        case (.get, _), (.head, _):
+            guard parts.count == 4 else { throw Refusal.unknownPath }
+            return try await download(parts[3], try store(parts[0...2]), request)
+        case (.put, "upload"):
+            guard parts.count == 6, let size = Int(parts[5]) else { throw Refusal.unknownPath }
+            return try await upload(parts[4], size: size, try store(parts[1...3]), request)
         default:
             throw Refusal.unknownPath
         }
+    }
+
+    /// The objects of the repo `models/org/name`.
+    private func store(_ parts: ArraySlice<String>) throws -> LFSStore {
+        let parts = Array(parts)
+        guard let kind = RepoKind(plural: parts[0]),
+            let name = RepoName(namespace: parts[1], name: parts[2])
+        else { throw Refusal.unknownPath }
+        return LFSStore(
+            repository: hub.folder.repository(kind, name), incoming: hub.folder.incoming)
     }
 
     /// - Throws: `Refusal.urlExpired` and `.forbidden`, as an object store says them.
@@ -47,5 +57,51 @@ extension HubService {
             return .pieces(count: count, body)
         }
         return try await content.answer(request)
+    }
+
+    // MARK: Uploads
+
+    /// Takes an object: streamed to a file of its own, hashed on the way, named once it is whole
+    /// and right.
+    private func upload(
+        _ oid: String, size: Int, _ store: LFSStore, _ request: HubRequest
+    ) async throws -> Answer {
+        try requireSignature(.upload, request)
+        guard request.contentLength.map({ $0 == size }) ?? true else {
+            throw Refusal.badRequest("The object has \(size) bytes")
+        }
+        let intake = try await blocking.run { LFSUpload(intake: try store.receive()) }
+        try await request.forEachPiece { piece in
+            try await blocking.run { try intake.append(piece) }
+        }
+        try await blocking.run {
+            try intake.keep(in: store, oid: oid, size: size)
+        }
+        return Answer(.ok, headers: [.eTag: "\"\(oid.prefix(32))\""])
+    }
+}
+
+/// An upload's file between its pieces. The mutex orders what follows one another anyway.
+private final class LFSUpload: Sendable {
+    private let intake: Mutex<LFSIntake>
+
+    init(intake: sending LFSIntake) {
+        self.intake = Mutex(intake)
+    }
+
+    func append(_ piece: ByteBuffer) throws {
+        try intake.withLock { intake in
+            try piece.withUnsafeReadableBytes { try intake.append($0) }
+        }
+    }
+
+    /// - Throws: `Refusal.badRequest` if it is not the object it should be.
+    func keep(in store: LFSStore, oid: String, size: Int) throws {
+        try intake.withLock { intake in
+            guard intake.size == size, intake.oid == oid else {
+                throw Refusal.badRequest("The bytes are not those of the object")
+            }
+            try store.keep(intake, oid: oid)
+        }
     }
 }

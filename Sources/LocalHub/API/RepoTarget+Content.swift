@@ -70,7 +70,8 @@ extension RepoTarget {
         ) { offset, count in
             // Blobs kept in memory whole have a limit; larger ones are streamed out of git.
             if item.size > UploadMode.regularSizeMax {
-                let stream = BlobBody(repository, oid: item.entry.oid, skip: offset, blocking: service.blocking)
+                let stream = BlobBody(
+                    repository, oid: item.entry.oid, skip: offset, blocking: service.blocking)
                 return .pieces(count: count, stream)
             }
             let bytes = try await blocking { try repository.contents(item.entry.oid) }

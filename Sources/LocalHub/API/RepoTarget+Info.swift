@@ -36,7 +36,8 @@ private struct RepoInfo: Encodable {
 
 extension RepoTarget {
     func info(_ revision: String?) async throws -> Answer {
-        let expand = Set(request.parameters("expand").flatMap { $0.split(separator: ",") }.map(String.init))
+        let expand = Set(
+            request.parameters("expand").flatMap { $0.split(separator: ",") }.map(String.init))
         let withBlobs = request.flag("blobs")
         let info = try await blocking {
             let commit = try commit(named: revision ?? "main")

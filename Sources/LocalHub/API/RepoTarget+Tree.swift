@@ -23,7 +23,8 @@ extension RepoTarget {
         }
         var headers: HTTPFields = [:]
         if let next = page.next {
-            headers[.link] = "<\(nextURL(cursor: next, limit: limit))>; rel=\"next\""
+            let url = request.url(service.endpoint, replacing: "cursor", with: next.text)
+            headers[.link] = "<\(url)>; rel=\"next\""
         }
         return try .json(page.entries, headers: headers)
     }
@@ -74,14 +75,6 @@ extension RepoTarget {
         let commits =
             isExpanded ? try repository.lastCommits(of: found.map(\.path), at: commit) : [:]
         return items.map { TreeEntryBody($0, lastCommit: commits[$0.path]) }
-    }
-
-    /// The request's own URL with another cursor; clients follow it as it is.
-    private func nextURL(cursor: TreeCursor, limit: Int) -> String {
-        let kept = request.query.filter { $0.name != "cursor" && $0.name != "limit" }
-        let pairs = kept + [("limit", String(limit)), ("cursor", cursor.text)]
-        let query = pairs.map { URLText.encode($0.name) + "=" + URLText.encode($0.value) }
-        return service.endpoint + request.path + "?" + query.joined(separator: "&")
     }
 
     static func trimmed(_ path: String) -> String {

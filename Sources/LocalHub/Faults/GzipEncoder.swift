@@ -16,7 +16,9 @@ struct GzipEncoder {
         while !rest.isEmpty {
             let block = rest.prefix(0xffff)
             rest = rest.dropFirst(block.count)
-            for byte in block { crc = Self.table[Int(UInt8(truncatingIfNeeded: crc) ^ byte)] ^ (crc >> 8) }
+            for byte in block {
+                crc = Self.table[Int(UInt8(truncatingIfNeeded: crc) ^ byte)] ^ (crc >> 8)
+            }
             size &+= UInt32(block.count)
             encoded += Self.blockHead(isLast: false, count: UInt16(block.count)) + block
         }

@@ -30,9 +30,10 @@ struct CommitRecord: Sendable {
         self.oid = oid
         self.tree = String(tree)
         self.parents = fields.filter { $0.name == "parent" }.map { String($0.value) }
-        self.author = author.firstIndex(of: "<").map {
-            author[..<$0].trimmingCharacters(in: .whitespaces)
-        } ?? ""
+        self.author =
+            author.firstIndex(of: "<").map {
+                author[..<$0].trimmingCharacters(in: .whitespaces)
+            } ?? ""
         self.date = Self.date(ofSignature: committer)
         self.title = lines.first.map(String.init) ?? ""
         self.body =

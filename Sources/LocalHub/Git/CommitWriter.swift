@@ -3,7 +3,7 @@ import Foundation
 /// Writes one commit through `git fast-import`.
 ///
 /// Blobs go straight into the repository's object store while they arrive; refs that fast-import
-/// sets go to a scratch folder. Nothing of the repository changes until `publish` moves the branch
+/// sets go to a scratch folder. Nothing of the repository changes until `moveRef` moves the branch
 /// by `git update-ref` with the expected old value, so a writer dropped before leaves only objects
 /// that nothing names.
 ///
@@ -15,9 +15,24 @@ final class CommitWriter {
         let text: String
     }
 
+    /// Where a file's content is.
+    enum Source: Sendable {
+        /// A blob of this writer.
+        case mark(Int)
+        /// A blob the repository has.
+        case blob(String)
+
+        fileprivate var text: String {
+            switch self {
+            case .mark(let mark): ":\(mark)"
+            case .blob(let oid): oid
+            }
+        }
+    }
+
     /// A change of the tree.
     enum Change: Sendable {
-        case put(path: String, mark: Int, isExecutable: Bool)
+        case put(path: String, Source, isExecutable: Bool)
         case delete(path: String)
     }
 
@@ -50,22 +65,16 @@ final class CommitWriter {
 
     /// Adds a blob of bytes in memory.
     ///
-    /// - Returns: its mark, for `Change.put`.
-    func blob(_ bytes: some Collection<UInt8>) throws(GitError) -> Int {
-        let mark = try beginBlob(size: bytes.count)
+    /// - Returns: where it is, for `Change.put`.
+    func blob(_ bytes: some Collection<UInt8>) throws(GitError) -> Source {
+        marks += 1
+        try append("blob\nmark :\(marks)\ndata \(bytes.count)\n".utf8)
         try append(bytes)
         try append("\n".utf8)
-        return mark
+        return .mark(marks)
     }
 
-    /// Begins a blob whose `size` bytes follow by `append`, and then a line break.
-    func beginBlob(size: Int) throws(GitError) -> Int {
-        marks += 1
-        try append("blob\nmark :\(marks)\ndata \(size)\n".utf8)
-        return marks
-    }
-
-    func append(_ bytes: some Collection<UInt8>) throws(GitError) {
+    private func append(_ bytes: some Collection<UInt8>) throws(GitError) {
         pending += bytes
         if pending.count >= Self.pieceSize { try flush() }
     }
@@ -90,9 +99,9 @@ final class CommitWriter {
         for case .delete(let path) in changes {
             try append("D \(Self.quote(path))\n".utf8)
         }
-        for case .put(let path, let mark, let isExecutable) in changes {
+        for case .put(let path, let source, let isExecutable) in changes {
             let mode = isExecutable ? "100755" : "100644"
-            try append("M \(mode) :\(mark) \(Self.quote(path))\n".utf8)
+            try append("M \(mode) \(source.text) \(Self.quote(path))\n".utf8)
         }
         try append("\ndone\n".utf8)
         try flush()
@@ -138,10 +147,27 @@ extension GitRepository {
         }
     }
 
-    /// - Returns: false if the ref was something else.
-    func deleteRef(_ ref: String, expecting old: String) throws(GitError) -> Bool {
+    /// Deletes a branch or a tag.
+    func deleteRef(_ ref: String) throws(GitError) {
+        _ = try Git.run(path, ["update-ref", "-d", ref])
+    }
+
+    /// Makes a tag, annotated if there is a message.
+    ///
+    /// - Returns: false if the tag exists.
+    func createTag(
+        _ name: String, at commit: String, message: String, author: String
+    ) throws(GitError) -> Bool {
+        guard !message.isEmpty else {
+            return try moveRef("refs/tags/" + name, from: nil, to: commit)
+        }
         do {
-            _ = try Git.run(path, ["update-ref", "-d", ref, old])
+            _ = try Git.run(
+                path, ["tag", "-a", "-m", message, "--", name, commit],
+                environment: [
+                    "GIT_COMMITTER_NAME=\(author)",
+                    "GIT_COMMITTER_EMAIL=\(author)@users.noreply.localhub",
+                ])
             return true
         } catch .exited {
             return false

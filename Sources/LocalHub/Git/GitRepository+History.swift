@@ -9,7 +9,8 @@ struct RefRecord: Sendable {
 extension GitRepository {
     /// All refs, tags peeled to their commits.
     func refs() throws(GitError) -> [RefRecord] {
-        let format = "--format=%(refname) %(if)%(*objectname)%(then)%(*objectname)%(else)"
+        let format =
+            "--format=%(refname) %(if)%(*objectname)%(then)%(*objectname)%(else)"
             + "%(objectname)%(end)"
         let output = try Git.run(path, ["for-each-ref", format])
         return String(decoding: output, as: UTF8.self).split(separator: "\n").compactMap { line in

@@ -75,6 +75,7 @@ enum Caller: Sendable {
     /// - Throws: the Hub's refusal if the caller may not change the repo.
     func requireWrite(to repo: RepoRecord) throws {
         try requireSight(of: repo)
+        if isAnonymous { throw Refusal.repoNotFound(isAnonymous: true) }
         try requireWrite(in: repo.name.namespace)
         if repo.isDisabled { throw Refusal.disabled }
     }

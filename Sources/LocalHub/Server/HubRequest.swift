@@ -58,6 +58,14 @@ struct HubRequest: Sendable {
         ["true", "1"].contains(parameter(name)?.lowercased())
     }
 
+    /// The request's own URL with another value of a parameter, for `Link: rel="next"`. Clients
+    /// follow it as it is, so it is absolute.
+    func url(_ endpoint: String, replacing name: String, with value: String) -> String {
+        let pairs = query.filter { $0.name != name } + [(name, value)]
+        let text = pairs.map { URLText.encode($0.name) + "=" + URLText.encode($0.value) }
+        return endpoint + path + "?" + text.joined(separator: "&")
+    }
+
     var contentLength: Int? {
         headers[.contentLength].flatMap { Int($0) }
     }
@@ -69,7 +77,8 @@ struct HubRequest: Sendable {
     /// - Throws: `Failure.bodyCutShort` if the connection ended before the body did.
     func forEachPiece(_ visit: (ByteBuffer) async throws -> Void) async throws {
         var count = 0
-        for try await piece in body {
+        var iterator = body.makeAsyncIterator()
+        while let piece = try await next(of: &iterator) {
             count += piece.readableBytes
             counters.countReceived(piece.readableBytes, traffic)
             if let link = plan.link {
@@ -78,6 +87,17 @@ struct HubRequest: Sendable {
             try await visit(piece)
         }
         if let contentLength, count != contentLength { throw Failure.bodyCutShort }
+    }
+
+    private func next(of iterator: inout RequestBody.AsyncIterator) async throws -> ByteBuffer? {
+        do {
+            return try await iterator.next()
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            // Whatever the HTTP decoder says of it, the stream ended where a body has no end.
+            throw Failure.bodyCutShort
+        }
     }
 
     /// The whole body.

@@ -23,6 +23,10 @@ struct HubService: Sendable {
     func handle(_ request: HubRequest, _ endpoint: Endpoint) async throws -> Answer {
         switch endpoint {
         case .whoami: return try await whoami(request)
+        case .createRepo: return try await createRepo(request)
+        case .deleteRepo: return try await deleteRepo(request)
+        case .validateYAML: return try await validateYAML(request)
+        case .listRepos(let kind): return try await listRepos(kind, request)
         case .resolveCache(let kind, let namespace, let name, let commit, let path):
             return try await resolveCache(
                 kind, namespace: namespace, name: name, commit: commit, path: path, request)
@@ -32,7 +36,7 @@ struct HubService: Sendable {
             case .repo(let repo, let action, let caller):
                 return try await handle(request, repo, action, caller)
             }
-        default:
+        case .admin, .unknown:
             throw Refusal.unknownPath
         }
     }
@@ -54,6 +58,23 @@ struct HubService: Sendable {
         case (.treeSize(let revision, let path), .get):
             return try await target.treeSize(revision, path)
         case (.pathsInfo(let revision), .post): return try await target.pathsInfo(revision)
+        case (.refs, .get): return try await target.refs()
+        case (.commits(let revision), .get): return try await target.commits(revision)
+        default: return try await change(target, action)
+        }
+    }
+
+    private func change(_ target: RepoTarget, _ action: RepoAction) async throws -> Answer {
+        switch (action, target.request.method) {
+        case (.preupload(let revision), .post): return try await target.preupload(revision)
+        case (.commit(let revision), .post): return try await target.commit(revision)
+        case (.branch(let name), .post): return try await target.createBranch(name)
+        case (.branch(let name), .delete): return try await target.deleteBranch(name)
+        case (.tag(let revision), .post): return try await target.createTag(revision)
+        case (.tag(let name), .delete): return try await target.deleteTag(name)
+        case (.settings, .put): return try await target.changeSettings()
+        case (.lfsBatch, .post): return try await target.lfsBatch()
+        case (.lfsVerify, .post): return try await target.lfsVerify()
         default: throw Refusal.unknownPath
         }
     }

@@ -83,7 +83,8 @@ struct HubResponder: Sendable {
     /// The Hub's own words, where it has some for the status.
     private static func words(_ status: Int) -> String {
         switch status {
-        case 409: "Another commit operation is in progress for this repository. Please try again later."
+        case 409:
+            "Another commit operation is in progress for this repository. Please try again later."
         case 412: Refusal.branchMoved.message
         default: HTTPResponse.Status(code: status).reasonPhrase
         }

@@ -38,8 +38,8 @@ package struct FolderImport {
         var summary = Summary()
         var changes: [CommitWriter.Change] = []
         for file in files {
-            let mark = try store(file, attributes, writer, &summary)
-            changes.append(.put(path: file.path, mark: mark, isExecutable: file.isExecutable))
+            let source = try store(file, attributes, writer, &summary)
+            changes.append(.put(path: file.path, source, isExecutable: file.isExecutable))
         }
         summary.commit = try writer.commit(
             parent: head?.oid, message: .init(author: author, text: message), changes: changes)
@@ -64,16 +64,16 @@ package struct FolderImport {
     private func store(
         _ file: FoundFile, _ attributes: GitAttributes, _ writer: CommitWriter,
         _ summary: inout Summary
-    ) throws -> Int {
-        let source = try SourceFile(path: folder + "/" + file.path)
+    ) throws -> CommitWriter.Source {
+        let input = try SourceFile(path: folder + "/" + file.path)
         summary.byteCount += file.size
-        let sample = try source.read(512)
+        let sample = try input.read(512)
         let mode = UploadMode.of(
             path: file.path, size: file.size, sample: sample, attributes: attributes)
         switch mode {
         case .regular:
             summary.regularCount += 1
-            let content = sample + (try source.read(max(0, file.size - sample.count)))
+            let content = sample + (try input.read(max(0, file.size - sample.count)))
             return try writer.blob(content)
         case .lfs:
             summary.lfsCount += 1
@@ -82,7 +82,7 @@ package struct FolderImport {
             var piece = sample
             while !piece.isEmpty {
                 try piece.withUnsafeBytes { try intake.append($0) }
-                piece = try source.read(1 << 20)
+                piece = try input.read(1 << 20)
             }
             let pointer = LFSPointer(oid: intake.oid, size: intake.size)
             try store.keep(intake, oid: pointer.oid)

@@ -45,8 +45,8 @@ package final class Hub: Sendable {
         let attributes = (path: ".gitattributes", content: Array(GitAttributes.initial.utf8))
         let isGiven = files.contains { $0.path == attributes.path }
         for file in isGiven ? files : [attributes] + files {
-            let mark = try writer.blob(file.content)
-            changes.append(.put(path: file.path, mark: mark, isExecutable: false))
+            let source = try writer.blob(file.content)
+            changes.append(.put(path: file.path, source, isExecutable: false))
         }
         let commit = try writer.commit(
             parent: nil, message: .init(author: author, text: "initial commit"), changes: changes)

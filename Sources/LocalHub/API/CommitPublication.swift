@@ -1,0 +1,178 @@
+import Foundation
+
+/// The end of a commit: the draft against the branch as it is now.
+///
+/// Runs under the repository's lock, so that the branch stays what it was checked to be.
+struct CommitPublication {
+    let target: RepoTarget
+    /// The branch as the request names it, and its full ref.
+    let revision: String
+    let ref: String
+
+    private var repository: GitRepository { target.repository }
+    private var store: LFSStore { target.service.hub.lfs(target.repo) }
+
+    /// - Returns: the new commit's oid.
+    func publish(_ draft: consuming CommitDraft) throws -> String {
+        guard let header = draft.header else {
+            throw Refusal.unprocessable("The commit has no header")
+        }
+        guard let head = try repository.commit(.ref(ref)) else {
+            throw Refusal.revisionNotFound(revision)
+        }
+        try check(header.parentCommit, head)
+        var draft = draft
+        let moved = try draft.resolveMoves { try self.source($0, isLFS: $1, head) }
+        for path in draft.deletions.union(moved) {
+            guard try repository.entry(path, at: head) != nil else {
+                throw Refusal.nothingToDelete(path: path, revision: revision)
+            }
+        }
+        let deleted = draft.deletions.union(moved)
+        try checkClashes(draft.puts.keys, deleted, head)
+        let changes =
+            deleted.sorted().map { CommitWriter.Change.delete(path: $0) }
+            + (try puts(draft, head))
+        let text = [header.summary, header.description ?? ""].filter { !$0.isEmpty }
+        let message = CommitWriter.Message(
+            author: target.caller.author, text: text.joined(separator: "\n\n"))
+        let commit = try draft.writer.commit(
+            parent: head.oid, message: message, changes: changes)
+        guard try repository.moveRef(ref, from: head.oid, to: commit) else {
+            throw Refusal.branchMoved
+        }
+        return commit
+    }
+
+    /// The parent must be the branch's head; its first digits will do.
+    private func check(_ parent: String?, _ head: CommitRecord) throws {
+        guard let parent else { return }
+        guard isHex(parent), (7...40).contains(parent.utf8.count) else {
+            throw Refusal.unprocessable("Invalid parentCommit")
+        }
+        if !head.oid.hasPrefix(parent) { throw Refusal.branchMoved }
+    }
+
+    // MARK: Paths
+
+    /// A file cannot be where a folder is, nor below a file, unless that one goes.
+    private func checkClashes(
+        _ paths: some Sequence<String>, _ deleted: Set<String>, _ head: CommitRecord
+    ) throws {
+        let added = Set(paths)
+        for path in added {
+            if let entry = try repository.entry(path, at: head), entry.kind.isDirectory,
+                !isDeleted(path, deleted)
+            {
+                throw Refusal.unprocessable("\(path) is a folder")
+            }
+            for folder in Self.foldersAbove(path) {
+                if added.contains(folder) {
+                    throw Refusal.unprocessable("\(folder) cannot be a file and a folder")
+                }
+                if let entry = try repository.entry(folder, at: head), !entry.kind.isDirectory,
+                    !isDeleted(folder, deleted)
+                {
+                    throw Refusal.unprocessable("\(folder) is a file")
+                }
+            }
+        }
+    }
+
+    private func isDeleted(_ path: String, _ deleted: Set<String>) -> Bool {
+        deleted.contains(path) || Self.foldersAbove(path).contains { deleted.contains($0) }
+    }
+
+    private static func foldersAbove(_ path: String) -> [String] {
+        path.indices.filter { path[$0] == "/" }.map { String(path[..<$0]) }
+    }
+
+    // MARK: Contents
+
+    /// What the old path of a rename has.
+    private func source(
+        _ path: String, isLFS: Bool, _ head: CommitRecord
+    ) throws -> CommitDraft.Content {
+        guard let entry = try repository.entry(path, at: head), !entry.kind.isDirectory,
+            let item = try repository.describe([PathEntry(path: path, entry: entry)]).first
+        else { throw Refusal.nothingToDelete(path: path, revision: revision) }
+        guard isLFS else { return .source(.blob(entry.oid)) }
+        guard let pointer = item.pointer else {
+            throw Refusal.unprocessable("\(path) is no LFS file")
+        }
+        return .lfs(oid: pointer.oid, size: pointer.size)
+    }
+
+    private func puts(
+        _ draft: CommitDraft, _ head: CommitRecord
+    ) throws -> [CommitWriter.Change] {
+        var changes: [CommitWriter.Change] = []
+        var lfsPaths: [String] = []
+        for (path, content) in draft.puts.sorted(by: { $0.key < $1.key }) {
+            let source: CommitWriter.Source
+            switch content {
+            case .source(let given):
+                source = given
+            case .lfs(let oid, let size):
+                lfsPaths.append(path)
+                let pointer = try pointer(oid, size, path)
+                source = try draft.writer.blob(Array(pointer.text.utf8))
+            case .moved:
+                preconditionFailure("renames were resolved before")
+            }
+            let isExecutable = try repository.entry(path, at: head)?.kind == .executable
+            changes.append(.put(path: path, source, isExecutable: isExecutable))
+        }
+        if let attributes = try extendedAttributes(for: lfsPaths, draft, head) {
+            let source = try draft.writer.blob(Array(attributes.utf8))
+            changes.append(.put(path: ".gitattributes", source, isExecutable: false))
+        }
+        return changes
+    }
+
+    /// - Throws: the Hub's refusal of a pointer to an object nobody uploaded.
+    private func pointer(_ oid: String, _ size: Int?, _ path: String) throws -> LFSPointer {
+        guard let stored = store.size(oid), size == nil || size == stored else {
+            throw Refusal.badRequest(
+                "Your push was rejected because an LFS pointer pointed to a file that does not "
+                    + "exist. Offending file: - \(path)")
+        }
+        return LFSPointer(oid: oid, size: stored)
+    }
+
+    /// `.gitattributes` with a line for each LFS path it does not cover; nil if it covers all.
+    private func extendedAttributes(
+        for paths: [String], _ draft: CommitDraft, _ head: CommitRecord
+    ) throws -> String? {
+        guard !paths.isEmpty else { return nil }
+        let isDeleted = draft.deletions.contains(".gitattributes")
+        var text: String
+        if let own = draft.attributes {
+            text = own
+        } else {
+            text = isDeleted ? "" : try repository.text(".gitattributes", at: head) ?? ""
+        }
+        let attributes = GitAttributes(text)
+        let missing = paths.filter { !attributes.isLFS($0) }
+        guard !missing.isEmpty else { return nil }
+        if !text.isEmpty, !text.hasSuffix("\n") { text += "\n" }
+        return text + missing.map(GitAttributes.line).joined()
+    }
+}
+
+extension CommitDraft {
+    /// Replaces renames by what the old paths have.
+    ///
+    /// - Returns: the old paths, which the commit deletes.
+    mutating func resolveMoves(
+        _ source: (_ path: String, _ isLFS: Bool) throws -> Content
+    ) throws -> Set<String> {
+        var old: Set<String> = []
+        for (path, content) in puts {
+            guard case .moved(let from, let isLFS) = content else { continue }
+            replace(path, with: try source(from, isLFS))
+            old.insert(from)
+        }
+        return old
+    }
+}

@@ -1,0 +1,144 @@
+import Foundation
+import HTTPTypes
+import NIOCore
+
+/// The LFS batch API, basic transfers. Source: git-lfs's docs/api.
+extension RepoTarget {
+    private struct BatchBody: Decodable {
+        struct Object: Decodable {
+            let oid: String
+            let size: Int
+        }
+
+        let operation: String
+        let transfers: [String]?
+        let objects: [Object]
+        let hashAlgo: String?
+
+        private enum CodingKeys: String, CodingKey {
+            case operation, transfers, objects
+            case hashAlgo = "hash_algo"
+        }
+    }
+
+    private struct BatchAnswer: Encodable {
+        struct Action: Encodable {
+            let href: String
+            let header: [String: String]
+            let expiresIn: Int
+
+            private enum CodingKeys: String, CodingKey {
+                case href, header
+                case expiresIn = "expires_in"
+            }
+        }
+
+        struct Failure: Encodable {
+            let code: Int
+            let message: String
+        }
+
+        struct Object: Encodable {
+            let oid: String
+            let size: Int
+            var authenticated = true
+            var actions: [String: Action]?
+            var error: Failure?
+        }
+
+        let transfer = "basic"
+        let objects: [Object]
+    }
+
+    private static let batchMax = 1000
+
+    func lfsBatch() async throws -> Answer {
+        let body = try await request.json(BatchBody.self)
+        guard body.objects.count <= Self.batchMax else {
+            throw Refusal.tooLarge("At most \(Self.batchMax) objects")
+        }
+        guard body.transfers?.contains("basic") ?? true, (body.hashAlgo ?? "sha256") == "sha256"
+        else { throw Refusal.unprocessable("Only basic transfers of sha256 objects") }
+        let objects = try await blocking {
+            let store = service.hub.lfs(repo)
+            switch body.operation {
+            case "upload":
+                try caller.requireWrite(to: repo)
+                return body.objects.map { upload($0, store) }
+            case "download":
+                try caller.requireContent(of: repo, registry: registry)
+                return body.objects.map { download($0, store) }
+            default:
+                throw Refusal.unprocessable("Unknown operation \(body.operation)")
+            }
+        }
+        return try lfsJSON(BatchAnswer(objects: objects))
+    }
+
+    private func upload(_ object: BatchBody.Object, _ store: LFSStore) -> BatchAnswer.Object {
+        var answer = BatchAnswer.Object(oid: object.oid, size: object.size)
+        guard isHex(object.oid, count: 64), object.size >= 0 else {
+            answer.error = .init(code: 422, message: "Invalid object id or size")
+            return answer
+        }
+        if let known = store.size(object.oid) {
+            if known != object.size {
+                answer.error = .init(code: 422, message: "The object has \(known) bytes")
+            }
+            return answer
+        }
+        let path = "/upload/\(repo.kind.plural)/\(repo.name)/\(object.oid)/\(object.size)"
+        answer.actions = [
+            "upload": action(service.cdnEndpoint + path, signed: path, for: .upload),
+            "verify": .init(
+                href: "\(service.endpoint)/\(webID).git/info/lfs/verify", header: [:],
+                expiresIn: service.urlLifetimeSeconds),
+        ]
+        return answer
+    }
+
+    private func download(_ object: BatchBody.Object, _ store: LFSStore) -> BatchAnswer.Object {
+        var answer = BatchAnswer.Object(oid: object.oid, size: object.size)
+        guard let size = store.size(object.oid), size == object.size else {
+            answer.error = .init(code: 404, message: "Object does not exist")
+            return answer
+        }
+        let path = "/\(repo.kind.plural)/\(repo.name)/\(object.oid)"
+        answer.actions = [
+            "download": action(service.cdnEndpoint + path, signed: path, for: .download)
+        ]
+        return answer
+    }
+
+    private func action(
+        _ url: String, signed path: String, for purpose: URLSigner.Purpose
+    ) -> BatchAnswer.Action {
+        let lifetime = service.urlLifetimeSeconds
+        let query = service.signer.sign(
+            path, for: purpose, expires: Int(Date().timeIntervalSince1970) + lifetime)
+        return .init(href: url + "?" + query, header: [:], expiresIn: lifetime)
+    }
+
+    // MARK: verify
+
+    private struct VerifyBody: Codable {
+        let oid: String
+        let size: Int
+    }
+
+    func lfsVerify() async throws -> Answer {
+        let body = try await request.json(VerifyBody.self)
+        let isStored = try await blocking {
+            try caller.requireWrite(to: repo)
+            return service.hub.lfs(repo).size(body.oid) == body.size
+        }
+        guard isStored else { throw Refusal.entryNotFound(commit: nil) }
+        return try lfsJSON(body)
+    }
+
+    private func lfsJSON(_ value: some Encodable) throws -> Answer {
+        var answer = try Answer.json(value)
+        answer.headers[.contentType] = "application/vnd.git-lfs+json"
+        return answer
+    }
+}
