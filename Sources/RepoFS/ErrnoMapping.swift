@@ -1,6 +1,6 @@
-import HubClient
-import RepoCache
-import SystemPackage
+package import HubClient
+package import RepoCache
+package import SystemPackage
 
 // The one place where errors become errno. Each line has its reason; docs/ERRORS.md shows the
 // same table to users, and ErrnoMappingTests holds the two together.
@@ -19,6 +19,24 @@ extension HubError {
         case .malformed: .ioError  // an answer that cannot be trusted
         case .offline: .networkUnreachable  // the user asked for no network
         case .cancelled: .interrupted  // nobody waits any more
+        }
+    }
+}
+
+extension CacheError {
+    /// What a program that reads the mount is told.
+    package var errno: Errno {
+        switch self {
+        case .hub(let error): error.errno
+        case .integrity: .ioError  // wrong bytes are never returned
+        case .timedOut: .ioError  // every read ends
+        case .full: .noSpace  // neither disk nor memory has room for the bytes
+        case .disk(.noSpace, _): .noSpace  // the cache's own disk
+        case .disk, .database: .ioError  // the cache's own disk, otherwise
+        case .networkFolder, .unknownFormat: .ioError  // cannot happen once mounted
+        case .listingTooLong: .fileTooLarge  // a directory beyond every limit of the Hub's
+        case .cancelled: .interrupted  // nobody waits any more
+        case .closed: .ioError  // the mount is ending
         }
     }
 }

@@ -100,7 +100,7 @@ struct InodeTable {
     /// `st_ino` of an entry, without making an inode of it.
     func inodeNumber(index: Int, in parent: NodeID, _ listing: DirectoryListing) -> UInt64 {
         guard let slot = slot(parent) else { return 0 }
-        return listing.withNameBytes(at: index) { name in
+        return listing.withName(at: index) { name in
             InodeNumbers.child(of: slots[slot].inodeNumber, name: name)
         }
     }
@@ -118,7 +118,7 @@ struct InodeTable {
             slot = takeSlot()
             slots[slot].parent = UInt32(parentSlot)
             slots[slot].index = UInt32(index)
-            slots[slot].inodeNumber = directory.listing.withNameBytes(at: index) { name in
+            slots[slot].inodeNumber = directory.listing.withName(at: index) { name in
                 InodeNumbers.child(of: slots[parentSlot].inodeNumber, name: name)
             }
             directory.children[index] = UInt32(slot)

@@ -1,6 +1,8 @@
 package import FuseBridge
 import HubClient
+import Platform
 import RepoCache
+import SystemPackage
 
 extension RepoFileSystem {
     package func lookup(
@@ -84,7 +86,7 @@ extension RepoFileSystem {
         index: Int, of listing: DirectoryListing, in parent: NodeID,
         to buffer: inout DirectoryBuffer
     ) -> Bool {
-        let name = listing.withNameBytes(at: index) { $0.map { CChar(bitPattern: $0) } + [0] }
+        let name = listing.withName(at: index) { $0.map { CChar(bitPattern: $0) } + [0] }
         let nextOffset = UInt64(index) + Self.dotCount + 1
         if buffer.carriesEntries {
             guard let child = inodes.withLock({ $0.lookUp(index: index, in: parent) }) else {
@@ -104,7 +106,7 @@ extension RepoFileSystem {
         _ reply: consuming Reply<RequestKind.Lookup>, name: FileName, in parent: NodeID,
         _ listing: DirectoryListing
     ) {
-        guard let index = listing.index(of: name.bytes) else { return reply.absent(.forever) }
+        guard let index = name.bytes.withUnsafeBytes({ listing.index(ofName: $0) }) else { return reply.absent(.forever) }
         guard let child = inodes.withLock({ $0.lookUp(index: index, in: parent) }) else {
             return reply.fail(.staleNFSFileHandle)
         }

@@ -1,5 +1,7 @@
 package import FuseBridge
 import HubClient
+import Platform
+import SystemPackage
 
 /// What hubfs tells of a file or directory beyond `stat`; getfattr -d shows it.
 private enum HubAttribute: String, CaseIterable {

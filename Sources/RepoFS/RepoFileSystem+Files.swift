@@ -1,7 +1,9 @@
 package import FuseBridge
 import Glibc
 import HubClient
+import Platform
 import RepoCache
+import SystemPackage
 
 extension RepoFileSystem {
     package func open(

@@ -4,6 +4,7 @@ package import HubClient
 package import Logging
 import Platform
 package import RepoCache
+import SystemPackage
 
 /// A repo at one commit as the kernel sees it.
 ///
