@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 _Static_assert(sizeof(off_t) == 8, "hubfs needs 64-bit file offsets");
@@ -24,6 +25,17 @@ int hubfs_fallocate(int fd, int mode, int64_t offset, int64_t length) {
 
 int64_t hubfs_seek_data(int fd, int64_t offset) { return lseek(fd, offset, SEEK_DATA); }
 int64_t hubfs_seek_hole(int fd, int64_t offset) { return lseek(fd, offset, SEEK_HOLE); }
+
+int hubfs_statfs(const char *path, int64_t *kind, uint64_t *total, uint64_t *available) {
+    struct statfs facts;
+    int status = statfs(path, &facts);
+    if (status == 0) {
+        *kind = facts.f_type;
+        *total = (uint64_t)facts.f_blocks * facts.f_bsize;
+        *available = (uint64_t)facts.f_bavail * facts.f_bsize;
+    }
+    return status;
+}
 
 int hubfs_ioctl_pointer(int fd, unsigned long request, void *argument) {
     return ioctl(fd, request, argument);

@@ -1,1 +1,53 @@
-import GRDB
+package import HubClient
+package import Logging
+package import Platform
+
+/// The cache of one process: commits and directories, and the bytes of contents.
+///
+/// Several processes may have the same folder open. Everything cached reads without the Hub.
+package final class RepoCache: Sendable {
+    package let snapshots: SnapshotStore
+    package let contents: ContentStore
+    private let database: CacheDatabase
+    private let small: SmallContents
+    private let useLog: UseLog
+    /// Runs what SQLite may block: lookups of listings, and everything that is written.
+    private let worker: Worker
+
+    /// Opens the cache folder, making it when it is missing.
+    ///
+    /// - Parameters:
+    ///   - timers: Must outlive the cache's `close`.
+    package init(
+        configuration: CacheConfiguration, contents: any ContentOrigin, trees: any TreeOrigin,
+        timers: TimerQueue, logger: Logger
+    ) throws(CacheError) {
+        let folder = try CacheFolder(configuration.root)
+        let worker = Worker(name: "hubfs-cache")
+        database = try CacheDatabase(in: folder)
+        small = try SmallContents(
+            in: folder, memoryBytesMax: configuration.smallBytesMax, worker: worker, logger: logger)
+        useLog = UseLog(
+            database: database, small: small, timers: timers, worker: worker, logger: logger)
+        self.worker = worker
+        snapshots = SnapshotStore(
+            database: database, origin: trees, worker: worker,
+            memoryBytesMax: configuration.listingBytesMax, logger: logger)
+        let ledger = try SpaceLedger(measuring: folder, configuration)
+        self.contents = ContentStore(
+            services: ContentServices(
+                configuration: configuration, folder: folder, origin: contents, small: small,
+                ledger: ledger, timers: timers, logger: logger), useLog: useLog)
+    }
+
+    /// Answers everything that is parked with `.closed`, writes what was noted and ends the
+    /// threads. Call once, not from a completion. Bounded by local disk alone.
+    package func close() {
+        snapshots.close()
+        contents.close()
+        useLog.flush()
+        worker.close()
+        small.file.close()
+        database.file.close()
+    }
+}

@@ -20,6 +20,11 @@ int hubfs_fallocate(int fd, int mode, int64_t offset, int64_t length);
 int64_t hubfs_seek_data(int fd, int64_t offset);
 int64_t hubfs_seek_hole(int fd, int64_t offset);
 
+/// statfs; its structure and constants are not in Swift's Glibc module. Sizes in bytes. Answers -1
+/// and sets errno.
+int hubfs_statfs(const char *_Nonnull path, int64_t *_Nonnull kind, uint64_t *_Nonnull total,
+                 uint64_t *_Nonnull available);
+
 /// ioctl is variadic.
 int hubfs_ioctl_pointer(int fd, unsigned long request, void *_Nullable argument);
 

@@ -1,0 +1,46 @@
+import Crypto
+import HubClient
+
+/// Computes the digest a content is named by, piece by piece.
+struct ContentDigest {
+    private enum Hash {
+        case sha1(Insecure.SHA1)
+        case sha256(SHA256)
+    }
+
+    private let content: ContentID
+    private var hash: Hash
+
+    /// - Parameter size: Bytes of the content; a git blob's digest begins with it.
+    init(of content: ContentID, size: UInt64) {
+        self.content = content
+        switch content {
+        case .git:
+            var sha1 = Insecure.SHA1()
+            Array("blob \(size)\0".utf8).withUnsafeBytes { sha1.update(bufferPointer: $0) }
+            hash = .sha1(sha1)
+        case .lfs:
+            hash = .sha256(SHA256())
+        }
+    }
+
+    /// Takes the next bytes of the content.
+    mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        switch hash {
+        case .sha1(var sha1):
+            sha1.update(bufferPointer: bytes)
+            hash = .sha1(sha1)
+        case .sha256(var sha256):
+            sha256.update(bufferPointer: bytes)
+            hash = .sha256(sha256)
+        }
+    }
+
+    /// Whether the bytes taken are those the content's name promises.
+    var matches: Bool {
+        switch hash {
+        case .sha1(let sha1): DigestBytes.hexadecimal(Array(sha1.finalize())) == content.hex
+        case .sha256(let sha256): DigestBytes.hexadecimal(Array(sha256.finalize())) == content.hex
+        }
+    }
+}

@@ -1,0 +1,190 @@
+import Glibc
+import HubClient
+import Platform
+import SystemPackage
+
+/// The two files of one content: sparse bytes and their sidecar, held open with a shared lock.
+///
+/// The lock keeps evictors of every process away and dies with this object or its process. Bytes
+/// are written before their presence bit is set, so whoever sees the bit may read the bytes.
+final class ContentFile: Sendable {
+    let content: ContentID
+    let geometry: BlockGeometry
+    let sidecar: Sidecar
+    /// The sparse file of bytes; passthrough and adoption use it when the content is sealed.
+    let data: FileDescriptor
+    private let lockFile: FileDescriptor
+    private let folder: CacheFolder
+
+    /// Times an evictor may get between our open and our lock before we give up.
+    private static let attemptCountMax = 16
+
+    private init(
+        _ content: ContentID, _ sidecar: Sidecar, data: FileDescriptor, lockFile: FileDescriptor,
+        folder: CacheFolder
+    ) {
+        self.content = content
+        self.geometry = sidecar.geometry
+        self.sidecar = sidecar
+        self.data = data
+        self.lockFile = lockFile
+        self.folder = folder
+    }
+
+    deinit {
+        try? data.close()
+        try? lockFile.close()
+    }
+
+    /// Opens the files of a content, making them when they are missing or damaged.
+    static func open(
+        _ content: ContentID, size: UInt64, in folder: CacheFolder, bootID: BootID
+    ) throws(CacheError) -> ContentFile {
+        let path = folder.sidecar(of: content.hex)
+        do throws(Errno) {
+            for _ in 0..<attemptCountMax {
+                if let file = try attempt(content, size, folder, bootID) { return file }
+            }
+        } catch {
+            throw .disk(error, path: path.string)
+        }
+        throw .disk(.resourceTemporarilyUnavailable, path: path.string)
+    }
+
+    // MARK: Blocks
+
+    /// Stores the bytes of a block, then marks it present.
+    func write(_ bytes: UnsafeRawBufferPointer, block: Int) throws(Errno) {
+        try data.writeWhole(bytes, at: geometry.bytes(ofBlock: block).lowerBound)
+        sidecar.markPresent(block, crc: crc32c(bytes))
+    }
+
+    /// Reads bytes that are present.
+    ///
+    /// - Returns: false when the file is shorter than it should be.
+    func read(
+        into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
+    ) throws(Errno) -> Bool {
+        try data.readWhole(into: buffer, at: offset) == buffer.count
+    }
+
+    /// Whether a present block still has the checksum it was stored with.
+    ///
+    /// - Parameter scratch: Room for one block.
+    func isIntact(_ block: Int, scratch: UnsafeMutableRawBufferPointer) -> Bool {
+        let range = geometry.bytes(ofBlock: block)
+        let buffer = UnsafeMutableRawBufferPointer(rebasing: scratch[0..<range.count])
+        guard let isWhole = try? read(into: buffer, at: range.lowerBound), isWhole else {
+            return false
+        }
+        return crc32c(UnsafeRawBufferPointer(buffer)) == sidecar.crc(block)
+    }
+
+    /// Puts bytes and map on disk and marks the content sealed; it must be whole and verified.
+    func seal() throws(Errno) {
+        try data.syncData()
+        try sidecar.sync()
+        sidecar.markSealed()
+        try sidecar.sync()
+    }
+
+    /// Takes the content out of the cache because its bytes are wrong. Other users keep their
+    /// descriptors and find the mark.
+    func drop() {
+        sidecar.markDropped()
+        // Another user may have replaced the files already: only unlink the ones held here.
+        guard let own = try? lockFile.status(),
+            let named = try? Folder.status(folder.sidecar(of: content.hex)),
+            own.st_ino == named.st_ino
+        else { return }
+        _ = try? Folder.unlink(folder.data(of: content.hex))
+        _ = try? Folder.unlink(folder.sidecar(of: content.hex))
+    }
+
+    /// Bytes of disk the two files occupy.
+    var diskBytes: UInt64 {
+        let blocks = ((try? data.status())?.st_blocks ?? 0)
+        return UInt64(blocks + ((try? lockFile.status())?.st_blocks ?? 0)) * 512
+    }
+
+    // MARK: Opening
+
+    /// - Returns: nil when an evictor was faster, or another process repairs: try again.
+    private static func attempt(
+        _ content: ContentID, _ size: UInt64, _ folder: CacheFolder, _ bootID: BootID
+    ) throws(Errno) -> ContentFile? {
+        let lockFile = try openFile(folder.sidecar(of: content.hex), in: folder, content)
+        var isKept = false
+        defer { if !isKept { try? lockFile.close() } }
+        guard try lockFile.lock(.shared, waits: true) else { return nil }
+        guard try lockFile.status().st_nlink > 0 else { return nil }
+        let data = try openFile(folder.data(of: content.hex), in: folder, content)
+        defer { if !isKept { try? data.close() } }
+
+        let geometry = BlockGeometry(size: size)
+        if let sidecar = try soundSidecar(content, geometry, lockFile, data) {
+            isKept = true
+            return ContentFile(content, sidecar, data: data, lockFile: lockFile, folder: folder)
+        }
+        // New or damaged: make it afresh while nobody else uses it, then start over, because the
+        // change of a lock is not atomic (man 2 flock).
+        _ = try lockFile.lock(.unlock, waits: true)
+        guard try lockFile.lock(.exclusive, waits: false) else { return nil }
+        guard try lockFile.status().st_nlink > 0 else { return nil }
+        if try soundSidecar(content, geometry, lockFile, data) == nil {
+            try makeAfresh(content, geometry, lockFile, data, bootID)
+        }
+        return nil
+    }
+
+    /// The mapped sidecar, if it is this content's and fits the file of bytes.
+    private static func soundSidecar(
+        _ content: ContentID, _ geometry: BlockGeometry, _ lockFile: FileDescriptor,
+        _ data: FileDescriptor
+    ) throws(Errno) -> Sidecar? {
+        let byteCount = Sidecar.byteCount(for: geometry)
+        guard try lockFile.status().st_size == byteCount,
+            try data.status().st_size == Int(geometry.size)
+        else { return nil }
+        let memory = try MappedMemory(sharing: lockFile, byteCount: byteCount)
+        let sidecar = Sidecar(memory, geometry: geometry)
+        return sidecar.describes(content) && !sidecar.isDropped ? sidecar : nil
+    }
+
+    private static func makeAfresh(
+        _ content: ContentID, _ geometry: BlockGeometry, _ lockFile: FileDescriptor,
+        _ data: FileDescriptor, _ bootID: BootID
+    ) throws(Errno) {
+        let byteCount = Sidecar.byteCount(for: geometry)
+        try lockFile.truncate(to: 0)
+        try data.truncate(to: 0)
+        try data.truncate(to: geometry.size)
+        try lockFile.allocate(byteCount: byteCount)
+        let memory = try MappedMemory(sharing: lockFile, byteCount: byteCount)
+        Sidecar(memory, geometry: geometry).initialize(for: content, bootID: bootID)
+    }
+
+    private static func openFile(
+        _ path: FilePath, in folder: CacheFolder, _ content: ContentID
+    ) throws(Errno) -> FileDescriptor {
+        do {
+            return try openForUpdate(path, creates: true)
+        } catch Errno.noSuchFileOrDirectory {
+            try Folder.create(folder.shard(of: content.hex))
+            return try openForUpdate(path, creates: true)
+        }
+    }
+}
+
+/// Opens a file of the cache for reading and writing.
+func openForUpdate(_ path: FilePath, creates: Bool) throws(Errno) -> FileDescriptor {
+    do {
+        return try FileDescriptor.open(
+            path, .readWrite, options: creates ? [.create, .closeOnExec] : [.closeOnExec],
+            permissions: .ownerReadWrite)
+    } catch let code as Errno {
+        throw code
+    } catch {
+        throw .ioError
+    }
+}

@@ -1,0 +1,66 @@
+package import HubClient
+import Logging
+import Platform
+import SystemPackage
+
+/// Every content this cache has or can get.
+package final class ContentStore: Sendable {
+    let services: ContentServices
+    let registry = ContentRegistry()
+    private let useLog: UseLog
+
+    init(services: ContentServices, useLog: UseLog) {
+        self.services = services
+        self.useLog = useLog
+        let registry = self.registry
+        services.setHooks(onBudgetFreed: { registry.takeHungry()?.resumePrefetch() })
+    }
+
+    /// Opens a content for reading; every `open` needs one `OpenContent.close`.
+    ///
+    /// Readers of one content share one object. Nothing is fetched before the first read. Does
+    /// local file calls on the calling thread.
+    package func open(_ location: ContentLocation) throws(CacheError) -> OpenContent {
+        if let content = try registry.retain(location.content) { return content }
+        useLog.note(location)
+        let made = OpenContent(
+            location, number: registry.nextNumber(), body: try body(for: location),
+            services: services, registry: registry)
+        let content = try registry.insert(made)
+        if content === made { made.begin() }
+        return content
+    }
+
+    /// Sets who is told that a content was dropped because its bytes were wrong. Called without
+    /// locks, on any thread of the cache or of the origin; reads of that content fail already.
+    package func onContentDropped(_ body: @escaping @Sendable (ContentID) -> Void) {
+        services.setHooks(onContentDropped: body)
+    }
+
+    private func body(for location: ContentLocation) throws(CacheError) -> OpenContent.Body {
+        guard location.size >= SmallContents.sizeMax else { return .row }
+        do {
+            return .file(
+                try ContentFile.open(
+                    location.content, size: location.size, in: services.folder,
+                    bootID: services.configuration.bootID))
+        } catch .disk(.noSpace, let path) {
+            services.logger.warning("\(path): the disk is full, nothing of it is kept")
+            return .memory
+        }
+    }
+
+    /// Answers every parked read with `.closed`.
+    func close() {
+        services.beginClosing()
+        for content in registry.close() { content.retire() }
+        services.close()
+    }
+}
+
+extension OpenContent {
+    /// Starts what a content needs when it is first opened here.
+    func begin() {
+        if state == .checking { startChecking() } else if !servesWhole { verifyIfWhole() }
+    }
+}

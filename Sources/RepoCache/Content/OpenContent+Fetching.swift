@@ -1,0 +1,252 @@
+import HubClient
+import Logging
+import Platform
+
+extension OpenContent {
+    // MARK: Readahead
+
+    /// Lets readahead learn from a read and fetches what it wishes for.
+    func noteRead(_ range: Range<UInt64>) {
+        guard !servesWhole else { return }
+        let (wish, ended) = streams.withLock { $0.read(range) }
+        if let wish { prefetch(wish) }
+        guard !ended.isEmpty else { return }
+        var actions = TransferActions<Parked>()
+        transfers.withLock { $0.board.endStreams(ended, actions: &actions) }
+        perform(actions)
+    }
+
+    /// Fetches what streams still wish for, after the budget had refused it.
+    func resumePrefetch() {
+        for wish in streams.withLock({ $0.wishes() }) { prefetch(wish) }
+    }
+
+    private func prefetch(_ wish: StreamDetector.Wish) {
+        var actions = TransferActions<Parked>()
+        let blocks = geometry.blocks(touching: wish.bytes)
+        let end = transfers.withLock { transfers -> Int? in
+            guard transfers.failure == nil, state == .partial else { return nil }
+            var taken: [UInt64] = []
+            let end = transfers.board.prefetch(
+                blocks, chunkBlocks: Int(wish.chunkBytes / BlockGeometry.blockBytes),
+                stream: wish.stream, now: services.now, actions: &actions,
+                isPresent: { isPresent($0) },
+                mayOrder: { blocks in
+                    let bytes = UInt64(geometry.bytes(ofBlocks: blocks).count)
+                    guard services.budget.take(bytes) else { return false }
+                    taken.append(bytes)
+                    return true
+                })
+            for (order, bytes) in zip(actions.orders, taken) {
+                transfers.budgeted[order.number] = bytes
+            }
+            return end
+        }
+        guard let end else { return }
+        let bytes = geometry.bytes(ofBlocks: 0..<end)
+        streams.withLock { $0.requested(wish.stream, upTo: bytes.upperBound) }
+        if end < blocks.upperBound { registry.addHungry(self) }
+        perform(actions)
+    }
+
+    // MARK: Fetches
+
+    /// Does what the board decided. Called without locks.
+    func perform(_ actions: TransferActions<Parked>) {
+        for order in actions.orders { start(order) }
+        for number in actions.cancelled {
+            transfers.withLock { $0.handles[number] }?.cancel()
+        }
+        answer(actions.ready, .success(()))
+        answer(actions.crowdedOut, .failure(.full(location.content)))
+        for parked in actions.timedOut {
+            var error = CacheError.timedOut(
+                location.content, offset: 0, count: Int(geometry.size))
+            if case .read(_, let offset, let count) = parked {
+                error = .timedOut(location.content, offset: offset, count: count)
+            }
+            answer([parked], .failure(error))
+        }
+    }
+
+    private func start(_ order: FetchOrder) {
+        let isDemand = order.urgency == .demand
+        let fetch = services.origin.fetch(
+            location, range: geometry.bytes(ofBlocks: order.blocks),
+            priority: isDemand ? .demand : .prefetch,
+            into: BlockReceiver(self, order: order))
+        // It may have ended, or been cancelled, before we hold it.
+        let isWanted = transfers.withLock { transfers in
+            guard transfers.board.isWanted(order.number) else { return false }
+            transfers.handles[order.number] = fetch
+            return true
+        }
+        if !isWanted { fetch.cancel() }
+        if isDemand { startTicking() }
+    }
+
+    /// Answers parked readers; those who wait for the whole content go on to its verification.
+    func answer(_ parked: [Parked], _ result: Result<Void, CacheError>) {
+        for entry in parked {
+            switch (entry, result) {
+            case (.read(let completion, _, _), _):
+                completion(result)
+            case (.whole, .success):
+                transfers.withLock { $0.wholeWaiter = nil }
+                startVerifying()
+            case (.whole, .failure(let error)):
+                let completions = transfers.withLock { takeCompletions([], &$0) }
+                for completion in completions { completion(.failure(error)) }
+            }
+        }
+    }
+
+    /// Stores a block that a fetch brought, and wakes who waits for it.
+    ///
+    /// - Returns: false when the fetch is not wanted any more.
+    func store(_ bytes: UnsafeRawBufferPointer, block: Int, of number: Int) -> Bool {
+        let isOurs = transfers.withLock { transfers -> Bool? in
+            guard transfers.failure == nil else { return nil }
+            guard !isPresent(block), !transfers.writing.contains(block) else { return false }
+            transfers.writing.insert(block)
+            return true
+        }
+        guard let isOurs else { return false }
+        let isSound = !isOurs || keep(bytes, block: block)
+        var actions = TransferActions<Parked>()
+        let (isWhole, isWanted) = transfers.withLock { transfers in
+            if isOurs { transfers.writing.remove(block) }
+            transfers.board.arrived(
+                block, of: number, now: services.now, actions: &actions,
+                isPresent: { isPresent($0) })
+            return (isWholeInFile(&transfers), transfers.board.isWanted(number))
+        }
+        guard isSound else {
+            drop()
+            return false
+        }
+        perform(actions)
+        if isWhole { startVerifying() }
+        return isWanted
+    }
+
+    /// Puts a block on disk, else into memory.
+    ///
+    /// - Returns: false when the block is the whole content and its digest is wrong.
+    private func keep(_ bytes: UnsafeRawBufferPointer, block: Int) -> Bool {
+        switch body {
+        case .row:
+            var digest = ContentDigest(of: location.content, size: geometry.size)
+            digest.update(bytes)
+            guard digest.matches else { return false }
+            let writes = services.reserve(UInt64(bytes.count))
+            services.small.insert(Array(bytes), for: location.content, writes: writes)
+        case .file(let file):
+            guard services.reserve(UInt64(bytes.count)) else { return keepInMemory(bytes, block) }
+            do {
+                try file.write(bytes, block: block)
+            } catch {
+                services.logger.warning("\(location.content.hex) block \(block) not kept: \(error)")
+                return keepInMemory(bytes, block)
+            }
+        case .memory:
+            return keepInMemory(bytes, block)
+        }
+        return true
+    }
+
+    private func keepInMemory(_ bytes: UnsafeRawBufferPointer, _ block: Int) -> Bool {
+        _ = services.unkept.insert(bytes, for: UnkeptBlocks.Key(owner: number, block: block))
+        return true
+    }
+
+    /// Records the end of a fetch.
+    func ended(_ number: Int, _ result: Result<Void, HubError>) {
+        var actions = TransferActions<Parked>()
+        let budgeted = transfers.withLock { transfers in
+            transfers.handles[number] = nil
+            let isFailure = if case .failure = result { true } else { false }
+            transfers.board.ended(
+                number, isFailure: isFailure, now: services.now, actions: &actions,
+                isPresent: { isPresent($0) })
+            return transfers.budgeted.removeValue(forKey: number)
+        }
+        perform(actions)
+        if case .failure(let error) = result { answer(actions.failed, .failure(.hub(error))) }
+        guard let budgeted else { return }
+        services.budget.giveBack(budgeted)
+        services.budgetFreed()
+    }
+
+    // MARK: Time
+
+    /// Looks after the board from time to time for as long as something is on it.
+    func startTicking() {
+        let mustStart = transfers.withLock { transfers in
+            defer { transfers.isTicking = true }
+            return !transfers.isTicking
+        }
+        if mustStart { scheduleTick() }
+    }
+
+    private func scheduleTick() {
+        services.timers.schedule(afterSeconds: services.tickSeconds) { [weak self] in
+            guard let self else { return }
+            // Without a worker the cache closes, and closing answers everybody.
+            _ = services.ticker.submit { self.tick() }
+        }
+    }
+
+    private func tick() {
+        var actions = TransferActions<Parked>()
+        let (isIdle, isWhole) = transfers.withLock { transfers in
+            transfers.board.tick(
+                now: services.now, actions: &actions, isPresent: { isPresent($0) })
+            if transfers.board.isIdle { transfers.isTicking = false }
+            return (transfers.board.isIdle, isWholeInFile(&transfers))
+        }
+        perform(actions)
+        if isWhole { startVerifying() }
+        if !isIdle { scheduleTick() }
+    }
+
+    /// Whether every block is in the file and nobody has verified them yet.
+    private func isWholeInFile(_ transfers: inout Transfers) -> Bool {
+        guard case .file(let file) = body, state == .partial, !transfers.isVerifying else {
+            return false
+        }
+        let absent = file.sidecar.firstAbsent(in: transfers.firstAbsentHint..<geometry.blockCount)
+        transfers.firstAbsentHint = absent ?? 0
+        return absent == nil && transfers.writing.isEmpty && file.sidecar.arePresent(geometry.all)
+    }
+}
+
+/// Takes the bytes of one fetch for a content, and cuts them into blocks.
+final class BlockReceiver: ContentReceiver {
+    private let content: OpenContent
+    private let number: Int
+    /// Taken out while in use: a fetch delivers its pieces one after the other.
+    private let assembler: Guarded<BlockAssembler?>
+
+    init(_ content: OpenContent, order: FetchOrder) {
+        self.content = content
+        number = order.number
+        assembler = Guarded(
+            BlockAssembler(
+                geometry: content.geometry,
+                start: content.geometry.bytes(ofBlocks: order.blocks).lowerBound), rank: .leaf)
+    }
+
+    func receive(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) -> Bool {
+        guard var assembler = assembler.withLock({ $0.take() }) else { return false }
+        precondition(offset == assembler.position, "a fetch delivers its bytes in order")
+        var isWanted = true
+        assembler.append(bytes) { block, bytes in
+            isWanted = content.store(bytes, block: block, of: number) && isWanted
+        }
+        self.assembler.withLock { $0 = assembler }
+        return isWanted
+    }
+
+    func finished(_ result: Result<Void, HubError>) { content.ended(number, result) }
+}

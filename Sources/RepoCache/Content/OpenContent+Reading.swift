@@ -1,0 +1,250 @@
+import HubClient
+import Logging
+import Platform
+
+extension OpenContent {
+    /// Reads bytes that are here, at once, on the calling thread.
+    ///
+    /// Each call is also what readahead learns from.
+    ///
+    /// - Returns: the number of bytes, less than asked for only at the end of the content; nil when
+    ///   a byte of the range is not here or must not be served yet: then park with `read`.
+    package func readPresent(
+        into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
+    ) -> Int? {
+        let range = geometry.clamped(offset: offset, count: buffer.count)
+        guard !range.isEmpty else { return 0 }
+        let target = UnsafeMutableRawBufferPointer(rebasing: buffer[0..<range.count])
+        switch state {
+        case .failed, .checking:
+            return nil
+        case .partial:
+            if case .row = body { break }
+            adoptOthersSeal()
+            noteRead(range)
+            if servesWhole && state < .verified { return nil }
+        case .verified, .sealed:
+            break
+        }
+        guard copyPresent(range, into: target), state != .failed else { return nil }
+        return range.count
+    }
+
+    /// Parks a read until its bytes are here.
+    ///
+    /// - Parameters:
+    ///   - completion: Called once: with success when `readPresent` will find the bytes (short of
+    ///     memory pressure, after which the caller parks again), else with the reason. At once on
+    ///     the calling thread when nothing has to be waited for, else on a thread of the cache
+    ///     or of the origin.
+    /// - Returns: nil when `completion` was called already.
+    package func read(
+        offset: UInt64, count: Int, completion: @escaping ReadCompletion
+    ) -> ReadTicket? {
+        let range = geometry.clamped(offset: offset, count: count)
+        guard !range.isEmpty else {
+            completion(.success(()))
+            return nil
+        }
+        if isRow { _ = services.small.bytes(of: location.content) }
+        var actions = TransferActions<Parked>()
+        let parking = transfers.withLock { transfers in
+            park(range, completion, &transfers, &actions)
+        }
+        perform(actions)
+        switch parking {
+        case .answered(let result):
+            completion(result)
+            return nil
+        case .parked(let number):
+            startTicking()
+            return ReadTicket { [weak self] in self?.cancelRead(number) }
+        case .deferred(let number, let mustVerify):
+            if mustVerify { startVerifying() }
+            startTicking()
+            return ReadTicket { [weak self] in self?.cancelDeferred(number) }
+        }
+    }
+
+    private enum Parking {
+        case answered(Result<Void, CacheError>)
+        case parked(Int)
+        case deferred(Int, mustVerify: Bool)
+    }
+
+    private func park(
+        _ range: Range<UInt64>, _ completion: @escaping ReadCompletion,
+        _ transfers: inout Transfers, _ actions: inout TransferActions<Parked>
+    ) -> Parking {
+        if let failure = transfers.failure { return .answered(.failure(failure)) }
+        let blocks = geometry.blocks(touching: range)
+        let isHere = blocks.allSatisfy { isPresent($0) }
+        if isHere, state >= .verified || isRow || (!servesWhole && state == .partial) {
+            return .answered(.success(()))
+        }
+        guard servesWhole || state == .checking else {
+            let parked = Parked.read(completion, offset: range.lowerBound, count: range.count)
+            return transfers.board.park(
+                parked, blocks: blocks, now: services.now, actions: &actions,
+                isPresent: { isPresent($0) }
+            ).map { .parked($0) } ?? .answered(.success(()))
+        }
+        // Blocks that were in memory alone are gone: what replaces them must be verified again.
+        if state == .verified { setState(.partial) }
+        transfers.lastDeferred += 1
+        transfers.deferred[transfers.lastDeferred] = Deferred(
+            offset: range.lowerBound, count: range.count, completion: completion)
+        let mustVerify = state == .partial && awaitWhole(&transfers, &actions)
+        return .deferred(transfers.lastDeferred, mustVerify: mustVerify)
+    }
+
+    /// Puts the wait for the whole content on the board.
+    ///
+    /// - Returns: true when everything is here and only has to be verified.
+    func awaitWhole(
+        _ transfers: inout Transfers, _ actions: inout TransferActions<Parked>
+    ) -> Bool {
+        guard transfers.wholeWaiter == nil, !transfers.isVerifying else { return false }
+        transfers.wholeWaiter = transfers.board.park(
+            .whole, blocks: geometry.all, now: services.now, actions: &actions,
+            isPresent: { isPresent($0) })
+        return transfers.wholeWaiter == nil
+    }
+
+    private func cancelRead(_ number: Int) {
+        var actions = TransferActions<Parked>()
+        let parked = transfers.withLock { $0.board.cancelWaiter(number, actions: &actions) }
+        if case .read(let completion, _, _) = parked { completion(.failure(.cancelled)) }
+        perform(actions)
+    }
+
+    private func cancelDeferred(_ number: Int) {
+        var actions = TransferActions<Parked>()
+        let deferred = transfers.withLock { transfers in
+            let deferred = transfers.deferred.removeValue(forKey: number)
+            if transfers.deferred.isEmpty, let whole = transfers.wholeWaiter {
+                _ = transfers.board.cancelWaiter(whole, actions: &actions)
+                transfers.wholeWaiter = nil
+            }
+            return deferred
+        }
+        deferred?.completion(.failure(.cancelled))
+        perform(actions)
+    }
+
+    // MARK: What is here
+
+    var isRow: Bool { if case .row = body { true } else { false } }
+
+    /// Whether a block can be copied from disk or memory, verified or not.
+    func isPresent(_ block: Int) -> Bool {
+        switch body {
+        case .row: return services.small.isInMemory(location.content)
+        case .file(let file) where file.sidecar.isPresent(block): return true
+        case .file, .memory:
+            return services.unkept.contains(UnkeptBlocks.Key(owner: number, block: block))
+        }
+    }
+
+    /// Copies bytes from where they are.
+    ///
+    /// - Returns: false when a block is missing.
+    func copyPresent(_ range: Range<UInt64>, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
+        if case .row = body {
+            guard let bytes = services.small.bytes(of: location.content),
+                bytes.count == Int(geometry.size)
+            else { return false }
+            bytes.withUnsafeBytes {
+                buffer.copyMemory(
+                    from: UnsafeRawBufferPointer(
+                        rebasing: $0[Int(range.lowerBound)..<Int(range.upperBound)]))
+            }
+            return true
+        }
+        let blocks = geometry.blocks(touching: range)
+        if case .file(let file) = body, state == .sealed || file.sidecar.arePresent(blocks) {
+            return readFile(file, range, blocks, into: buffer)
+        }
+        return blocks.allSatisfy { block in
+            let part = geometry.bytes(ofBlock: block).clamped(to: range)
+            let start = Int(part.lowerBound - range.lowerBound)
+            return copyBlock(
+                block, part,
+                into: UnsafeMutableRawBufferPointer(rebasing: buffer[start..<start + part.count]))
+        }
+    }
+
+    private func copyBlock(
+        _ block: Int, _ part: Range<UInt64>, into buffer: UnsafeMutableRawBufferPointer
+    ) -> Bool {
+        if case .file(let file) = body, file.sidecar.isPresent(block) {
+            return readFile(file, part, block..<block + 1, into: buffer)
+        }
+        let start = Int(part.lowerBound - geometry.bytes(ofBlock: block).lowerBound)
+        return services.unkept.read(
+            UnkeptBlocks.Key(owner: number, block: block), from: start, into: buffer)
+    }
+
+    /// Reads the file; a file that is shorter than its map says was cut by somebody, and its
+    /// blocks are fetched again.
+    private func readFile(
+        _ file: ContentFile, _ range: Range<UInt64>, _ blocks: Range<Int>,
+        into buffer: UnsafeMutableRawBufferPointer
+    ) -> Bool {
+        if let isWhole = try? file.read(into: buffer, at: range.lowerBound), isWhole { return true }
+        services.logger.error(
+            "cache file of \(location.content.hex) cannot be read at \(range.lowerBound)")
+        if state == .sealed {
+            drop()
+        } else {
+            for block in blocks { file.sidecar.markAbsent(block) }
+        }
+        return false
+    }
+
+    /// Another process may have sealed the content, or found it wrong, meanwhile.
+    private func adoptOthersSeal() {
+        guard case .file(let file) = body else { return }
+        if file.sidecar.isDropped { return drop() }
+        if file.sidecar.isSealed { setState(.sealed) }
+    }
+
+    // MARK: For SEEK_DATA, SEEK_HOLE and user.hubfs.cached
+
+    /// Bytes that are on disk here.
+    package var presentBytes: UInt64 {
+        switch body {
+        case .row: return services.small.bytes(of: location.content) == nil ? 0 : geometry.size
+        case .memory: return 0
+        case .file(let file):
+            let count = file.sidecar.presentCount
+            guard count > 0, file.sidecar.isPresent(geometry.blockCount - 1) else {
+                return UInt64(count) * BlockGeometry.blockBytes
+            }
+            let last = geometry.bytes(ofBlock: geometry.blockCount - 1)
+            return UInt64(count - 1) * BlockGeometry.blockBytes + UInt64(last.count)
+        }
+    }
+
+    /// The first byte at or behind `offset` that is here; nil when there is none.
+    package func nextPresent(from offset: UInt64) -> UInt64? { next(from: offset, present: true) }
+
+    /// The first byte at or behind `offset` that is not here; nil when there is none.
+    package func nextAbsent(from offset: UInt64) -> UInt64? { next(from: offset, present: false) }
+
+    private func next(from offset: UInt64, present: Bool) -> UInt64? {
+        guard offset < geometry.size else { return nil }
+        guard case .file(let file) = body else {
+            return (presentBytes > 0) == present ? offset : nil
+        }
+        let blocks = Int(offset / BlockGeometry.blockBytes)..<geometry.blockCount
+        let sidecar = file.sidecar
+        let found = present ? sidecar.firstPresent(in: blocks) : sidecar.firstAbsent(in: blocks)
+        return found.map { max(offset, geometry.bytes(ofBlock: $0).lowerBound) }
+    }
+}
+
+extension OpenContent.State: Comparable {
+    /// In the order of trust; `failed` stands last and is always tested first.
+    package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+}

@@ -1,0 +1,170 @@
+package import HubClient
+import Platform
+import Synchronization
+package import SystemPackage
+
+/// One content as the readers of this process share it: what is present is read at once, what is
+/// not is fetched while the reader is parked.
+///
+/// ```
+///          boot id changed                  last block, digest right        synced
+/// checking ───────────────▶ partial ───────▶ verified ─────────────────────▶ sealed
+///                              │  ▲             │ a block was pushed out of memory
+///                              │  └─────────────┘
+///                              └────────▶ failed: the digest is wrong
+/// ```
+package final class OpenContent: Sendable {
+    /// Called once when a parked read ends.
+    package typealias ReadCompletion = @Sendable (Result<Void, CacheError>) -> Void
+
+    /// How much of a content is here and can be believed.
+    package enum State: UInt8, Sendable {
+        /// Stored blocks are compared with their checksums after a restart of the machine.
+        case checking
+        /// Some blocks, or all but not yet verified.
+        case partial
+        /// Whole, its digest is right.
+        case verified
+        /// Verified and synced: never checked again.
+        case sealed
+        /// Its bytes were wrong; every read fails.
+        case failed
+    }
+
+    enum Body: Sendable {
+        /// A row of small.db.
+        case row
+        case file(ContentFile)
+        /// Nothing can be kept on disk: memory alone.
+        case memory
+    }
+
+    /// Who is parked on the board.
+    enum Parked: Sendable {
+        case read(ReadCompletion, offset: UInt64, count: Int)
+        /// All readers in `deferred`, who wait for the whole content.
+        case whole
+    }
+
+    struct Deferred: Sendable {
+        let offset: UInt64
+        let count: Int
+        let completion: ReadCompletion
+    }
+
+    struct Transfers {
+        var board: TransferBoard<Parked>
+        /// Fetches under way. Invariant: a fetch on the board is here or about to be.
+        var handles: [Int: any Fetch] = [:]
+        /// Bytes each prefetch has taken from the budget.
+        var budgeted: [Int: UInt64] = [:]
+        /// Blocks being written. Invariant: never present.
+        var writing: Set<Int> = []
+        /// Readers who wait for the content to be checked or verified, by ticket.
+        var deferred: [Int: Deferred] = [:]
+        var lastDeferred = 0
+        /// The board's number of `Parked.whole`.
+        var wholeWaiter: Int?
+        /// Blocks before this one are present in the file.
+        var firstAbsentHint = 0
+        var isVerifying = false
+        var isTicking = false
+        var failure: CacheError?
+    }
+
+    package let location: ContentLocation
+    let geometry: BlockGeometry
+    /// Names this object among all that were opened.
+    let number: Int
+    let body: Body
+    let services: ContentServices
+    /// Verified before the first byte is served; else served block by block.
+    let servesWhole: Bool
+    private let phase: Atomic<UInt8>
+    let transfers: Guarded<Transfers>
+    let streams: Guarded<StreamDetector>
+    let registry: ContentRegistry
+
+    init(
+        _ location: ContentLocation, number: Int, body: Body, services: ContentServices,
+        registry: ContentRegistry
+    ) {
+        self.location = location
+        self.number = number
+        self.body = body
+        self.services = services
+        self.registry = registry
+        geometry = BlockGeometry(size: location.size)
+        let isGit = if case .git = location.content { true } else { false }
+        servesWhole = isGit || location.size <= services.configuration.wholeBytesMax
+        transfers = Guarded(
+            Transfers(board: TransferBoard(limits: services.transferLimits)), rank: .blockWaiters)
+        streams = Guarded(
+            StreamDetector(size: location.size, policy: services.configuration.readahead),
+            rank: .readahead)
+        phase = Atomic(Self.firstState(body, services).rawValue)
+    }
+
+    package var state: State { State(rawValue: phase.load(ordering: .acquiring))! }
+
+    func setState(_ state: State) { phase.store(state.rawValue, ordering: .releasing) }
+
+    /// The file of bytes, when it is sealed: never written again while it is open. For passthrough.
+    package var sealedFile: FileDescriptor? {
+        guard state == .sealed, case .file(let file) = body else { return nil }
+        return file.data
+    }
+
+    /// Ends one use of the content. The last one stops its fetches, and answers what is still
+    /// parked with `.closed`.
+    package func close() {
+        if registry.release(self) { retire() }
+    }
+
+    /// Answers everybody with `.closed` and cancels every fetch.
+    func retire() {
+        end(with: .closed)
+        services.unkept.removeAll(of: number)
+    }
+
+    /// Fails every reader, present and future, and cancels every fetch.
+    func end(with error: CacheError) {
+        var actions = TransferActions<Parked>()
+        let completions = transfers.withLock { transfers in
+            if transfers.failure == nil { transfers.failure = error }
+            let parked = transfers.board.removeAll(actions: &actions)
+            return takeCompletions(parked, &transfers)
+        }
+        for completion in completions { completion(.failure(error)) }
+        perform(actions)
+    }
+
+    /// The readers behind parked entries, those who wait for the whole content included.
+    func takeCompletions(_ parked: [Parked], _ transfers: inout Transfers) -> [ReadCompletion] {
+        var completions: [ReadCompletion] = []
+        for entry in parked {
+            if case .read(let completion, _, _) = entry { completions.append(completion) }
+        }
+        completions += transfers.deferred.values.map(\.completion)
+        transfers.deferred = [:]
+        transfers.wholeWaiter = nil
+        return completions
+    }
+
+    private static func firstState(_ body: Body, _ services: ContentServices) -> State {
+        guard case .file(let file) = body else { return .partial }
+        if file.sidecar.isSealed { return .sealed }
+        return file.sidecar.bootID == services.configuration.bootID ? .partial : .checking
+    }
+}
+
+/// A parked read that its reader may give up.
+package final class ReadTicket: Sendable {
+    private let give: @Sendable () -> Void
+
+    init(_ cancel: @escaping @Sendable () -> Void) { give = cancel }
+
+    /// Ends the read with `.cancelled`, unless it was answered already. Fetches that nobody else
+    /// waits for are cancelled.
+    package func cancel() { give() }
+}

@@ -1,0 +1,131 @@
+/// Finds sequential readers among the reads of one content, whoever sends them.
+///
+/// Loaders share one descriptor between processes, so handles say nothing: eight processes each
+/// reading an eighth are eight streams here. The kernel sends the reads of one stream several at
+/// a time and not always in order, so a read that lands a little before or behind the expected
+/// place still belongs to it.
+///
+/// Pure; its owner calls it under a lock.
+struct StreamDetector {
+    /// What a stream wants fetched ahead.
+    struct Wish: Equatable {
+        /// The stream's number, never used again.
+        let stream: Int
+        let bytes: Range<UInt64>
+        /// Largest range of one request.
+        let chunkBytes: UInt64
+    }
+
+    private struct Stream {
+        let number: Int
+        let start: UInt64
+        /// End of the furthest read: where the next one is expected.
+        var next: UInt64
+        var readCount = 1
+        /// End of what was asked for on this stream's behalf.
+        var requested: UInt64
+        /// Value of `readCount` of the detector when it was last read.
+        var lastRead: Int
+
+        var consumedBytes: UInt64 { next - start }
+    }
+
+    /// Streams watched at once; the 8 workers of a loader and some random readers beside them.
+    static let streamCountMax = 32
+    /// Reads of others after which a stream counts as left.
+    static let idleReadCountMax = 64 * streamCountMax
+    /// A single reader that seeks leaves its stream much sooner: by this many reads per stream.
+    static let leftReadCountMax = 32
+
+    private let size: UInt64
+    private let policy: ReadaheadPolicy
+    private var streams: [Stream] = []
+    private var readCount = 0
+    private var lastNumber = 0
+
+    /// - Parameter size: Bytes of the content.
+    init(size: UInt64, policy: ReadaheadPolicy) {
+        self.size = size
+        self.policy = policy
+    }
+
+    /// Takes note of a read.
+    ///
+    /// - Returns: what to fetch ahead because of it, and the streams that were left: what was
+    ///   fetched ahead for them is not wanted any more.
+    mutating func read(_ bytes: Range<UInt64>) -> (wish: Wish?, ended: Set<Int>) {
+        guard !bytes.isEmpty else { return (nil, []) }
+        readCount += 1
+        guard let index = streams.firstIndex(where: { Self.continues($0, bytes) }) else {
+            let ended = open(at: bytes)
+            return (nil, ended)
+        }
+        streams[index].readCount += 1
+        streams[index].lastRead = readCount
+        streams[index].next = max(streams[index].next, bytes.upperBound)
+        streams[index].requested = max(streams[index].requested, streams[index].next)
+        return (wish(of: streams[index]), endLeftStreams())
+    }
+
+    /// Records that everything up to `end` was asked for on behalf of a stream.
+    mutating func requested(_ stream: Int, upTo end: UInt64) {
+        guard let index = streams.firstIndex(where: { $0.number == stream }) else { return }
+        streams[index].requested = max(streams[index].requested, end)
+    }
+
+    /// What all streams still want, after a budget had refused some of it.
+    func wishes() -> [Wish] { streams.compactMap { wish(of: $0) } }
+
+    /// A read continues a stream when it starts where the last ended, or out of order by no more
+    /// than its own length.
+    private static func continues(_ stream: Stream, _ bytes: Range<UInt64>) -> Bool {
+        let slack = UInt64(bytes.count)
+        return bytes.lowerBound <= stream.next + slack
+            && bytes.upperBound + slack >= stream.next
+            && bytes.lowerBound >= stream.start
+    }
+
+    private func wish(of stream: Stream) -> Wish? {
+        guard stream.readCount >= policy.readCountMin else { return nil }
+        let window = policy.windowBytes(consumedBytes: stream.consumedBytes)
+        let chunk = policy.chunkBytes(windowBytes: window)
+        let end = min(stream.next + window, size)
+        guard end > stream.requested else { return nil }
+        // Small steps would be small requests: wait until a whole chunk is wanted, or the end.
+        guard end - stream.requested >= chunk || end == size else { return nil }
+        return Wish(stream: stream.number, bytes: stream.requested..<end, chunkBytes: chunk)
+    }
+
+    private mutating func open(at bytes: Range<UInt64>) -> Set<Int> {
+        var ended: Set<Int> = []
+        if streams.count == Self.streamCountMax {
+            ended.insert(streams.remove(at: victim()).number)
+        }
+        lastNumber += 1
+        streams.append(
+            Stream(
+                number: lastNumber, start: bytes.lowerBound, next: bytes.upperBound,
+                requested: bytes.upperBound, lastRead: readCount))
+        return ended.union(endLeftStreams())
+    }
+
+    /// The stream to give up: the oldest that never became one, unless a real one was left.
+    private func victim() -> Int {
+        func rank(_ stream: Stream) -> (Int, Int) {
+            let isReal = stream.readCount >= policy.readCountMin
+            let isLeft = readCount - stream.lastRead > Self.idleReadCountMax
+            return (isReal && !isLeft ? 1 : 0, stream.lastRead)
+        }
+        return streams.indices.min { rank(streams[$0]) < rank(streams[$1]) }!
+    }
+
+    private mutating func endLeftStreams() -> Set<Int> {
+        let real = streams.filter { $0.readCount >= policy.readCountMin }
+        let patience = Self.leftReadCountMax * max(real.count, 1)
+        let left = real.filter { readCount - $0.lastRead > patience }
+        guard !left.isEmpty else { return [] }
+        let numbers = Set(left.map(\.number))
+        streams.removeAll { numbers.contains($0.number) }
+        return numbers
+    }
+}

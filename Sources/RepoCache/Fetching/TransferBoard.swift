@@ -1,0 +1,328 @@
+import Platform
+
+/// Why a fetch was started.
+enum FetchUrgency: Equatable {
+    /// A reader waits.
+    case demand
+    /// A stream is expected to come here; its number is the stream detector's.
+    case prefetch(stream: Int)
+}
+
+/// A fetch to start.
+struct FetchOrder: Equatable {
+    let number: Int
+    let blocks: Range<Int>
+    let urgency: FetchUrgency
+}
+
+/// When a board asks again and when it gives up.
+struct TransferLimits {
+    /// No block of a waiter for this long: it fails.
+    var timeoutSeconds = 30.0
+    /// No block of a fetch for this long: who waits for it asks again.
+    var hedgeSeconds = 3.0
+    /// A block further than this behind a fetch's position is asked for by itself: its reader
+    /// should not wait for all that comes before it.
+    var reachBlocks = 48
+    /// Largest range of one demand order.
+    var orderBlocksMax = 128
+    /// Times a waiter asks again for blocks that stalled, or came and were pushed out of memory.
+    var retryCountMax = 3
+}
+
+/// What a change of the board asks its owner to do, outside of its lock.
+struct TransferActions<Parked> {
+    var orders: [FetchOrder] = []
+    /// Fetches to cancel.
+    var cancelled: [Int] = []
+    /// Readers whose blocks are all present.
+    var ready: [Parked] = []
+    var timedOut: [Parked] = []
+    /// Readers whose blocks a failed fetch was to bring.
+    var failed: [Parked] = []
+    /// Readers whose blocks came but were pushed out of memory again and again.
+    var crowdedOut: [Parked] = []
+}
+
+/// Who waits for which blocks of one content, and which fetches are to bring them.
+///
+/// Pure: it knows neither threads nor the network. Its owner calls it under a lock, then starts
+/// and cancels fetches and answers readers outside of it. Single flight, the hedging of stalled
+/// fetches and the read time-out are decided here.
+///
+/// A waiter is filed under the first block it lacks and moves on when that block arrives, so the
+/// arrival of a block costs only those who wait for that block.
+struct TransferBoard<Parked> {
+    typealias Actions = TransferActions<Parked>
+
+    private struct Waiter {
+        let blocks: Range<Int>
+        let parked: Parked
+        var lastProgress: MonotonicInstant
+        var retryCount = 0
+    }
+
+    private struct Fetch {
+        let blocks: Range<Int>
+        let urgency: FetchUrgency
+        /// The first block that has not come yet.
+        var position: Int
+        /// Its start, or when its last block came.
+        var lastSign: MonotonicInstant
+        var hasBlocks = false
+        var isCancelled = false
+
+        var rest: Range<Int> { min(position, blocks.upperBound)..<blocks.upperBound }
+    }
+
+    private let limits: TransferLimits
+    private var waiters: [Int: Waiter] = [:]
+    /// Waiters by the first block they lack. Invariant: every waiter is in exactly one list.
+    private var waitersByBlock: [Int: [Int]] = [:]
+    private var fetches: [Int: Fetch] = [:]
+    private var lastNumber = 0
+
+    init(limits: TransferLimits) { self.limits = limits }
+
+    var isIdle: Bool { waiters.isEmpty && fetches.isEmpty }
+    var waiterCount: Int { waiters.count }
+    var fetchCount: Int { fetches.count }
+
+    /// Whether a fetch is still wanted; its bytes are welcome either way.
+    func isWanted(_ number: Int) -> Bool { fetches[number]?.isCancelled == false }
+
+    // MARK: Readers
+
+    /// Parks a reader until all of `blocks` are present.
+    ///
+    /// - Returns: the waiter's number, or nil when everything is present already.
+    mutating func park(
+        _ parked: Parked, blocks: Range<Int>, now: MonotonicInstant, actions: inout Actions,
+        isPresent: (Int) -> Bool
+    ) -> Int? {
+        guard let first = blocks.first(where: { !isPresent($0) }) else { return nil }
+        lastNumber += 1
+        let number = lastNumber
+        waiters[number] = Waiter(blocks: blocks, parked: parked, lastProgress: now)
+        waitersByBlock[first, default: []].append(number)
+        order(blocks, now: now, &actions, isPresent: isPresent)
+        return number
+    }
+
+    /// Takes a reader off the board; demand fetches that nobody else waits for are cancelled.
+    ///
+    /// - Returns: nil when it was answered already.
+    mutating func cancelWaiter(_ number: Int, actions: inout Actions) -> Parked? {
+        guard let waiter = remove(number) else { return nil }
+        cancelAbandoned(touching: waiter.blocks, &actions)
+        return waiter.parked
+    }
+
+    /// Takes everybody off the board and cancels every fetch.
+    mutating func removeAll(actions: inout Actions) -> [Parked] {
+        let parked = waiters.values.map(\.parked)
+        waiters = [:]
+        waitersByBlock = [:]
+        for number in Array(fetches.keys) { cancel(number, &actions) }
+        return parked
+    }
+
+    // MARK: Prefetch
+
+    /// Orders the blocks of a range that are neither present nor on their way.
+    ///
+    /// - Parameter mayOrder: Asked before each order with its blocks; false ends the series.
+    /// - Returns: the first block not dealt with: the range's end unless `mayOrder` refused.
+    mutating func prefetch(
+        _ blocks: Range<Int>, chunkBlocks: Int, stream: Int, now: MonotonicInstant,
+        actions: inout Actions, isPresent: (Int) -> Bool, mayOrder: (Range<Int>) -> Bool
+    ) -> Int {
+        func isMissing(_ block: Int) -> Bool {
+            !isPresent(block) && !isOnItsWay(block, reach: .max, now)
+        }
+        var block = blocks.lowerBound
+        while block < blocks.upperBound {
+            guard isMissing(block) else {
+                block += 1
+                continue
+            }
+            let last = min(blocks.upperBound, block + chunkBlocks)
+            let end = (block + 1..<last).first { !isMissing($0) } ?? last
+            guard mayOrder(block..<end) else { return block }
+            start(block..<end, .prefetch(stream: stream), now: now, &actions)
+            block = end
+        }
+        return blocks.upperBound
+    }
+
+    /// Cancels what was fetched ahead for streams that ended, except what readers wait for.
+    mutating func endStreams(_ streams: Set<Int>, actions: inout Actions) {
+        for (number, fetch) in Array(fetches) {
+            guard case .prefetch(let stream) = fetch.urgency, streams.contains(stream),
+                !isAwaited(fetch)
+            else { continue }
+            cancel(number, &actions)
+        }
+    }
+
+    // MARK: Fetches
+
+    /// Records that a fetch brought a block, and finds the readers it completes.
+    mutating func arrived(
+        _ block: Int, of number: Int, now: MonotonicInstant, actions: inout Actions,
+        isPresent: (Int) -> Bool
+    ) {
+        fetches[number]?.position = block + 1
+        fetches[number]?.lastSign = now
+        fetches[number]?.hasBlocks = true
+        wake(block, now: now, &actions, isPresent: isPresent)
+    }
+
+    /// Records the end of a fetch, and what becomes of those who counted on it.
+    ///
+    /// - Parameter isFailure: It ended without all of its bytes. A cancelled fetch, and one that
+    ///   was a guess, fail nobody: whoever waits asks again.
+    mutating func ended(
+        _ number: Int, isFailure: Bool, now: MonotonicInstant, actions: inout Actions,
+        isPresent: (Int) -> Bool
+    ) {
+        guard let fetch = fetches.removeValue(forKey: number) else { return }
+        let isFinal = isFailure && fetch.urgency == .demand && !fetch.isCancelled
+        for (waiterNumber, waiter) in Array(waiters) where waiter.blocks.overlaps(fetch.blocks) {
+            let lacksBlock = waiter.blocks.clamped(to: fetch.blocks).contains {
+                !isPresent($0) && !isOnItsWay($0, reach: limits.reachBlocks, now)
+            }
+            guard lacksBlock else { continue }
+            if isFinal {
+                if let removed = remove(waiterNumber) { actions.failed.append(removed.parked) }
+            } else if waiter.retryCount >= limits.retryCountMax {
+                if let removed = remove(waiterNumber) { actions.crowdedOut.append(removed.parked) }
+            } else {
+                waiters[waiterNumber]?.retryCount += 1
+                order(waiter.blocks, now: now, &actions, isPresent: isPresent)
+            }
+        }
+    }
+
+    /// Looks after what time has done: blocks that came by another process, stalled fetches,
+    /// time-outs. To be called about once a second while the board is not idle.
+    mutating func tick(
+        now: MonotonicInstant, actions: inout Actions, isPresent: (Int) -> Bool
+    ) {
+        for block in Array(waitersByBlock.keys) {
+            wake(block, now: now, &actions, isPresent: isPresent)
+        }
+        for number in Array(waiters.keys) {
+            lookAfter(number, now: now, &actions, isPresent: isPresent)
+        }
+        for (number, fetch) in Array(fetches) where !fetch.isCancelled {
+            let isStuck = now.seconds(since: fetch.lastSign) > limits.timeoutSeconds
+            if fetch.rest.allSatisfy(isPresent) || (isStuck && !isAwaited(fetch)) {
+                cancel(number, &actions)
+            }
+        }
+    }
+
+    // MARK: Details
+
+    private mutating func lookAfter(
+        _ number: Int, now: MonotonicInstant, _ actions: inout Actions, isPresent: (Int) -> Bool
+    ) {
+        guard let waiter = waiters[number] else { return }
+        let signs = fetches.values.lazy.filter { fetch in
+            fetch.hasBlocks && !fetch.isCancelled && fetch.rest.overlaps(waiter.blocks)
+        }
+        let progress = max(waiter.lastProgress, signs.map(\.lastSign).max() ?? waiter.lastProgress)
+        waiters[number]?.lastProgress = progress
+        if now.seconds(since: progress) > limits.timeoutSeconds {
+            if let removed = remove(number) { actions.timedOut.append(removed.parked) }
+            cancelAbandoned(touching: waiter.blocks, &actions)
+        } else if waiter.retryCount < limits.retryCountMax {
+            let before = actions.orders.count
+            order(waiter.blocks, now: now, &actions, isPresent: isPresent)
+            if actions.orders.count > before { waiters[number]?.retryCount += 1 }
+        }
+    }
+
+    private mutating func wake(
+        _ block: Int, now: MonotonicInstant, _ actions: inout Actions, isPresent: (Int) -> Bool
+    ) {
+        guard isPresent(block), let numbers = waitersByBlock.removeValue(forKey: block) else {
+            return
+        }
+        for number in numbers {
+            guard let waiter = waiters[number] else { continue }
+            if let next = waiter.blocks.first(where: { !isPresent($0) }) {
+                waiters[number]?.lastProgress = now
+                waitersByBlock[next, default: []].append(number)
+            } else {
+                waiters[number] = nil
+                actions.ready.append(waiter.parked)
+            }
+        }
+    }
+
+    /// Orders, as demand, what of `blocks` is missing and not about to come.
+    private mutating func order(
+        _ blocks: Range<Int>, now: MonotonicInstant, _ actions: inout Actions,
+        isPresent: (Int) -> Bool
+    ) {
+        var run: Range<Int>?
+        for block in blocks {
+            let isMissing = !isPresent(block) && !isOnItsWay(block, reach: limits.reachBlocks, now)
+            if isMissing, let open = run, open.count < limits.orderBlocksMax {
+                run = open.lowerBound..<block + 1
+                continue
+            }
+            if let open = run { start(open, .demand, now: now, &actions) }
+            run = isMissing ? block..<block + 1 : nil
+        }
+        if let open = run { start(open, .demand, now: now, &actions) }
+    }
+
+    private mutating func start(
+        _ blocks: Range<Int>, _ urgency: FetchUrgency, now: MonotonicInstant,
+        _ actions: inout Actions
+    ) {
+        lastNumber += 1
+        fetches[lastNumber] = Fetch(
+            blocks: blocks, urgency: urgency, position: blocks.lowerBound, lastSign: now)
+        actions.orders.append(FetchOrder(number: lastNumber, blocks: blocks, urgency: urgency))
+    }
+
+    private func isOnItsWay(_ block: Int, reach: Int, _ now: MonotonicInstant) -> Bool {
+        fetches.values.contains { fetch in
+            !fetch.isCancelled && fetch.rest.contains(block) && block - fetch.position <= reach
+                && now.seconds(since: fetch.lastSign) < limits.hedgeSeconds
+        }
+    }
+
+    private func isAwaited(_ fetch: Fetch) -> Bool {
+        waiters.values.contains { $0.blocks.overlaps(fetch.rest) }
+    }
+
+    private mutating func cancelAbandoned(touching blocks: Range<Int>, _ actions: inout Actions) {
+        for (number, fetch) in Array(fetches) {
+            guard fetch.urgency == .demand, fetch.blocks.overlaps(blocks), !isAwaited(fetch) else {
+                continue
+            }
+            cancel(number, &actions)
+        }
+    }
+
+    private mutating func cancel(_ number: Int, _ actions: inout Actions) {
+        guard fetches[number]?.isCancelled == false else { return }
+        fetches[number]?.isCancelled = true
+        actions.cancelled.append(number)
+    }
+
+    private mutating func remove(_ number: Int) -> Waiter? {
+        guard let waiter = waiters.removeValue(forKey: number) else { return nil }
+        for block in waiter.blocks {
+            guard let index = waitersByBlock[block]?.firstIndex(of: number) else { continue }
+            waitersByBlock[block]?.remove(at: index)
+            if waitersByBlock[block]?.isEmpty == true { waitersByBlock[block] = nil }
+        }
+        return waiter
+    }
+}

@@ -1,0 +1,176 @@
+package import HubClient
+
+/// The entries of one directory, sorted by name, in one buffer of bytes.
+///
+/// The buffer is also what the database stores. Numbers are little-endian:
+///
+/// | offset | size | type | meaning |
+/// |---|---|---|---|
+/// | 0 | 4 | bytes | magic `hfdl` |
+/// | 4 | 4 | u32 | format version, 1 |
+/// | 8 | 4 | u32 | number of entries, n |
+/// | 12 | 4 | | zero |
+/// | 16 | 48 × n | records | sorted by the bytes of their names |
+/// | behind | | bytes | names, UTF-8, one behind the other |
+///
+/// | offset in record | size | type | meaning |
+/// |---|---|---|---|
+/// | 0 | 4 | u32 | where the name starts, from the first name |
+/// | 4 | 2 | u16 | bytes of the name |
+/// | 6 | 1 | u8 | kind: 0 directory, 1 file in git, 2 file in LFS |
+/// | 7 | 1 | | zero |
+/// | 8 | 8 | u64 | bytes of the file; 0 for a directory |
+/// | 16 | 32 | bytes | tree oid, blob oid or sha256, zero-padded |
+package struct DirectoryListing: Sendable {
+    /// Name of an entry and what it is.
+    package struct Entry: Hashable, Sendable {
+        package let name: String
+        package let kind: TreeEntry.Kind
+    }
+
+    static let magic: [UInt8] = Array("hfdl".utf8)
+    static let version: UInt32 = 1
+    static let headerBytes = 16
+    static let recordBytes = 48
+
+    private enum KindCode {
+        static let directory: UInt8 = 0
+        static let git: UInt8 = 1
+        static let lfs: UInt8 = 2
+    }
+
+    /// Number of entries.
+    package let count: Int
+    /// The buffer, in the format above.
+    let bytes: [UInt8]
+
+    /// Takes entries in any order; of two with the same name the first stays.
+    ///
+    /// - Returns: nil when a name is longer than 65535 bytes or empty.
+    package init?(_ entries: some Sequence<(name: String, kind: TreeEntry.Kind)>) {
+        var sorted = entries.map { (name: Array($0.name.utf8), kind: $0.kind) }
+        guard sorted.allSatisfy({ (1...Int(UInt16.max)).contains($0.name.count) }) else {
+            return nil
+        }
+        sorted.sort { $0.name.lexicographicallyPrecedes($1.name) }
+        var previous: [UInt8]?
+        sorted.removeAll { entry in
+            defer { previous = entry.name }
+            return entry.name == previous
+        }
+        count = sorted.count
+        bytes = Self.encode(sorted)
+    }
+
+    /// Takes a stored buffer.
+    ///
+    /// - Returns: nil when it is not in the format above, or points outside of itself.
+    package init?(stored bytes: [UInt8]) {
+        guard bytes.count >= Self.headerBytes, Array(bytes.prefix(4)) == Self.magic else {
+            return nil
+        }
+        self.bytes = bytes
+        count = Int(Self.load(UInt32.self, bytes, 8))
+        let namesStart = Self.headerBytes + Self.recordBytes * count
+        guard Self.load(UInt32.self, bytes, 4) == Self.version, namesStart <= bytes.count,
+            (0..<count).allSatisfy({ nameRange($0).upperBound <= bytes.count })
+        else { return nil }
+    }
+
+    /// The entry at a place in the order of names, `0..<count`.
+    package func entry(at index: Int) -> Entry {
+        Entry(name: name(at: index), kind: kind(at: index))
+    }
+
+    package func name(at index: Int) -> String {
+        String(decoding: bytes[nameRange(index)], as: UTF8.self)
+    }
+
+    /// Calls `body` with the bytes of a name, without making a string.
+    package func withName<Result>(
+        at index: Int, _ body: (UnsafeRawBufferPointer) -> Result
+    ) -> Result {
+        bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[nameRange(index)])) }
+    }
+
+    package func kind(at index: Int) -> TreeEntry.Kind {
+        let record = Self.headerBytes + Self.recordBytes * index
+        let digest = bytes[record + 16..<record + 48]
+        let size = Self.load(UInt64.self, bytes, record + 8)
+        return switch bytes[record + 6] {
+        case KindCode.directory: .directory(DigestBytes.identity(TreeOID.self, from: digest))
+        case KindCode.git: .file(.git(DigestBytes.identity(BlobOID.self, from: digest)), size: size)
+        default: .file(.lfs(DigestBytes.identity(LFSOID.self, from: digest)), size: size)
+        }
+    }
+
+    /// The place of a name, nil when the directory has no such entry.
+    package func index(of name: some StringProtocol) -> Int? {
+        Array(name.utf8).withUnsafeBytes { index(ofName: $0) }
+    }
+
+    /// The place of a name given as bytes.
+    package func index(ofName name: UnsafeRawBufferPointer) -> Int? {
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = (low + high) / 2
+            let precedes = withName(at: middle) { $0.lexicographicallyPrecedes(name) }
+            if precedes { low = middle + 1 } else { high = middle }
+        }
+        guard low < count, withName(at: low, { $0.elementsEqual(name) }) else { return nil }
+        return low
+    }
+
+    private func nameRange(_ index: Int) -> Range<Int> {
+        let record = Self.headerBytes + Self.recordBytes * index
+        let names = Self.headerBytes + Self.recordBytes * count
+        let start = names + Int(Self.load(UInt32.self, bytes, record))
+        return start..<start + Int(Self.load(UInt16.self, bytes, record + 4))
+    }
+
+    private static func encode(_ sorted: [(name: [UInt8], kind: TreeEntry.Kind)]) -> [UInt8] {
+        let namesBytes = sorted.reduce(0) { $0 + $1.name.count }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(headerBytes + recordBytes * sorted.count + namesBytes)
+        bytes += magic
+        append(version, to: &bytes)
+        append(UInt32(sorted.count), to: &bytes)
+        append(UInt32(0), to: &bytes)
+        var nameStart: UInt32 = 0
+        for (name, kind) in sorted {
+            append(nameStart, to: &bytes)
+            append(UInt16(name.count), to: &bytes)
+            let (code, size, digest) = fields(of: kind)
+            bytes += [code, 0]
+            append(size, to: &bytes)
+            bytes += digest
+            nameStart += UInt32(name.count)
+        }
+        for entry in sorted { bytes += entry.name }
+        return bytes
+    }
+
+    private static func fields(of kind: TreeEntry.Kind) -> (UInt8, UInt64, [UInt8]) {
+        switch kind {
+        case .directory(let oid): (KindCode.directory, 0, DigestBytes.padded(oid))
+        case .file(let content, let size):
+            (
+                DigestBytes(content).kind == DigestBytes.gitKind ? KindCode.git : KindCode.lfs,
+                size, DigestBytes(content).padded
+            )
+        }
+    }
+
+    private static func append(_ number: some FixedWidthInteger, to bytes: inout [UInt8]) {
+        withUnsafeBytes(of: number.littleEndian) { bytes += $0 }
+    }
+
+    private static func load<Number: FixedWidthInteger & BitwiseCopyable>(
+        _ type: Number.Type, _ bytes: [UInt8], _ offset: Int
+    ) -> Number {
+        bytes.withUnsafeBytes {
+            Number(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: type))
+        }
+    }
+}

@@ -1,0 +1,319 @@
+package import HubClient
+import Logging
+import Platform
+
+/// A revision resolved by the Hub, or remembered.
+package struct ResolvedSnapshot: Hashable, Sendable {
+    package let snapshot: RepoSnapshot
+    /// The Hub could not be asked; this is what the revision named when it last could.
+    package let isStale: Bool
+}
+
+/// Commits and their directories: from memory, else from the database, else from the Hub.
+///
+/// Immutable facts are asked for once: a second mount of a commit asks nothing. Equal questions
+/// under way are one question.
+package final class SnapshotStore: Sendable {
+    package typealias ListingCompletion =
+        @Sendable (Result<DirectoryListing, CacheError>) -> Void
+
+    private struct State {
+        var recent: RecentlyUsed<ListingKey, DirectoryListing>
+        /// Who waits for a directory that is being looked up or asked for.
+        var waiting: [ListingKey: [ListingCompletion]] = [:]
+        var walks: [CommitOID: WalkPolicy] = [:]
+        var isClosed = false
+    }
+
+    /// Where a directory is asked for.
+    private struct Place {
+        let snapshot: RepoSnapshot
+        let path: String
+        let key: ListingKey
+        let priority: FetchPriority
+    }
+
+    /// Stored listings beyond this are dropped, oldest first.
+    private static let storedBytesMax: Int64 = 1 << 30
+    /// Commits whose walk is watched; more make it forget, which costs one page each.
+    private static let walkCountMax = 64
+
+    private let database: CacheDatabase
+    private let origin: any TreeOrigin
+    private let worker: Worker
+    private let logger: Logger
+    private let state: Guarded<State>
+
+    init(
+        database: CacheDatabase, origin: any TreeOrigin, worker: Worker, memoryBytesMax: Int,
+        logger: Logger
+    ) {
+        self.database = database
+        self.origin = origin
+        self.worker = worker
+        self.logger = logger
+        state = Guarded(State(recent: RecentlyUsed(byteCountMax: memoryBytesMax)), rank: .tree)
+    }
+
+    // MARK: Revisions
+
+    /// Resolves a revision to a commit and remembers the answer.
+    ///
+    /// A full commit oid that was met before is answered without the Hub. When the Hub cannot be
+    /// reached, the last known answer is given, marked stale; its refusals (no such repo, no right)
+    /// are never papered over.
+    package func snapshot(
+        _ repo: RepoID, _ revision: Revision,
+        completion: @escaping @Sendable (Result<ResolvedSnapshot, CacheError>) -> Void
+    ) {
+        let isSubmitted = worker.submit { [self] in
+            if CommitOID(hex: revision.name) != nil, let known = remembered(repo, revision) {
+                return completion(.success(ResolvedSnapshot(snapshot: known, isStale: false)))
+            }
+            origin.resolve(repo, revision) { [self] result in
+                let isSubmitted = worker.submit { [self] in
+                    completion(settle(result, repo, revision))
+                }
+                if !isSubmitted { completion(.failure(.closed)) }
+            }
+        }
+        if !isSubmitted { completion(.failure(.closed)) }
+    }
+
+    private func settle(
+        _ result: Result<RepoSnapshot, HubError>, _ repo: RepoID, _ revision: Revision
+    ) -> Result<ResolvedSnapshot, CacheError> {
+        switch result {
+        case .success(let snapshot):
+            do throws(CacheError) {
+                try database.remember(snapshot, as: repo, revision)
+            } catch {
+                logger.warning("\(repo)@\(revision) is not remembered: \(error)")
+            }
+            return .success(ResolvedSnapshot(snapshot: snapshot, isStale: false))
+        case .failure(let error):
+            guard error.leavesAnswerOpen, let known = remembered(repo, revision) else {
+                return .failure(.hub(error))
+            }
+            return .success(ResolvedSnapshot(snapshot: known, isStale: true))
+        }
+    }
+
+    private func remembered(_ repo: RepoID, _ revision: Revision) -> RepoSnapshot? {
+        do throws(CacheError) {
+            return try database.snapshot(repo, revision)
+        } catch {
+            logger.warning("what \(repo)@\(revision) named cannot be read: \(error)")
+            return nil
+        }
+    }
+
+    // MARK: Directories
+
+    /// A directory that is in memory; never waits.
+    ///
+    /// - Parameter treeOID: The directory's tree, from its parent's entry; nil for the root.
+    package func cachedListing(
+        _ snapshot: RepoSnapshot, path: String, treeOID: TreeOID?
+    ) -> DirectoryListing? {
+        let key = ListingKey(commit: snapshot.commit, path: path, treeOID: treeOID)
+        return state.withLock { $0.recent.value(of: key) }
+    }
+
+    /// Lists a directory.
+    ///
+    /// - Parameters:
+    ///   - path: From the root of the repo, "" for the root itself.
+    ///   - treeOID: As for `cachedListing`.
+    ///   - completion: Called once: at once when the directory is in memory, else on a thread of
+    ///     the cache or of the origin.
+    package func listing(
+        _ snapshot: RepoSnapshot, path: String, treeOID: TreeOID?, priority: FetchPriority,
+        completion: @escaping ListingCompletion
+    ) {
+        let key = ListingKey(commit: snapshot.commit, path: path, treeOID: treeOID)
+        let place = Place(snapshot: snapshot, path: path, key: key, priority: priority)
+        let (known, isFirst) = state.withLock {
+            state -> (Result<DirectoryListing, CacheError>?, Bool) in
+            if state.isClosed { return (.failure(.closed), false) }
+            if let listing = state.recent.value(of: key) { return (.success(listing), false) }
+            state.waiting[key, default: []].append(completion)
+            return (nil, state.waiting[key]?.count == 1)
+        }
+        if let known { return completion(known) }
+        guard isFirst else { return }
+        if !worker.submit({ self.lookUp(place) }) { answer(key, .failure(.closed)) }
+    }
+
+    /// Answers everybody who waits with `.closed` and every later question too.
+    func close() {
+        let waiting = state.withLock { state in
+            state.isClosed = true
+            defer { state.waiting = [:] }
+            return state.waiting
+        }
+        for completion in waiting.values.joined() { completion(.failure(.closed)) }
+    }
+
+    /// Looks into the database, then asks. Runs on the worker.
+    private func lookUp(_ place: Place) {
+        do throws(CacheError) {
+            if let listing = try database.listing(place.key) {
+                return settle([(place.key, listing)])
+            }
+        } catch {
+            logger.warning("stored listing of \"\(place.path)\" cannot be read: \(error)")
+        }
+        let question = state.withLock { state in
+            if state.walks.count >= Self.walkCountMax, state.walks[place.snapshot.commit] == nil {
+                state.walks = [:]
+            }
+            return state.walks[place.snapshot.commit, default: WalkPolicy()].next()
+        }
+        switch question {
+        case .recursive:
+            askRecursively(place)
+        case .directory(let walks):
+            ask(place)
+            if walks { walk(place.snapshot) }
+        }
+    }
+
+    private func askRecursively(_ place: Place) {
+        origin.list(
+            place.snapshot.repo, at: place.snapshot.commit, path: place.path, recursive: true,
+            entryCountMax: WalkPolicy.firstEntryCountMax, priority: place.priority
+        ) { [self] result in
+            switch result {
+            case .success(let tree) where tree.isWhole:
+                onWorker(place.key) { [self] in
+                    store(tree.entries, below: place.path, of: place.snapshot, asked: place.key)
+                }
+            case .success:
+                ask(place)
+            case .failure(let error):
+                answer(place.key, .failure(.hub(error)))
+            }
+        }
+    }
+
+    private func ask(_ place: Place) {
+        let entryCountMax = WalkPolicy.directoryEntryCountMax
+        origin.list(
+            place.snapshot.repo, at: place.snapshot.commit, path: place.path, recursive: false,
+            entryCountMax: entryCountMax, priority: place.priority
+        ) { [self] result in
+            switch result {
+            case .success(let tree):
+                guard tree.isWhole else {
+                    return answer(
+                        place.key,
+                        .failure(.listingTooLong(path: place.path, entryCountMax: entryCountMax)))
+                }
+                onWorker(place.key) { [self] in
+                    let entries = tree.entries.map { (name: $0.path.lastPathPart, kind: $0.kind) }
+                    store([(place.key, entries)], asked: place.key, path: place.path)
+                }
+            case .failure(let error):
+                answer(place.key, .failure(.hub(error)))
+            }
+        }
+    }
+
+    /// Fetches the whole tree in the background; directories asked for meanwhile do not wait.
+    private func walk(_ snapshot: RepoSnapshot) {
+        origin.list(
+            snapshot.repo, at: snapshot.commit, path: "", recursive: true,
+            entryCountMax: WalkPolicy.walkEntryCountMax, priority: .prefetch
+        ) { [self] result in
+            guard case .success(let tree) = result, tree.isWhole else { return }
+            _ = worker.submit { [self] in
+                store(tree.entries, below: "", of: snapshot, asked: nil)
+            }
+        }
+    }
+
+    private func onWorker(_ key: ListingKey, _ job: @escaping @Sendable () -> Void) {
+        if !worker.submit(job) { answer(key, .failure(.closed)) }
+    }
+
+    /// Splits a recursive listing into directories, stores and answers them.
+    private func store(
+        _ entries: [TreeEntry], below root: String, of snapshot: RepoSnapshot, asked: ListingKey?
+    ) {
+        let rootKey = asked ?? .path(snapshot.commit, root)
+        var keys: [Substring: ListingKey] = [Substring(root): rootKey]
+        var children: [Substring: [(name: String, kind: TreeEntry.Kind)]] = [Substring(root): []]
+        for entry in entries {
+            if case .directory(let oid) = entry.kind { keys[Substring(entry.path)] = .tree(oid) }
+            children[entry.path.parentPath, default: []].append(
+                (entry.path.lastPathPart, entry.kind))
+        }
+        let directories = children.compactMap { path, entries in
+            keys[path].map { ($0, entries) }
+        }
+        store(directories, asked: asked, path: root)
+    }
+
+    private func store(
+        _ directories: [(ListingKey, [(name: String, kind: TreeEntry.Kind)])],
+        asked: ListingKey?, path: String
+    ) {
+        let listings = directories.compactMap { key, entries in
+            DirectoryListing(entries).map { (key: key, listing: $0) }
+        }
+        settle(listings)
+        do throws(CacheError) {
+            try database.store(
+                listings, byteCountMax: Self.storedBytesMax, at: secondsSince1970())
+        } catch {
+            logger.warning("the listing of \"\(path)\" is not stored: \(error)")
+        }
+        // A name no file system can have: the directory cannot be shown.
+        if let asked, !listings.contains(where: { $0.key == asked }) {
+            answer(
+                asked, .failure(.hub(.malformed(url: path, reason: "an entry's name is too long"))))
+        }
+    }
+
+    /// Puts listings into memory and answers who waits for them.
+    private func settle(_ listings: [(key: ListingKey, listing: DirectoryListing)]) {
+        let answers = state.withLock { state in
+            listings.flatMap { key, listing in
+                state.recent.insert(listing, byteCount: listing.bytes.count + 64, for: key)
+                return (state.waiting.removeValue(forKey: key) ?? []).map { ($0, listing) }
+            }
+        }
+        for (completion, listing) in answers { completion(.success(listing)) }
+    }
+
+    private func answer(_ key: ListingKey, _ result: Result<DirectoryListing, CacheError>) {
+        let waiting = state.withLock { $0.waiting.removeValue(forKey: key) ?? [] }
+        for completion in waiting { completion(result) }
+    }
+}
+
+extension String {
+    /// What follows the last slash.
+    fileprivate var lastPathPart: String {
+        lastIndex(of: "/").map { String(self[index(after: $0)...]) } ?? self
+    }
+
+    /// What stands before the last slash: the directory's path, "" for the root.
+    fileprivate var parentPath: Substring {
+        lastIndex(of: "/").map { self[..<$0] } ?? ""
+    }
+}
+
+extension HubError {
+    /// Whether the Hub has not said no: it could not be asked, or had no time to answer.
+    var leavesAnswerOpen: Bool {
+        switch self {
+        case .unreachable, .offline, .rateLimited, .malformed: true
+        case .status(let refusal): refusal.status >= 500
+        case .repoNotFound, .revisionNotFound, .entryNotFound, .gated, .badToken, .forbidden,
+            .cancelled:
+            false
+        }
+    }
+}
