@@ -13,12 +13,13 @@ import Testing
         var result = WireAnswer()
         try await TestHub.with(["m.bin": Self.content]) { hub in
             hub.server.faults.add(Fault(fault, traffic: .cdn, count: 1))
-            var client = WireClient()
+            let redirect = await hub.anonymous.get(hub.endpoint + "/org/repo/resolve/main/m.bin")
+            let url = try #require(redirect.headers["location"])
+            var client = hub.anonymous
             client.patienceSeconds = patience
-            let url = hub.endpoint + "/org/repo/resolve/main/m.bin"
-            result = await client.follow(url, headers: headers)
+            result = await client.get(url, headers: headers)
             #expect(hub.server.faults.entries[0].fired == 1)
-            #expect(await client.follow(url).body == Self.content, "once only")
+            #expect(await hub.anonymous.get(url).body == Self.content, "once only")
         }
         return result
     }
@@ -44,10 +45,10 @@ import Testing
     }
 
     @Test func stall() async throws {
-        let before = try await read(.stall(atByte: nil), patience: 1)
+        let before = try await read(.stall(atByte: nil), patience: 2)
         #expect(before.ending == .silence)
         #expect(before.byteCount == 0)
-        let within = try await read(.stall(atByte: 600_000), patience: 1)
+        let within = try await read(.stall(atByte: 600_000), patience: 2)
         #expect(within.ending == .silence)
         #expect(within.body == Array(Self.content[..<600_000]))
     }
@@ -56,7 +57,7 @@ import Testing
         let answer = try await read(.ignoreRange, headers: ["Range": "bytes=5-9"])
         #expect(answer.status == 200)
         #expect(answer.headers["content-range"] == nil)
-        #expect(answer.body == Self.content)
+        #expect((answer.body == Self.content) as Bool)
     }
 
     @Test func wrongBytes() async throws {
@@ -72,7 +73,8 @@ import Testing
         #expect(answer.status == 200)
         #expect(answer.headers["content-encoding"] == "gzip")
         #expect(answer.headers["content-length"] == nil)
-        #expect(gunzip(answer.body) == Self.content)
+        let isSame = gunzip(answer.body) == Self.content
+        #expect(isSame)
     }
 
     @Test func expired() async throws {
@@ -107,18 +109,18 @@ import Testing
             #expect(statuses.filter { $0 == 412 }.count == 1)
             #expect(statuses[1] == 412)
             #expect(statuses.filter { $0 == 409 }.count == 1)
-            #expect(try hub.git("rev-list", "--count", "main") == "4", "the others landed")
+            #expect(hub.git("rev-list", "--count", "main") == "4", "the others landed")
         }
     }
 
     @Test func theAnswerIsLostAndTheCommitLanded() async throws {
         try await TestHub.with { hub in
-            let head = try hub.git("rev-parse", "main")
+            let head = hub.git("rev-parse", "main")
             hub.server.faults.add(Fault(.loseAnswer, path: "*/commit/*", count: 1))
             let answer = await hub.commit([TestHub.file("a", "a")])
             #expect(answer.byteCount == 0)
             #expect(answer.ending == .reset)
-            #expect(try hub.git("rev-parse", "main^") == head)
+            #expect(hub.git("rev-parse", "main^") == head)
         }
     }
 
@@ -133,7 +135,7 @@ import Testing
         let linked = try await clock.measure {
             answer = try await read(.link(Link(rttMilliseconds: 100, windowBytes: 1_000_000)))
         }
-        #expect(answer.body == Self.content)
+        #expect((answer.body == Self.content) as Bool)
         #expect(linked >= .milliseconds(350))
     }
 
@@ -141,7 +143,9 @@ import Testing
         try await TestHub.with(["m.bin": Self.content]) { hub in
             hub.server.faults.add(Fault(.stall(atByte: nil)))
             async let stalled = hub.anonymous.get(hub.api)
-            while hub.server.counters.snapshot[.api].requests == 0 { await Task.yield() }
+            while hub.server.counters.snapshot[.api].requests == 0 {
+                try await Task.sleep(for: .milliseconds(2))
+            }
             await hub.server.stop()
             #expect(await stalled.ending != .silence)
         }
