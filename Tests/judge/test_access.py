@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import wire
-from huggingface_hub import CommitOperationAdd, HfApi
+from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_url
 from huggingface_hub.errors import (
     DisabledRepoError,
     EntryNotFoundError,
@@ -126,12 +126,12 @@ def test_a_grant_opens_a_gated_repo_and_can_be_taken_back(hub, outsider, gated, 
         outsider.hf_hub_download(gated.id, "a.txt", cache_dir=tmp_path / "revoked")
 
 
-def test_a_disabled_repo_is_described_but_not_read(hub, api, repo, add, tmp_path):
+def test_a_disabled_repo_is_described_but_not_read(hub, api, repo, add):
     add(repo, FILES)
     hub.run("repo", "set", "--root", hub.root, repo.id, "--disabled")
     assert api.repo_info(repo.id).disabled is True
     with pytest.raises(DisabledRepoError) as refused:
-        api.hf_hub_download(repo.id, "a.txt", cache_dir=tmp_path)
+        api.get_hf_file_metadata(url=hf_hub_url(repo.id, "a.txt"))
     assert refused.value.response.status_code == 403
 
 
