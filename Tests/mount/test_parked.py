@@ -31,8 +31,8 @@ def stalled_mount(hub, new_mount, sample):
     mount = new_mount(f"hf://{sample}", "--read-timeout", 20)
     assert (mount.path / "healthy.bin").read_bytes() == HEALTHY
     mount.drop_page_cache()
-    hub.add_fault("stall", "--path", "*stalled.bin*")
-    hub.add_fault("stall", "--class", "cdn")
+    hub.add_fault("--stall", "--path", "*stalled.bin*")
+    hub.add_fault("--stall", "--class", "cdn")
     readers = [
         subprocess.Popen(
             [sys.executable, "-c", PREAD, mount.path / "stalled.bin", str(number * MEBIBYTE)],
@@ -131,8 +131,8 @@ def test_unmounting_ends_in_time_once_the_readers_have_gone(stalled_mount):
 def test_random_pages_of_a_bad_link(hub, new_mount, sample):
     """16 threads, mmap, 100 ms away, one answer in a hundred stalls."""
     mount = new_mount(f"hf://{sample}", "--read-timeout", 60)
-    hub.add_fault("link", "--link", "rtt=100ms,window=2900KB")
-    hub.add_fault("stall", "--class", "cdn", "--percent", 1)
+    hub.add_fault("--link", "rtt=100ms,window=2900KB")
+    hub.add_fault("--stall", "--class", "cdn", "--percent", 1)
     failures = []
 
     def read_pages(seed: int) -> None:

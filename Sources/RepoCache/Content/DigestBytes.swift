@@ -28,7 +28,7 @@ struct DigestBytes {
     static func identity<Identity: HexIdentity>(
         _ type: Identity.Type, from bytes: some Collection<UInt8>
     ) -> Identity {
-        Identity(uncheckedHex: hexadecimal(bytes.prefix(Identity.byteCount)))
+        Identity(bytes: bytes.prefix(Identity.byteCount))!
     }
 
     /// Lowercase hexadecimal text of `bytes`.
