@@ -79,7 +79,7 @@ def test_other_files_and_stat_are_not_held_up(stalled_mount):
     mount, readers = stalled_mount
     for _ in range(20):
         assert os.stat(mount.path / "stalled.bin").st_size == len(STALLED)
-        assert sorted(os.listdir(mount.path)) == ["healthy.bin", "stalled.bin"]
+        assert {"healthy.bin", "stalled.bin"} <= set(os.listdir(mount.path))
     # Every byte of the other file comes from the cache through the daemon, while 64 reads wait.
     assert (mount.path / "healthy.bin").read_bytes() == HEALTHY
     assert all(reader.poll() is None for reader in readers)
