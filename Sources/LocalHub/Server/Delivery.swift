@@ -51,6 +51,7 @@ struct Delivery {
         let pieceSize = plan.link?.pieceSize(Self.pieceSize) ?? Self.pieceSize
         var gzip = GzipEncoder()
         var sent = 0
+        try await breakOff(before: sent, isEmpty: false)
         var source = PieceSource(body)
         if isGzipped {
             try await writer.write(ByteBuffer(bytes: GzipEncoder.head))
