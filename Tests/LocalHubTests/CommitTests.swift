@@ -48,6 +48,28 @@ import Testing
         }
     }
 
+    /// Swift takes both spellings of é for one string; git and the Hub do not.
+    @Test func namesAreBytes() async throws {
+        let names = ["\u{e9}.txt", "e\u{301}.txt", "dir/\u{301}x", "dir/x"]
+        try await TestHub.with { hub in
+            let answer = await hub.commit(names.map { TestHub.file($0, $0) })
+            #expect(answer.status == 200)
+            let files = hub.git("ls-tree", "-r", "--name-only", "-z", "main").split(separator: "\0")
+            #expect(files.count == 5)
+            for name in names {
+                let url = hub.endpoint + "/org/repo/resolve/main/"
+                let read = await hub.anonymous.follow(
+                    url + URLText.encode(name, keepingSlashes: true))
+                #expect(isSame(read.body, Array(name.utf8)))
+            }
+            #expect(await hub.commit([TestHub.deletion(names[0])]).status == 200)
+            let left = await hub.anonymous.get(hub.api + "/tree/main?recursive=true&expand=true")
+            let paths = left.array.compactMap { ($0["path"] as? String).map { Array($0.utf8) } }
+            #expect(paths.contains(Array(names[1].utf8)))
+            #expect(!paths.contains(Array(names[0].utf8)))
+        }
+    }
+
     @Test func theJSONForm() async throws {
         try await TestHub.with(["old": Array("o".utf8)]) { hub in
             let body: [String: Any] = [

@@ -15,6 +15,16 @@ import Testing
         }
     }
 
+    @Test func anImportOfTheSameAddsNothing() async throws {
+        let files: [String: [UInt8]] = ["a": Array("1".utf8), "odd": [0, 1, 2]]
+        try await TestHub.with(files) { hub in
+            let head = hub.git("rev-parse", "main")
+            try hub.add("org/repo", files)
+            #expect(hub.git("rev-parse", "main") == head)
+            #expect(hub.git("show", "main:.gitattributes").contains("/odd filter=lfs"))
+        }
+    }
+
     @Test func manyFilesListedInPages() async throws {
         var files: [String: [UInt8]] = [:]
         for number in 0..<2500 { files["d\(number % 50)/f\(number)"] = Array("\(number)".utf8) }

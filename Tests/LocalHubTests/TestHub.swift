@@ -135,3 +135,8 @@ final class TestHub: Sendable {
         (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
     }
 }
+
+/// Equality of long contents; `#expect(a == b)` would work out every difference, for minutes.
+func isSame(_ left: some Collection<UInt8>, _ right: some Collection<UInt8>) -> Bool {
+    left.elementsEqual(right)
+}
