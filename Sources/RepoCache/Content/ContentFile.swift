@@ -51,6 +51,22 @@ final class ContentFile: Sendable {
         throw .disk(.resourceTemporarilyUnavailable, path: path.string)
     }
 
+    /// Bytes of a content that a look at its sidecar finds present; nothing is made or locked.
+    static func presentBytes(
+        of content: ContentID, size: UInt64, in folder: CacheFolder
+    ) -> UInt64 {
+        let path = folder.sidecar(of: content.hex)
+        guard let lockFile = try? openForUpdate(path, creates: false) else { return 0 }
+        defer { try? lockFile.close() }
+        let geometry = BlockGeometry(size: size)
+        guard let status = try? lockFile.status(),
+            status.st_size == Sidecar.byteCount(for: geometry),
+            let memory = try? MappedMemory(sharing: lockFile, byteCount: Int(status.st_size))
+        else { return 0 }
+        let sidecar = Sidecar(memory, geometry: geometry)
+        return sidecar.describes(content) ? sidecar.presentBytes : 0
+    }
+
     // MARK: Blocks
 
     /// Stores the bytes of a block, then marks it present.

@@ -216,13 +216,7 @@ extension OpenContent {
         switch body {
         case .row: return services.small.bytes(of: location.content) == nil ? 0 : geometry.size
         case .memory: return 0
-        case .file(let file):
-            let count = file.sidecar.presentCount
-            guard count > 0, file.sidecar.isPresent(geometry.blockCount - 1) else {
-                return UInt64(count) * BlockGeometry.blockBytes
-            }
-            let last = geometry.bytes(ofBlock: geometry.blockCount - 1)
-            return UInt64(count - 1) * BlockGeometry.blockBytes + UInt64(last.count)
+        case .file(let file): return file.sidecar.presentBytes
         }
     }
 

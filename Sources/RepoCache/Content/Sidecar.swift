@@ -133,6 +133,14 @@ struct Sidecar: Sendable {
         (0..<wordCount).reduce(0) { $0 + presence($1).nonzeroBitCount }
     }
 
+    /// Bytes of all present blocks.
+    var presentBytes: UInt64 {
+        let full = UInt64(presentCount) * BlockGeometry.blockBytes
+        guard geometry.blockCount > 0, isPresent(geometry.blockCount - 1) else { return full }
+        let last = geometry.bytes(ofBlock: geometry.blockCount - 1)
+        return full - BlockGeometry.blockBytes + UInt64(last.count)
+    }
+
     /// Records a block whose bytes are in the file already. Release order: who sees the bit sees
     /// the checksum.
     func markPresent(_ block: Int, crc: UInt32) {

@@ -61,6 +61,17 @@ final class SmallContents: Sendable {
         return bytes
     }
 
+    /// Whether a content is here, in memory or as a row.
+    func holds(_ content: ContentID) -> Bool {
+        if isInMemory(content) { return true }
+        let found = try? file.read { database in
+            try Bool.fetchOne(
+                database, sql: "SELECT EXISTS (SELECT 1 FROM small_content WHERE hex = ?)",
+                arguments: [content.hex])
+        }
+        return found == true
+    }
+
     /// Whether the bytes of a content are in memory; never waits.
     func isInMemory(_ content: ContentID) -> Bool {
         let hex = content.hex
