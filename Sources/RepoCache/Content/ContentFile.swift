@@ -53,18 +53,15 @@ final class ContentFile: Sendable {
 
     /// Bytes of a content that a look at its sidecar finds present; nothing is made or locked.
     static func presentBytes(
-        of content: ContentID, size: UInt64, in folder: CacheFolder
+        of content: ContentID, in folder: CacheFolder
     ) -> UInt64 {
         let path = folder.sidecar(of: content.hex)
         guard let lockFile = try? openForUpdate(path, creates: false) else { return 0 }
         defer { try? lockFile.close() }
-        let geometry = BlockGeometry(size: size)
-        guard let status = try? lockFile.status(),
-            status.st_size == Sidecar.byteCount(for: geometry),
-            let memory = try? MappedMemory(sharing: lockFile, byteCount: Int(status.st_size))
-        else { return 0 }
-        let sidecar = Sidecar(memory, geometry: geometry)
-        return sidecar.describes(content) ? sidecar.presentBytes : 0
+        guard let found = try? Sidecar.existing(in: lockFile), found.content == content else {
+            return 0
+        }
+        return found.sidecar.presentBytes
     }
 
     // MARK: Blocks
@@ -115,12 +112,6 @@ final class ContentFile: Sendable {
         else { return }
         _ = try? Folder.unlink(folder.data(of: content.hex))
         _ = try? Folder.unlink(folder.sidecar(of: content.hex))
-    }
-
-    /// Bytes of disk the two files occupy.
-    var diskBytes: UInt64 {
-        let blocks = ((try? data.status())?.st_blocks ?? 0)
-        return UInt64(blocks + ((try? lockFile.status())?.st_blocks ?? 0)) * 512
     }
 
     // MARK: Opening

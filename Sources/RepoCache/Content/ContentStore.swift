@@ -43,7 +43,7 @@ package final class ContentStore: Sendable {
         if size < SmallContents.sizeMax {
             return services.small.holds(content) ? size : 0
         }
-        return ContentFile.presentBytes(of: content, size: size, in: services.folder)
+        return ContentFile.presentBytes(of: content, in: services.folder)
     }
 
     private func body(for location: ContentLocation) throws(CacheError) -> OpenContent.Body {

@@ -145,6 +145,16 @@ final class SmallContents: Sendable {
         }
     }
 
+    /// Shrinks the file when more than half of it is free.
+    func giveBackFreePages() throws(CacheError) {
+        let isWorthIt = try file.read { database in
+            let pages = try Int.fetchOne(database, sql: "PRAGMA page_count") ?? 0
+            let free = try Int.fetchOne(database, sql: "PRAGMA freelist_count") ?? 0
+            return free > pages / 2 && free > 64
+        }
+        if isWorthIt { try file.vacuum() }
+    }
+
     /// The bytes of a row, past the memory; for verification.
     func row(_ hex: String) -> [UInt8]? {
         do throws(CacheError) {
