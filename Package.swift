@@ -106,7 +106,10 @@ let package = Package(
             name: "HubClientTests", dependencies: ["HubClient", "HTTPTransport", "TestSupport"],
             swiftSettings: house),
         .testTarget(
-            name: "RepoCacheTests", dependencies: ["RepoCache", "TestSupport", crypto],
+            name: "RepoCacheTests",
+            dependencies: [
+                "RepoCache", "HubClient", "Platform", "TestSupport", crypto, logging, system, grdb,
+            ],
             swiftSettings: house),
         .testTarget(
             name: "RepoFSTests", dependencies: ["RepoFS", "FuseBridge", "TestSupport"],

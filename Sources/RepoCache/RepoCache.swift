@@ -34,10 +34,14 @@ package final class RepoCache: Sendable {
             database: database, origin: trees, worker: worker,
             memoryBytesMax: configuration.listingBytesMax, logger: logger)
         let ledger = try SpaceLedger(measuring: folder, configuration)
-        self.contents = ContentStore(
-            services: ContentServices(
-                configuration: configuration, folder: folder, origin: contents, small: small,
-                ledger: ledger, timers: timers, logger: logger), useLog: useLog)
+        let services = ContentServices(
+            configuration: configuration, folder: folder, origin: contents, small: small,
+            ledger: ledger, timers: timers, logger: logger)
+        self.contents = ContentStore(services: services, useLog: useLog)
+        let evictor = Evictor(
+            folder: folder, database: database, small: small, useLog: useLog, ledger: ledger,
+            registry: self.contents.registry, time: configuration.time, logger: logger)
+        services.setHooks(onPressure: { evictor.request(on: worker) })
     }
 
     /// Answers everything that is parked with `.closed`, writes what was noted and ends the

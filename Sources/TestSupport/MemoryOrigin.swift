@@ -172,7 +172,8 @@ package final class MemoryOrigin: ContentOrigin, TreeOrigin {
             state.counts.resolves += 1
             return (state.revisions["\(repo)@\(revision)"], state.isOffline)
         }
-        let missing = HubError.Refusal(status: 404, message: "no such revision", requestID: "", url: "")
+        let missing = HubError.Refusal(
+            status: 404, message: "no such revision", requestID: "", url: "")
         let result: Result<RepoSnapshot, HubError> =
             isOffline
             ? .failure(.offline)

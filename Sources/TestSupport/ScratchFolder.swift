@@ -8,7 +8,9 @@ package struct ScratchFolder: Sendable {
     package init() {
         let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
         var template = Array("\(base)/hubfs-test-XXXXXX".utf8CString)
-        guard let made = mkdtemp(&template) else { preconditionFailure("no scratch folder: \(errno)") }
+        guard let made = mkdtemp(&template) else {
+            preconditionFailure("no scratch folder: \(errno)")
+        }
         path = FilePath(String(cString: made))
     }
 

@@ -38,9 +38,10 @@ struct ContentDigest {
 
     /// Whether the bytes taken are those the content's name promises.
     var matches: Bool {
-        switch hash {
-        case .sha1(let sha1): DigestBytes.hexadecimal(Array(sha1.finalize())) == content.hex
-        case .sha256(let sha256): DigestBytes.hexadecimal(Array(sha256.finalize())) == content.hex
+        switch (hash, content) {
+        case (.sha1(let sha1), .git(let oid)): Array(sha1.finalize()) == oid.bytes
+        case (.sha256(let sha256), .lfs(let oid)): Array(sha256.finalize()) == oid.bytes
+        case (.sha1, .lfs), (.sha256, .git): false
         }
     }
 }

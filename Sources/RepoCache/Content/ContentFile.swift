@@ -51,6 +51,19 @@ final class ContentFile: Sendable {
         throw .disk(.resourceTemporarilyUnavailable, path: path.string)
     }
 
+    /// Bytes of a content that a look at its sidecar finds present; nothing is made or locked.
+    static func presentBytes(
+        of content: ContentID, in folder: CacheFolder
+    ) -> UInt64 {
+        let path = folder.sidecar(of: content.hex)
+        guard let lockFile = try? openForUpdate(path, creates: false) else { return 0 }
+        defer { try? lockFile.close() }
+        guard let found = try? Sidecar.existing(in: lockFile), found.content == content else {
+            return 0
+        }
+        return found.sidecar.presentBytes
+    }
+
     // MARK: Blocks
 
     /// Stores the bytes of a block, then marks it present.
@@ -99,12 +112,6 @@ final class ContentFile: Sendable {
         else { return }
         _ = try? Folder.unlink(folder.data(of: content.hex))
         _ = try? Folder.unlink(folder.sidecar(of: content.hex))
-    }
-
-    /// Bytes of disk the two files occupy.
-    var diskBytes: UInt64 {
-        let blocks = ((try? data.status())?.st_blocks ?? 0)
-        return UInt64(blocks + ((try? lockFile.status())?.st_blocks ?? 0)) * 512
     }
 
     // MARK: Opening

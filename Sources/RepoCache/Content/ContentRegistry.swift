@@ -24,6 +24,11 @@ final class ContentRegistry: Sendable {
         }
     }
 
+    /// The open content, without a use of its own.
+    func find(_ content: ContentID) -> OpenContent? {
+        state.withLock { $0.open[content]?.content }
+    }
+
     /// Adds a content with one use, unless somebody else was faster.
     ///
     /// - Returns: the content in use.

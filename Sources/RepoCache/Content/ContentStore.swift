@@ -37,6 +37,15 @@ package final class ContentStore: Sendable {
         services.setHooks(onContentDropped: body)
     }
 
+    /// Bytes of a content that are on disk here, without opening it for reading.
+    package func presentBytes(of content: ContentID, size: UInt64) -> UInt64 {
+        if let open = registry.find(content) { return open.presentBytes }
+        if size < SmallContents.sizeMax {
+            return services.small.holds(content) ? size : 0
+        }
+        return ContentFile.presentBytes(of: content, in: services.folder)
+    }
+
     private func body(for location: ContentLocation) throws(CacheError) -> OpenContent.Body {
         guard location.size >= SmallContents.sizeMax else { return .row }
         do {

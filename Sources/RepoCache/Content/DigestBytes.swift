@@ -17,35 +17,15 @@ struct DigestBytes {
     }
 
     static func padded(_ identity: some HexIdentity) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: 32)
-        for (index, digit) in identity.hex.utf8.enumerated() {
-            bytes[index / 2] = bytes[index / 2] << 4 | value(digit)
-        }
-        return bytes
+        (0..<32).map { identity.words[$0] }
     }
 
     /// The identity whose digest stands at the start of `bytes`.
     static func identity<Identity: HexIdentity>(
         _ type: Identity.Type, from bytes: some Collection<UInt8>
     ) -> Identity {
-        Identity(bytes: bytes.prefix(Identity.byteCount))!
-    }
-
-    /// Lowercase hexadecimal text of `bytes`.
-    static func hexadecimal(_ bytes: some Collection<UInt8>) -> String {
-        let digits: StaticString = "0123456789abcdef"
-        return String(unsafeUninitializedCapacity: bytes.count * 2) { text in
-            var count = 0
-            for byte in bytes {
-                text[count] = digits.utf8Start[Int(byte >> 4)]
-                text[count + 1] = digits.utf8Start[Int(byte & 15)]
-                count += 2
-            }
-            return count
-        }
-    }
-
-    private static func value(_ digit: UInt8) -> UInt8 {
-        digit >= UInt8(ascii: "a") ? digit - UInt8(ascii: "a") + 10 : digit - UInt8(ascii: "0")
+        var words = DigestWords()
+        for (index, byte) in bytes.prefix(Identity.byteCount).enumerated() { words[index] = byte }
+        return Identity(words: words)
     }
 }

@@ -24,7 +24,7 @@ extension OpenContent {
             noteRead(range)
             if servesWhole && state < .verified { return nil }
         case .verified, .sealed:
-            break
+            adoptOthersDrop()
         }
         guard copyPresent(range, into: target), state != .failed else { return nil }
         return range.count
@@ -202,11 +202,18 @@ extension OpenContent {
         return false
     }
 
-    /// Another process may have sealed the content, or found it wrong, meanwhile.
+    /// Another process may have sealed the content meanwhile.
     private func adoptOthersSeal() {
-        guard case .file(let file) = body else { return }
-        if file.sidecar.isDropped { return drop() }
-        if file.sidecar.isSealed { setState(.sealed) }
+        adoptOthersDrop()
+        guard case .file(let file) = body, file.sidecar.isSealed else { return }
+        transfers.withLock { _ in
+            if state == .partial { setState(.sealed) }
+        }
+    }
+
+    /// Another process, or a scrub, may have found the content wrong meanwhile.
+    private func adoptOthersDrop() {
+        if case .file(let file) = body, file.sidecar.isDropped { drop() }
     }
 
     // MARK: For SEEK_DATA, SEEK_HOLE and user.hubfs.cached
@@ -216,13 +223,7 @@ extension OpenContent {
         switch body {
         case .row: return services.small.bytes(of: location.content) == nil ? 0 : geometry.size
         case .memory: return 0
-        case .file(let file):
-            let count = file.sidecar.presentCount
-            guard count > 0, file.sidecar.isPresent(geometry.blockCount - 1) else {
-                return UInt64(count) * BlockGeometry.blockBytes
-            }
-            let last = geometry.bytes(ofBlock: geometry.blockCount - 1)
-            return UInt64(count - 1) * BlockGeometry.blockBytes + UInt64(last.count)
+        case .file(let file): return file.sidecar.presentBytes
         }
     }
 

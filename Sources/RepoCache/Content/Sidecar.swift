@@ -1,3 +1,4 @@
+import Glibc
 import HubClient
 import Platform
 import Synchronization
@@ -59,6 +60,29 @@ struct Sidecar: Sendable {
 
     private static func wordCount(for geometry: BlockGeometry) -> Int {
         (geometry.blockCount + 63) / 64
+    }
+
+    /// The sidecar in a file whose content is not known beforehand; nil when the file is none.
+    static func existing(
+        in file: FileDescriptor
+    ) throws(Errno) -> (sidecar: Sidecar, content: ContentID)? {
+        let byteCount = Int(try file.status().st_size)
+        guard byteCount >= headerBytes else { return nil }
+        let memory = try MappedMemory(sharing: file, byteCount: byteCount)
+        let bytes = memory.bytes
+        let size = UInt64(
+            littleEndian: bytes.loadUnaligned(fromByteOffset: Offset.size, as: UInt64.self))
+        guard size < 1 << 50, Self.byteCount(for: BlockGeometry(size: size)) == byteCount else {
+            return nil
+        }
+        let sidecar = Sidecar(memory, geometry: BlockGeometry(size: size))
+        let digest = bytes[Offset.digest..<Offset.digest + 32]
+        let isGit = sidecar.load(UInt64.self, at: Offset.kind) == DigestBytes.gitKind
+        let content: ContentID =
+            isGit
+            ? .git(DigestBytes.identity(BlobOID.self, from: digest))
+            : .lfs(DigestBytes.identity(LFSOID.self, from: digest))
+        return sidecar.describes(content) ? (sidecar, content) : nil
     }
 
     // MARK: Header
@@ -131,6 +155,14 @@ struct Sidecar: Sendable {
     /// Blocks present, of all.
     var presentCount: Int {
         (0..<wordCount).reduce(0) { $0 + presence($1).nonzeroBitCount }
+    }
+
+    /// Bytes of all present blocks.
+    var presentBytes: UInt64 {
+        let full = UInt64(presentCount) * BlockGeometry.blockBytes
+        guard geometry.blockCount > 0, isPresent(geometry.blockCount - 1) else { return full }
+        let last = geometry.bytes(ofBlock: geometry.blockCount - 1)
+        return full - BlockGeometry.blockBytes + UInt64(last.count)
     }
 
     /// Records a block whose bytes are in the file already. Release order: who sees the bit sees

@@ -56,14 +56,11 @@ struct DatabaseFile: Sendable {
         try translating { try pool.write(body) }
     }
 
-    /// Bytes of the file in use by rows, free pages left out.
-    func usedBytes() throws(CacheError) -> UInt64 {
-        try read { database in
-            func pragma(_ name: String) throws -> UInt64 {
-                UInt64(try Int64.fetchOne(database, sql: "PRAGMA \(name)") ?? 0)
-            }
-            let pages = try pragma("page_count")
-            return (pages - min(try pragma("freelist_count"), pages)) * (try pragma("page_size"))
+    /// Writes the file anew without its free pages.
+    func vacuum() throws(CacheError) {
+        try translating {
+            try pool.vacuum()
+            try pool.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
         }
     }
 

@@ -61,6 +61,17 @@ final class SmallContents: Sendable {
         return bytes
     }
 
+    /// Whether a content is here, in memory or as a row.
+    func holds(_ content: ContentID) -> Bool {
+        if isInMemory(content) { return true }
+        let found = try? file.read { database in
+            try Bool.fetchOne(
+                database, sql: "SELECT EXISTS (SELECT 1 FROM small_content WHERE hex = ?)",
+                arguments: [content.hex])
+        }
+        return found == true
+    }
+
     /// Whether the bytes of a content are in memory; never waits.
     func isInMemory(_ content: ContentID) -> Bool {
         let hex = content.hex
@@ -132,6 +143,16 @@ final class SmallContents: Sendable {
                     sql: "DELETE FROM small_content WHERE hex = ?", arguments: [hex])
             }
         }
+    }
+
+    /// Shrinks the file when more than half of it is free.
+    func giveBackFreePages() throws(CacheError) {
+        let isWorthIt = try file.read { database in
+            let pages = try Int.fetchOne(database, sql: "PRAGMA page_count") ?? 0
+            let free = try Int.fetchOne(database, sql: "PRAGMA freelist_count") ?? 0
+            return free > pages / 2 && free > 64
+        }
+        if isWorthIt { try file.vacuum() }
     }
 
     /// The bytes of a row, past the memory; for verification.

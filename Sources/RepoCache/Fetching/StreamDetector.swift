@@ -60,8 +60,10 @@ struct StreamDetector {
             let ended = open(at: bytes)
             return (nil, ended)
         }
-        streams[index].readCount += 1
         streams[index].lastRead = readCount
+        // Read again, as after a wait, or late: no sign of where the reader goes.
+        guard bytes.upperBound > streams[index].next else { return (nil, endLeftStreams()) }
+        streams[index].readCount += 1
         streams[index].next = max(streams[index].next, bytes.upperBound)
         streams[index].requested = max(streams[index].requested, streams[index].next)
         return (wish(of: streams[index]), endLeftStreams())

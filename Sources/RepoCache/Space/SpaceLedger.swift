@@ -46,6 +46,11 @@ final class SpaceLedger: Sendable {
         }
     }
 
+    /// Whether so much was reserved that other processes' share should be looked at again.
+    var isDueForMeasurement: Bool {
+        state.withLock { $0.reservedBytes > max(limitBytes / 32, 1 << 20) }
+    }
+
     /// Bytes used, as far as known.
     var usedBytes: UInt64 { state.withLock { $0.usedBytes } }
 

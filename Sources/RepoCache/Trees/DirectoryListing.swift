@@ -122,6 +122,13 @@ package struct DirectoryListing: Sendable {
         return low
     }
 
+    /// Bytes of all files of the directory itself, not of those below it.
+    package var fileBytes: UInt64 {
+        (0..<count).reduce(0) { sum, index in
+            sum &+ Self.load(UInt64.self, bytes, Self.headerBytes + Self.recordBytes * index + 8)
+        }
+    }
+
     private func nameRange(_ index: Int) -> Range<Int> {
         let record = Self.headerBytes + Self.recordBytes * index
         let names = Self.headerBytes + Self.recordBytes * count

@@ -114,7 +114,7 @@ package final class SnapshotStore: Sendable {
     ///
     /// - Parameter treeOID: The directory's tree, from its parent's entry; nil for the root.
     package func cachedListing(
-        _ snapshot: RepoSnapshot, path: String, treeOID: TreeOID?
+        snapshot: RepoSnapshot, path: String, treeOID: TreeOID?
     ) -> DirectoryListing? {
         let key = ListingKey(commit: snapshot.commit, path: path, treeOID: treeOID)
         return state.withLock { $0.recent.value(of: key) }
@@ -128,7 +128,7 @@ package final class SnapshotStore: Sendable {
     ///   - completion: Called once: at once when the directory is in memory, else on a thread of
     ///     the cache or of the origin.
     package func listing(
-        _ snapshot: RepoSnapshot, path: String, treeOID: TreeOID?, priority: FetchPriority,
+        snapshot: RepoSnapshot, path: String, treeOID: TreeOID?, priority: FetchPriority,
         completion: @escaping ListingCompletion
     ) {
         let key = ListingKey(commit: snapshot.commit, path: path, treeOID: treeOID)

@@ -1,0 +1,195 @@
+package import HubClient
+package import Logging
+import Platform
+package import SystemPackage
+
+/// A path under which a content was met.
+package struct CachedPath: Hashable, Sendable {
+    /// `models/ns/name`.
+    package let repo: String
+    /// From the root of the repo.
+    package let path: String
+}
+
+/// What `hubfs cache ls` says of one content.
+package struct CachedContent: Sendable {
+    package let content: ContentID
+    /// Bytes of the content.
+    package let size: UInt64
+    /// How many of them are here.
+    package let presentBytes: UInt64
+    /// Bytes of disk they occupy, the sidecar included; for small contents, the bytes of the row.
+    package let diskBytes: UInt64
+    /// Seconds since 1970; nil when it was never noted.
+    package let lastUse: Int64?
+    /// Whole and verified.
+    package let isSealed: Bool
+    package let paths: [CachedPath]
+}
+
+/// Looks after a cache folder from outside of a mount: lists, removes and scrubs.
+///
+/// Works beside running mounts; contents they have open are never removed.
+package final class CacheInventory: Sendable {
+    /// What `remove` did.
+    package struct Removal: Hashable, Sendable {
+        package var removedCount = 0
+        package var freedBytes: UInt64 = 0
+        /// Left because a mount has them open.
+        package var inUse: [ContentID] = []
+    }
+
+    /// What `verify` found.
+    package struct Scrub: Hashable, Sendable {
+        package var checkedCount = 0
+        package var checkedBytes: UInt64 = 0
+        /// Sealed contents whose bytes were wrong. They were dropped.
+        package var damaged: [ContentID] = []
+    }
+
+    private let folder: CacheFolder
+    private let database: CacheDatabase
+    private let small: SmallContents
+    private let worker: Worker
+
+    /// - Parameter root: The cache folder; made when it is missing.
+    package init(root: FilePath, logger: Logger) throws(CacheError) {
+        folder = try CacheFolder(root)
+        database = try CacheDatabase(in: folder)
+        worker = Worker(name: "hubfs-cache")
+        small = try SmallContents(in: folder, memoryBytesMax: 0, worker: worker, logger: logger)
+    }
+
+    /// Ends the thread and closes the databases. Call once.
+    package func close() {
+        worker.close()
+        small.file.close()
+        database.file.close()
+    }
+
+    /// Every content, least recently used first.
+    package func contents() throws(CacheError) -> [CachedContent] {
+        let paths = try database.contentPaths()
+        var lastUses: [String: Int64] = [:]
+        for use in try database.contentUses() { lastUses[use.hex] = use.lastUse }
+        let files = try SpaceSurvey(folder).items.compactMap { item -> CachedContent? in
+            guard let found = sidecar(of: item.hex) else { return nil }
+            return CachedContent(
+                content: found.content, size: found.sidecar.geometry.size,
+                presentBytes: found.sidecar.presentBytes, diskBytes: item.diskBytes,
+                lastUse: lastUses[item.hex], isSealed: found.sidecar.isSealed,
+                paths: paths[item.hex] ?? [])
+        }
+        let rows = try small.rowUses().compactMap { row -> CachedContent? in
+            ContentID(hex: row.hex).map {
+                CachedContent(
+                    content: $0, size: row.size, presentBytes: row.size, diskBytes: row.size,
+                    lastUse: row.lastUse, isSealed: true, paths: paths[row.hex] ?? [])
+            }
+        }
+        return (files + rows).sorted { ($0.lastUse ?? 0) < ($1.lastUse ?? 0) }
+    }
+
+    /// Bytes of disk of the whole folder, databases included.
+    package func diskBytes() throws(CacheError) -> UInt64 { try SpaceSurvey(folder).usedBytes }
+
+    /// Removes contents that nobody has open.
+    package func remove(_ contents: some Sequence<CachedContent>) throws(CacheError) -> Removal {
+        var removal = Removal()
+        var files: [CachedContent] = []
+        var rows: [CachedContent] = []
+        for content in contents {
+            guard content.size >= SmallContents.sizeMax else {
+                rows.append(content)
+                continue
+            }
+            let outcome: ContentRemoval.Outcome
+            do throws(Errno) {
+                outcome = try ContentRemoval.remove(content.content.hex, from: folder)
+            } catch {
+                throw .disk(error, path: folder.data(of: content.content.hex).string)
+            }
+            switch outcome {
+            case .removed: files.append(content)
+            case .inUse: removal.inUse.append(content.content)
+            case .absent: break
+            }
+        }
+        try database.forget((files + rows).map(\.content.hex))
+        try small.remove(rows.map(\.content.hex))
+        try small.giveBackFreePages()
+        removal.removedCount = files.count + rows.count
+        removal.freedBytes = (files + rows).reduce(0) { $0 + $1.diskBytes }
+        return removal
+    }
+
+    /// Compares every sealed content with its name; wrong ones are dropped, and mounts that have
+    /// them open answer errors from then on.
+    package func verify() throws(CacheError) -> Scrub {
+        var scrub = Scrub()
+        for content in try contents() where content.isSealed {
+            let isRight =
+                content.size < SmallContents.sizeMax
+                ? try verifyRow(content) : try verifyFile(content)
+            guard let isRight else { continue }
+            scrub.checkedCount += 1
+            scrub.checkedBytes += content.size
+            if !isRight { scrub.damaged.append(content.content) }
+        }
+        return scrub
+    }
+
+    private func verifyRow(_ content: CachedContent) throws(CacheError) -> Bool? {
+        guard let bytes = small.row(content.content.hex) else { return nil }
+        var digest = ContentDigest(of: content.content, size: UInt64(bytes.count))
+        bytes.withUnsafeBytes { digest.update($0) }
+        if digest.matches { return true }
+        try small.remove([content.content.hex])
+        return false
+    }
+
+    private func verifyFile(_ content: CachedContent) throws(CacheError) -> Bool {
+
+        let file = try ContentFile.open(
+            content.content, size: content.size, in: folder, bootID: .current)
+        // Opening made it afresh: its files did not even fit each other.
+        guard file.sidecar.isSealed else { return false }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
+        defer { buffer.deallocate() }
+        var digest = ContentDigest(of: content.content, size: content.size)
+        var offset: UInt64 = 0
+        while offset < content.size {
+            let range = file.geometry.clamped(offset: offset, count: buffer.count)
+            let part = UnsafeMutableRawBufferPointer(rebasing: buffer[0..<range.count])
+            let isRead = (try? file.read(into: part, at: offset)) ?? false
+            guard isRead else { break }
+            digest.update(UnsafeRawBufferPointer(part))
+            offset = range.upperBound
+        }
+        if offset == content.size, digest.matches { return true }
+        file.drop()
+        try database.forget([content.content.hex])
+        return false
+    }
+
+    private func sidecar(of hex: String) -> (sidecar: Sidecar, content: ContentID)? {
+        guard let file = try? openForUpdate(folder.sidecar(of: hex), creates: false) else {
+            return nil
+        }
+        defer { try? file.close() }
+        return try? Sidecar.existing(in: file)
+    }
+}
+
+extension ContentID {
+    /// The content a hexadecimal name stands for: its length tells the kind.
+    init?(hex: String) {
+        if let oid = BlobOID(hex: hex) {
+            self = .git(oid)
+        } else if let oid = LFSOID(hex: hex) {
+            self = .lfs(oid)
+        } else {
+            return nil
+        }
+    }
+}
