@@ -31,7 +31,7 @@ struct HubAccess {
         isAnonymous = hubEnvironment.token.token == nil
         try Self.check(hubEnvironment, hub)
 
-        let root = try Self.cacheRoot(cacheOptions, environment)
+        let root = try Self.cacheRoot(cacheOptions.cacheDir, environment)
         cachePath = root.string
         var cacheConfiguration = CacheConfiguration(root: root)
         cacheConfiguration.sizeLimitBytes = cacheOptions.cacheSize?.bytes
@@ -59,10 +59,12 @@ struct HubAccess {
     }
 
     /// The cache folder in force.
+    ///
+    /// - Parameter folder: What `--cache-dir` says.
     static func cacheRoot(
-        _ options: CacheOptions, _ environment: Environment
+        _ folder: String?, _ environment: Environment
     ) throws(Failure) -> FilePath {
-        if let folder = options.cacheDir { return FilePath(absolutePath(folder)) }
+        if let folder { return FilePath(absolutePath(folder)) }
         guard let root = CacheConfiguration.root(environment: environment.variables) else {
             throw Failure(
                 .localStorage, "there is no place for a cache: set HUBFS_CACHE or HOME")

@@ -62,16 +62,20 @@ struct MountFlags: ParsableArguments {
 
     /// These flags with those of `-o` lists, which win.
     ///
-    /// - Throws: `Failure` with code `usage` for an option nobody knows, ArgumentParser's errors
-    ///   for a value that does not fit.
-    func merged(with lists: [String]) throws -> MountFlags {
+    /// - Throws: `Failure` with code `usage` for an option nobody knows and a value that does not
+    ///   fit.
+    func merged(with lists: [String]) throws(Failure) -> MountFlags {
         if lists.isEmpty { return self }
-        let parsed = try lists.map { try MountOptionList($0) }
+        let parsed = try lists.map { list throws(Failure) in try MountOptionList(list) }
         if parsed.contains(where: \.asksForWriting) {
             writeToStandardError("hubfs: mounts are read-only for now: 'rw' has no effect\n")
         }
-        var merged = try MountFlags.parse(words + parsed.flatMap(\.words))
-        merged.readyFD = readyFD
-        return merged
+        do {
+            var merged = try MountFlags.parse(words + parsed.flatMap(\.words))
+            merged.readyFD = readyFD
+            return merged
+        } catch {
+            throw Failure(.usage, MountFlags.message(for: error))
+        }
     }
 }

@@ -94,9 +94,23 @@ struct MountDaemon {
             return try RepoMount(
                 request.source.source, at: request.mountPoint, presentation: presentation,
                 options: options, cache: hub.cache, logger: logger)
+        } catch .source(.hub(.entryNotFound(let refusal))) {
+            throw fileFailure(hub) ?? Failure(.entryNotFound(refusal), isAnonymous: hub.isAnonymous)
         } catch {
             throw Failure(error, isAnonymous: hub.isAnonymous)
         }
+    }
+
+    /// The failure for a source that names a file, of which the Hub only says that it is no
+    /// directory.
+    private func fileFailure(_ hub: HubAccess) -> Failure? {
+        let path = request.source.uri.path
+        guard let item = try? RepoBrowser(request.source, hub).item(at: path),
+            item.type == "file"
+        else { return nil }
+        return Failure(
+            .notFound,
+            "\(path) is a file, and only directories can be mounted; 'hubfs cat' reads a file")
     }
 
     /// A mount works without its control socket, so that is no reason to fail.

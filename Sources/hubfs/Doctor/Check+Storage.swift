@@ -10,7 +10,7 @@ extension Check {
     static func storage(_ options: CacheOptions, _ environment: Environment) -> [Check] {
         let root: FilePath
         do throws(Failure) {
-            root = try HubAccess.cacheRoot(options, environment)
+            root = try HubAccess.cacheRoot(options.cacheDir, environment)
         } catch {
             return [.fail("cache", error.sentence, fix: "set one of them")]
         }

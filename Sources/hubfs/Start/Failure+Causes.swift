@@ -60,6 +60,17 @@ extension Failure {
         }
     }
 
+    /// Runs what uses the cache folder alone, and says what went wrong.
+    static func ofCache<Result>(
+        _ body: () throws(CacheError) -> Result
+    ) throws(Failure) -> Result {
+        do throws(CacheError) {
+            return try body()
+        } catch {
+            throw Failure(error, isAnonymous: false)
+        }
+    }
+
     init(_ error: MountError, isAnonymous: Bool) {
         switch error {
         case .source(let error): self.init(error, isAnonymous: isAnonymous)
