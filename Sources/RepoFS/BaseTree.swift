@@ -37,7 +37,7 @@ package final class BaseTree: Sendable {
 
     /// The listing of a directory if it is in memory.
     func cachedListing(path: String, tree: TreeOID?) -> DirectoryListing? {
-        cache.snapshots.cachedListing(snapshot, path: inRepo(path), treeOID: tree)
+        cache.snapshots.cachedListing(snapshot: snapshot, path: inRepo(path), treeOID: tree)
     }
 
     /// The listing of a directory, from the cache or the Hub. `completion` runs once, on any
@@ -47,7 +47,7 @@ package final class BaseTree: Sendable {
         completion: @escaping @Sendable (Result<DirectoryListing, CacheError>) -> Void
     ) {
         cache.snapshots.listing(
-            snapshot, path: inRepo(path), treeOID: tree, priority: .demand
+            snapshot: snapshot, path: inRepo(path), treeOID: tree, priority: .demand
         ) { [self] result in
             if case .success(let listing) = result { count(listing) }
             completion(result)
