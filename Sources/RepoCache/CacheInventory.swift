@@ -37,6 +37,12 @@ package final class CacheInventory: Sendable {
         package var freedBytes: UInt64 = 0
         /// Left because a mount has them open.
         package var inUse: [ContentID] = []
+
+        package init(removedCount: Int = 0, freedBytes: UInt64 = 0, inUse: [ContentID] = []) {
+            self.removedCount = removedCount
+            self.freedBytes = freedBytes
+            self.inUse = inUse
+        }
     }
 
     /// What `verify` found.
@@ -149,7 +155,6 @@ package final class CacheInventory: Sendable {
     }
 
     private func verifyFile(_ content: CachedContent) throws(CacheError) -> Bool {
-
         let file = try ContentFile.open(
             content.content, size: content.size, in: folder, bootID: .current)
         // Opening made it afresh: its files did not even fit each other.

@@ -10,7 +10,9 @@ import TestSupport
 @Suite(.serialized, .timeLimit(.minutes(2)))
 struct LocalHubTests {
     private static let small: [UInt8] = Array("{\"a\": 1}\n".utf8)
-    private static let large = (0..<(12 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 13) }
+    private static let large = (0..<(12 << 20)).map {
+        UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 13)
+    }
     private let repo = RepoID(kind: .model, name: "lab/sample")
 
     /// Collects what a fetch delivers.
@@ -73,7 +75,8 @@ struct LocalHubTests {
     @Test func listsAndFetches() async throws {
         try await withClient { client, _, snapshot, kinds in
             #expect(snapshot.commitDateNanoseconds > 0)
-            #expect(Set(kinds.keys).isSuperset(of: ["config.json", "dir", "dir/large.bin", "empty"]))
+            #expect(
+                Set(kinds.keys).isSuperset(of: ["config.json", "dir", "dir/large.bin", "empty"]))
             for (path, bytes) in [("config.json", Self.small), ("dir/large.bin", Self.large)] {
                 let sink = Sink()
                 _ = client.fetch(
