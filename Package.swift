@@ -112,11 +112,13 @@ let package = Package(
             ],
             swiftSettings: house),
         .testTarget(
-            name: "RepoFSTests", dependencies: ["RepoFS", "FuseBridge", "TestSupport"],
+            name: "FuseBridgeTests", dependencies: ["FuseBridge", "Platform", system],
+            swiftSettings: house),
+        .testTarget(
+            name: "RepoFSTests",
+            dependencies: ["RepoFS", "FuseBridge", "RepoCache", "HubClient", system],
             swiftSettings: house),
         .testTarget(
             name: "LocalHubTests", dependencies: ["LocalHub", crypto], swiftSettings: house),
-        .testTarget(
-            name: "MountTests", dependencies: ["TestSupport", "Platform"], swiftSettings: house),
     ]
 )
