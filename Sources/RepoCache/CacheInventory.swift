@@ -149,7 +149,6 @@ package final class CacheInventory: Sendable {
     }
 
     private func verifyFile(_ content: CachedContent) throws(CacheError) -> Bool {
-
         let file = try ContentFile.open(
             content.content, size: content.size, in: folder, bootID: .current)
         // Opening made it afresh: its files did not even fit each other.

@@ -79,7 +79,9 @@ final class ContentServices: Sendable {
     /// Takes disk room for a block; asks for eviction when it is or gets scarce.
     func reserve(_ bytes: UInt64) -> Bool {
         let isReserved = ledger.reserve(bytes)
-        if !isReserved || ledger.excessBytes > 0 || ledger.isDueForMeasurement { hooks.withLock { $0.onPressure }?() }
+        if !isReserved || ledger.excessBytes > 0 || ledger.isDueForMeasurement {
+            hooks.withLock { $0.onPressure }?()
+        }
         return isReserved
     }
 

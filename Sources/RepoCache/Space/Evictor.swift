@@ -96,7 +96,8 @@ final class Evictor: Sendable {
         for use in try database.contentUses() { lastUses[use.hex] = use.lastUse }
         let files = survey.items.map { item in
             Candidate(
-                hex: item.hex, bytes: item.diskBytes, lastUse: lastUses[item.hex] ?? 0, isRow: false)
+                hex: item.hex, bytes: item.diskBytes, lastUse: lastUses[item.hex] ?? 0, isRow: false
+            )
         }
         let rows = try small.rowUses().map { row in
             Candidate(hex: row.hex, bytes: row.size, lastUse: row.lastUse, isRow: true)
