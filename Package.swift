@@ -85,7 +85,8 @@ let package = Package(
         .target(
             name: "LocalHub",
             dependencies: [
-                hummingbirdCore, httpTypes, nioCore, nioPosix, nioHTTPTypes, grdb, crypto, logging,
+                "CLinux", hummingbirdCore, httpTypes, nioCore, nioPosix, nioHTTPTypes, grdb, crypto,
+                logging,
             ],
             swiftSettings: house),
         .executableTarget(

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE 1
 #include "clinux.h"
 
+#include <spawn.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
@@ -43,3 +44,7 @@ int hubfs_ioctl_pointer(int fd, unsigned long request, void *argument) {
 
 uint32_t hubfs_major(uint64_t device) { return major(device); }
 uint32_t hubfs_minor(uint64_t device) { return minor(device); }
+
+int hubfs_spawn_close_from(void *actions, int lowest_fd) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, lowest_fd);
+}

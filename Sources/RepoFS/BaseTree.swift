@@ -59,9 +59,13 @@ package final class BaseTree: Sendable {
         try cache.contents.open(location(path: path, content: content, size: size))
     }
 
-    /// Bytes of a content that are on disk.
-    func presentBytes(of content: ContentID, size: UInt64) -> UInt64 {
-        cache.contents.presentBytes(of: content, size: size)
+    /// Bytes of a file that are in the cache.
+    func presentBytes(
+        path: String, content: ContentID, size: UInt64
+    ) throws(CacheError) -> UInt64 {
+        let opened = try open(path: path, content: content, size: size)
+        defer { opened.close() }
+        return opened.presentBytes
     }
 
     private func location(path: String, content: ContentID, size: UInt64) -> ContentLocation {
@@ -76,7 +80,10 @@ package final class BaseTree: Sendable {
     }
 
     private func count(_ listing: DirectoryListing) {
-        let bytes = listing.fileBytes
+        var bytes: UInt64 = 0
+        for index in 0..<listing.count {
+            if case .file(_, let size) = listing.kind(at: index) { bytes += size }
+        }
         sizes.withLock { $0.listedBytes += bytes }
     }
 }

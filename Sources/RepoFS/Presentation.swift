@@ -1,4 +1,4 @@
-package import FuseBridge
+import FuseBridge
 package import Glibc
 
 /// How a mount shows owners and permissions, which repos do not have.

@@ -11,11 +11,12 @@ extension RepoFileSystem {
         guard let node = inodes.withLock({ $0.node(parent) }) else {
             return reply.fail(.staleNFSFileHandle)
         }
-        if let listing = listingAtHand(of: node) {
+        guard case .directory(let tree) = node.kind else { return reply.fail(.notDirectory) }
+        if let listing = listingAtHand(of: node, tree) {
             return answer(reply, name: name, in: parent, listing)
         }
         let parked = reply.park()
-        fetchListing(of: node) { [self] result in
+        fetchListing(of: node, tree) { [self] result in
             guard let reply = parked.take() else { return }
             switch result {
             case .success(let listing): answer(reply, name: name, in: parent, listing)
@@ -30,11 +31,12 @@ extension RepoFileSystem {
         guard let known = inodes.withLock({ $0.node(node) }) else {
             return reply.fail(.staleNFSFileHandle)
         }
-        if let listing = listingAtHand(of: known) {
+        guard case .directory(let tree) = known.kind else { return reply.fail(.notDirectory) }
+        if let listing = listingAtHand(of: known, tree) {
             return reply.opened(insertDirectory(listing), keepsCache: true)
         }
         let parked = reply.park()
-        fetchListing(of: known) { [self] result in
+        fetchListing(of: known, tree) { [self] result in
             guard let reply = parked.take() else { return }
             switch result {
             case .success(let listing): reply.opened(insertDirectory(listing), keepsCache: true)
@@ -118,9 +120,8 @@ extension RepoFileSystem {
     }
 
     /// The listing if it is in memory, remembered with the inode.
-    private func listingAtHand(of node: InodeTable.Node) -> DirectoryListing? {
+    private func listingAtHand(of node: InodeTable.Node, _ tree: TreeOID?) -> DirectoryListing? {
         if let listing = node.listing { return listing }
-        guard case .directory(let tree) = node.kind else { return nil }
         let path = inodes.withLock { $0.path(of: node.id) }
         guard let listing = base.cachedListing(path: path, tree: tree) else { return nil }
         return inodes.withLock { $0.setListing(listing, of: node.id) }
@@ -128,12 +129,9 @@ extension RepoFileSystem {
 
     /// Brings the listing from the cache's database or the Hub, and remembers it with the inode.
     private func fetchListing(
-        of node: InodeTable.Node,
+        of node: InodeTable.Node, _ tree: TreeOID?,
         completion: @escaping @Sendable (Result<DirectoryListing, CacheError>) -> Void
     ) {
-        guard case .directory(let tree) = node.kind else {
-            return completion(.failure(.notDirectory))
-        }
         let path = inodes.withLock { $0.path(of: node.id) }
         base.listing(path: path, tree: tree) { [self] result in
             completion(

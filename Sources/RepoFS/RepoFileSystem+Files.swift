@@ -1,6 +1,7 @@
 package import FuseBridge
 import Glibc
 import HubClient
+import Logging
 import Platform
 import RepoCache
 import SystemPackage
@@ -87,7 +88,7 @@ extension RepoFileSystem {
             park(
                 parked, content: content, offset: offset, count: count, triesLeft: triesLeft - 1)
         }
-        parked.onInterrupt { ticket.cancel() }
+        if let ticket { parked.onInterrupt { ticket.cancel() } }
     }
 
     private func fail(

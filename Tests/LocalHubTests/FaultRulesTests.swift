@@ -110,7 +110,7 @@ import Testing
         let encoded =
             GzipEncoder.head + gzip.encode(bytes[..<70_000]) + gzip.encode(bytes[70_000...])
             + gzip.finish()
-        #expect(gunzip(encoded) == bytes)
+        #expect(isSame(gunzip(encoded) ?? [], bytes))
     }
 
     @Test func cachesForgetTheOldest() {

@@ -13,12 +13,13 @@ import Testing
         var result = WireAnswer()
         try await TestHub.with(["m.bin": Self.content]) { hub in
             hub.server.faults.add(Fault(fault, traffic: .cdn, count: 1))
-            var client = WireClient()
+            let redirect = await hub.anonymous.get(hub.endpoint + "/org/repo/resolve/main/m.bin")
+            let url = try #require(redirect.headers["location"])
+            var client = hub.anonymous
             client.patienceSeconds = patience
-            let url = hub.endpoint + "/org/repo/resolve/main/m.bin"
-            result = await client.follow(url, headers: headers)
+            result = await client.get(url, headers: headers)
             #expect(hub.server.faults.entries[0].fired == 1)
-            #expect(await client.follow(url).body == Self.content, "once only")
+            #expect(isSame(await hub.anonymous.get(url).body, Self.content), "once only")
         }
         return result
     }
@@ -27,7 +28,7 @@ import Testing
         for byte in [0, 1, 700_000] {
             let answer = try await read(.cut(atByte: byte))
             #expect(answer.headers["content-length"] == "1500000")
-            #expect(answer.body == Array(Self.content[..<byte]))
+            #expect(isSame(answer.body, Self.content[..<byte]))
             #expect(answer.ending == .closedEarly)
         }
     }
@@ -39,24 +40,24 @@ import Testing
         let within = try await read(.reset(atByte: 300_000))
         #expect(within.ending == .reset)
         // An RST may overtake bytes on their way: what came is a beginning of the content.
-        #expect(within.body == Array(Self.content[..<within.body.count]))
+        #expect(isSame(within.body, Self.content.prefix(within.body.count)))
         #expect(within.body.count <= 300_000)
     }
 
     @Test func stall() async throws {
-        let before = try await read(.stall(atByte: nil), patience: 1)
+        let before = try await read(.stall(atByte: nil), patience: 2)
         #expect(before.ending == .silence)
         #expect(before.byteCount == 0)
-        let within = try await read(.stall(atByte: 600_000), patience: 1)
+        let within = try await read(.stall(atByte: 600_000), patience: 2)
         #expect(within.ending == .silence)
-        #expect(within.body == Array(Self.content[..<600_000]))
+        #expect(isSame(within.body, Self.content[..<600_000]))
     }
 
     @Test func ignoredRange() async throws {
         let answer = try await read(.ignoreRange, headers: ["Range": "bytes=5-9"])
         #expect(answer.status == 200)
         #expect(answer.headers["content-range"] == nil)
-        #expect(answer.body == Self.content)
+        #expect(isSame(answer.body, Self.content))
     }
 
     @Test func wrongBytes() async throws {
@@ -64,7 +65,7 @@ import Testing
         let changed = Self.content.indices.filter { some.body[$0] != Self.content[$0] }
         #expect(changed == [1_000_000, 1_000_001, 1_000_002])
         let all = try await read(.corrupt(atByte: 0, count: nil))
-        #expect(all.body == Self.content.map { ~$0 })
+        #expect(isSame(all.body, Self.content.map { ~$0 }))
     }
 
     @Test func gzip() async throws {
@@ -72,7 +73,7 @@ import Testing
         #expect(answer.status == 200)
         #expect(answer.headers["content-encoding"] == "gzip")
         #expect(answer.headers["content-length"] == nil)
-        #expect(gunzip(answer.body) == Self.content)
+        #expect(isSame(gunzip(answer.body) ?? [], Self.content))
     }
 
     @Test func expired() async throws {
@@ -107,18 +108,18 @@ import Testing
             #expect(statuses.filter { $0 == 412 }.count == 1)
             #expect(statuses[1] == 412)
             #expect(statuses.filter { $0 == 409 }.count == 1)
-            #expect(try hub.git("rev-list", "--count", "main") == "4", "the others landed")
+            #expect(hub.git("rev-list", "--count", "main") == "4", "the others landed")
         }
     }
 
     @Test func theAnswerIsLostAndTheCommitLanded() async throws {
         try await TestHub.with { hub in
-            let head = try hub.git("rev-parse", "main")
+            let head = hub.git("rev-parse", "main")
             hub.server.faults.add(Fault(.loseAnswer, path: "*/commit/*", count: 1))
             let answer = await hub.commit([TestHub.file("a", "a")])
             #expect(answer.byteCount == 0)
             #expect(answer.ending == .reset)
-            #expect(try hub.git("rev-parse", "main^") == head)
+            #expect(hub.git("rev-parse", "main^") == head)
         }
     }
 
@@ -133,7 +134,7 @@ import Testing
         let linked = try await clock.measure {
             answer = try await read(.link(Link(rttMilliseconds: 100, windowBytes: 1_000_000)))
         }
-        #expect(answer.body == Self.content)
+        #expect(isSame(answer.body, Self.content))
         #expect(linked >= .milliseconds(350))
     }
 
@@ -141,7 +142,9 @@ import Testing
         try await TestHub.with(["m.bin": Self.content]) { hub in
             hub.server.faults.add(Fault(.stall(atByte: nil)))
             async let stalled = hub.anonymous.get(hub.api)
-            while hub.server.counters.snapshot[.api].requests == 0 { await Task.yield() }
+            while hub.server.counters.snapshot[.api].requests == 0 {
+                try await Task.sleep(for: .milliseconds(2))
+            }
             await hub.server.stop()
             #expect(await stalled.ending != .silence)
         }

@@ -1,21 +1,17 @@
 import Foundation
 
+@testable import LocalHub
+
 /// What gzip(1) makes of the bytes; nil if it refuses them.
 func gunzip(_ bytes: [UInt8]) -> [UInt8]? {
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = ["gzip", "-dc"]
-    let file = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    let file = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString + ".gz")
     defer { try? FileManager.default.removeItem(at: file) }
-    let output = Pipe()
     do {
         try Data(bytes).write(to: file)
-        process.standardInput = try FileHandle(forReadingFrom: file)
-        process.standardOutput = output
-        try process.run()
-        let data = try output.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        return process.terminationStatus == 0 ? Array(data) : nil
+        let path = file.path(percentEncoded: false)
+        let child = try ChildProcess(arguments: ["gzip", "-dc", path])
+        let output = try child.readAll()
+        return child.wait() == 0 ? output : nil
     } catch {
         return nil
     }

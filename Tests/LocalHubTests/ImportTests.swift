@@ -7,11 +7,21 @@ import Testing
     @Test func anImportIsOneCommitOnTopOfWhatIsThere() async throws {
         try await TestHub.with(["a": Array("1".utf8), "b": Array("b".utf8)]) { hub in
             try hub.add("org/repo", ["a": Array("2".utf8), "deep/c.bin": [1, 0, 2]])
-            #expect(try hub.git("show", "main:a") == "2")
-            #expect(try hub.git("show", "main:b") == "b")
-            #expect(try hub.git("rev-list", "--count", "main") == "3")
+            #expect(hub.git("show", "main:a") == "2")
+            #expect(hub.git("show", "main:b") == "b")
+            #expect(hub.git("rev-list", "--count", "main") == "3")
             let store = hub.server.hub.lfs(try hub.add("org/repo", [:]))
             #expect(store.size(TestHub.sha256([1, 0, 2])) == 3)
+        }
+    }
+
+    @Test func anImportOfTheSameAddsNothing() async throws {
+        let files: [String: [UInt8]] = ["a": Array("1".utf8), "odd": [0, 1, 2]]
+        try await TestHub.with(files) { hub in
+            let head = hub.git("rev-parse", "main")
+            try hub.add("org/repo", files)
+            #expect(hub.git("rev-parse", "main") == head)
+            #expect(hub.git("show", "main:.gitattributes").contains("/odd filter=lfs"))
         }
     }
 
@@ -46,7 +56,7 @@ import Testing
                     hub: hub.server.hub, repo: repo, folder: hub.root + "/none"
                 ).run(author: "t", message: "m")
             }
-            #expect(try hub.git("rev-list", "--count", "main") == "1")
+            #expect(hub.git("rev-list", "--count", "main") == "1")
         }
     }
 }

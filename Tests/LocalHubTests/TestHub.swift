@@ -78,10 +78,14 @@ final class TestHub: Sendable {
         return repo
     }
 
-    /// git's own view of the repo.
-    func git(_ arguments: String...) throws -> String {
-        let output = try Git.run(root + "/models/org/repo.git", arguments)
-        return String(decoding: output, as: UTF8.self).trimmingCharacters(in: .newlines)
+    /// git's own view of the repo; what git says of a failure if it fails.
+    func git(_ arguments: String...) -> String {
+        do {
+            let output = try Git.run(root + "/models/org/repo.git", arguments)
+            return String(decoding: output, as: UTF8.self).trimmingCharacters(in: .newlines)
+        } catch {
+            return "git failed: \(error)"
+        }
     }
 
     /// Posts an ndjson commit.
@@ -130,4 +134,9 @@ final class TestHub: Sendable {
     static func binary(_ count: Int) -> [UInt8] {
         (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
     }
+}
+
+/// Equality of long contents; `#expect(a == b)` would work out every difference, for minutes.
+func isSame(_ left: some Collection<UInt8>, _ right: some Collection<UInt8>) -> Bool {
+    left.elementsEqual(right)
 }

@@ -128,7 +128,7 @@ struct WireClient: Sendable {
             let count = bytes.withUnsafeBytes {
                 Glibc.send(
                     fd, $0.baseAddress.map { $0 + sent }, bytes.count - sent,
-                    Int32(MSG_NOSIGNAL.rawValue))
+                    Int32(MSG_NOSIGNAL))
             }
             if count <= 0 { return }
             sent += count

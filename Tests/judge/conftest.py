@@ -85,6 +85,12 @@ def read_token(hub: localhub.LocalHub) -> str:
 
 
 @pytest.fixture(scope="session")
+def outsider_token(hub: localhub.LocalHub) -> str:
+    """A write token that has no rights in the namespace of the tests."""
+    return hub.create_token("outsider", "write", namespaces="elsewhere")
+
+
+@pytest.fixture(scope="session")
 def api(write_token: str):
     """The official client with a write token."""
     from huggingface_hub import HfApi
@@ -98,6 +104,14 @@ def reader(read_token: str):
     from huggingface_hub import HfApi
 
     return HfApi(token=read_token)
+
+
+@pytest.fixture(scope="session")
+def outsider(outsider_token: str):
+    """The official client with a token of somebody who has no rights here."""
+    from huggingface_hub import HfApi
+
+    return HfApi(token=outsider_token)
 
 
 @pytest.fixture(scope="session")

@@ -104,9 +104,12 @@ class LocalHub:
             )
         return done
 
-    def create_token(self, name: str, role: str) -> str:
-        """A new token of this Hub."""
-        done = self.run("token", "create", "--root", self.root, "--name", name, "--role", role)
+    def create_token(self, name: str, role: str, *, namespaces: str | None = None) -> str:
+        """A new token of this Hub; without `namespaces` it has rights in all of them."""
+        limit = ["--namespaces", namespaces] if namespaces else []
+        done = self.run(
+            "token", "create", "--root", self.root, "--name", name, "--role", role, *limit
+        )
         match = re.search(r"\bhf_\w+", done.stdout)
         assert match, f"no token in {done.stdout!r}"
         return match.group()
@@ -137,9 +140,9 @@ class LocalHub:
         tallies = self.stats()["classes"]
         return sum(tallies[name][field] for name in classes or tallies)
 
-    def add_fault(self, kind: str, *options: object) -> None:
+    def add_fault(self, *options: object) -> None:
         """Makes something go wrong from the next request on."""
-        self.run("fault", "add", "--root", self.root, kind, *options)
+        self.run("fault", "add", "--root", self.root, *options)
 
     def clear_faults(self) -> None:
         """Nothing goes wrong any more."""

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 import wire
-from huggingface_hub import CommitOperationAdd, HfApi
+from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_url
 from huggingface_hub.errors import (
+    DisabledRepoError,
     EntryNotFoundError,
     GatedRepoError,
     HfHubHTTPError,
@@ -55,6 +56,13 @@ def test_a_private_repo_does_not_exist_for_strangers(
     read(reader, private, tmp_path / "reader")
 
 
+@pytest.mark.parametrize("read", READS.values(), ids=READS.keys())
+def test_a_private_repo_does_not_exist_for_outsiders(outsider, private, tmp_path, read):
+    with pytest.raises(RepositoryNotFoundError) as refused:
+        read(outsider, private, tmp_path)
+    assert refused.value.response.status_code == 404
+
+
 def test_a_private_repo_is_told_apart_from_a_missing_one_by_nothing(private, endpoint):
     missing = f"{endpoint}/api/models/lab/never-made"
     for suffix in ("", "/tree/main", "/refs"):
@@ -100,28 +108,57 @@ def test_a_gated_repo_shows_its_names_but_not_its_bytes(anonymous, gated, tmp_pa
     assert wire.request("GET", f"{gated.web_url}/resolve/main/a.txt").status == 401
 
 
+def test_a_gated_repo_asks_outsiders_to_ask_for_access(outsider, gated, tmp_path):
+    assert outsider.repo_info(gated.id).sha == gated.git.rev()
+    for path in FILES:
+        with pytest.raises(GatedRepoError) as refused:
+            outsider.hf_hub_download(gated.id, path, cache_dir=tmp_path)
+        assert refused.value.response.status_code == 403
+
+
+def test_a_grant_opens_a_gated_repo_and_can_be_taken_back(hub, outsider, gated, tmp_path):
+    hub.run("repo", "grant", "--root", hub.root, gated.id, "--user", "outsider")
+    for path, data in FILES.items():
+        local = outsider.hf_hub_download(gated.id, path, cache_dir=tmp_path / "granted")
+        assert Path(local).read_bytes() == data
+    hub.run("repo", "revoke", "--root", hub.root, gated.id, "--user", "outsider")
+    with pytest.raises(GatedRepoError):
+        outsider.hf_hub_download(gated.id, "a.txt", cache_dir=tmp_path / "revoked")
+
+
+def test_a_disabled_repo_is_described_but_not_read(hub, api, repo, add):
+    add(repo, FILES)
+    hub.run("repo", "set", "--root", hub.root, repo.id, "--disabled")
+    assert api.repo_info(repo.id).disabled is True
+    with pytest.raises(DisabledRepoError) as refused:
+        api.get_hf_file_metadata(url=hf_hub_url(repo.id, "a.txt"))
+    assert refused.value.response.status_code == 403
+
+
 def test_members_of_the_namespace_read_a_gated_repo(api, gated, tmp_path):
     for path, data in FILES.items():
         local = api.hf_hub_download(gated.id, path, cache_dir=tmp_path)
         assert Path(local).read_bytes() == data
 
 
-def test_a_read_token_writes_nothing(reader, repo, add, git_view):
+@pytest.mark.parametrize("who", ["reader", "outsider"])
+def test_neither_a_read_token_nor_an_outsider_writes(request, who, repo, add, git_view):
+    client = request.getfixturevalue(who)
     head = add(repo, FILES).oid
     writes = [
-        lambda: reader.upload_file(path_or_fileobj=b"x", path_in_repo="x", repo_id=repo.id),
-        lambda: reader.upload_file(
+        lambda: client.upload_file(path_or_fileobj=b"x", path_in_repo="x", repo_id=repo.id),
+        lambda: client.upload_file(
             path_or_fileobj=noise(5000, seed=4), path_in_repo="x.bin", repo_id=repo.id
         ),
-        lambda: reader.create_commit(
+        lambda: client.create_commit(
             repo.id, [CommitOperationAdd("c.txt", b"c")], commit_message="x"
         ),
-        lambda: reader.delete_file("a.txt", repo.id),
-        lambda: reader.create_branch(repo.id, branch="x"),
-        lambda: reader.create_tag(repo.id, tag="x"),
-        lambda: reader.update_repo_settings(repo.id, private=True),
-        lambda: reader.delete_repo(repo.id),
-        lambda: reader.create_repo("lab/by-a-reader"),
+        lambda: client.delete_file("a.txt", repo.id),
+        lambda: client.create_branch(repo.id, branch="x"),
+        lambda: client.create_tag(repo.id, tag="x"),
+        lambda: client.update_repo_settings(repo.id, private=True),
+        lambda: client.delete_repo(repo.id),
+        lambda: client.create_repo("lab/by-a-reader"),
     ]
     for write in writes:
         with pytest.raises(HfHubHTTPError) as refused:
@@ -156,12 +193,13 @@ WRITES = {
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
-def test_each_step_of_a_write_asks_for_the_right(repo, read_token, write):
+def test_each_step_of_a_write_asks_for_the_right(repo, read_token, outsider_token, write):
     method, url, body = write
     url = url.format(api=repo.api_url, web=repo.web_url)
     assert wire.request(method, url, json_body=body).status == 401
     assert wire.request(method, url, json_body=body, token=WRONG_TOKEN).status == 401
-    assert wire.request(method, url, json_body=body, token=read_token).status == 403
+    for token in (read_token, outsider_token):
+        assert wire.request(method, url, json_body=body, token=token).status == 403
 
 
 def test_what_is_missing_inside_a_repo_is_told_apart(api, repo):

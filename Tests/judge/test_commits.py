@@ -272,3 +272,25 @@ def test_a_broken_commit_body_is_refused_whole(repo, write_token, body):
     assert answer.status in (400, 422)
     assert answer.json()["error"]
     assert repo.git.rev() == before
+
+
+def test_a_commit_broken_off_leaves_nothing(repo, write_token):
+    before = repo.git.refs()
+    whole = wire.ndjson(
+        {"key": "header", "value": {"summary": "Broken off"}},
+        *({"key": key, "value": value} for key, value in map(wire.inline_file, "abcdefgh")),
+    )
+    wire.break_off(
+        "POST",
+        f"{repo.api_url}/commit/main",
+        whole,
+        sent=len(whole) // 2,
+        headers={
+            "Authorization": f"Bearer {write_token}",
+            "Content-Type": "application/x-ndjson",
+        },
+    )
+    # One whole commit after it: had the broken one taken effect, it would be in the history.
+    assert wire.commit(repo.api_url, write_token, wire.inline_file("z")).status == 200
+    assert [entry.oid for entry in repo.git.log()][1:] == [before["refs/heads/main"]]
+    assert repo.git.files() == {".gitattributes", "z"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import socket
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -97,3 +98,14 @@ def inline_file(path: str, data: bytes = b"x") -> tuple[str, dict]:
     """The operation that adds a small file to a commit."""
     content = base64.b64encode(data).decode()
     return "file", {"path": path, "content": content, "encoding": "base64"}
+
+
+def break_off(method: str, url: str, body: bytes, *, sent: int, headers: dict[str, str]) -> None:
+    """Announces the whole body, sends only its first `sent` bytes, and hangs up."""
+    parts = urlsplit(url)
+    target = parts.path + (f"?{parts.query}" if parts.query else "")
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {parts.netloc}", f"Content-Length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    address = (parts.hostname, parts.port)
+    with socket.create_connection(address, timeout=TIMEOUT_SECONDS) as connection:
+        connection.sendall("\r\n".join([*lines, "", ""]).encode() + body[:sent])

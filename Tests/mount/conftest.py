@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import os
 import subprocess
 from pathlib import Path
 
 import localhub
 import mounting
 import pytest
+
+
+# The official client reads its settings while it is imported. localhub has no Xet storage.
+os.environ["HF_HUB_DISABLE_XET"] = "1"
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
 
 @pytest.fixture(scope="session")

@@ -31,8 +31,8 @@ def stalled_mount(hub, new_mount, sample):
     mount = new_mount(f"hf://{sample}", "--read-timeout", 20)
     assert (mount.path / "healthy.bin").read_bytes() == HEALTHY
     mount.drop_page_cache()
-    hub.add_fault("stall", "--path", "*stalled.bin*")
-    hub.add_fault("stall", "--class", "cdn")
+    hub.add_fault("--stall", "--path", "*stalled.bin*")
+    hub.add_fault("--stall", "--class", "cdn")
     readers = [
         subprocess.Popen(
             [sys.executable, "-c", PREAD, mount.path / "stalled.bin", str(number * MEBIBYTE)],
@@ -79,7 +79,7 @@ def test_other_files_and_stat_are_not_held_up(stalled_mount):
     mount, readers = stalled_mount
     for _ in range(20):
         assert os.stat(mount.path / "stalled.bin").st_size == len(STALLED)
-        assert sorted(os.listdir(mount.path)) == ["healthy.bin", "stalled.bin"]
+        assert {"healthy.bin", "stalled.bin"} <= set(os.listdir(mount.path))
     # Every byte of the other file comes from the cache through the daemon, while 64 reads wait.
     assert (mount.path / "healthy.bin").read_bytes() == HEALTHY
     assert all(reader.poll() is None for reader in readers)
@@ -131,8 +131,8 @@ def test_unmounting_ends_in_time_once_the_readers_have_gone(stalled_mount):
 def test_random_pages_of_a_bad_link(hub, new_mount, sample):
     """16 threads, mmap, 100 ms away, one answer in a hundred stalls."""
     mount = new_mount(f"hf://{sample}", "--read-timeout", 60)
-    hub.add_fault("link", "--link", "rtt=100ms,window=2900KB")
-    hub.add_fault("stall", "--class", "cdn", "--percent", 1)
+    hub.add_fault("--link", "rtt=100ms,window=2900KB")
+    hub.add_fault("--stall", "--class", "cdn", "--percent", 1)
     failures = []
 
     def read_pages(seed: int) -> None:

@@ -73,7 +73,7 @@ def test_two_mounts_may_fetch_the_same_file_at_once(new_mount, sample, tmp_path)
 @pytest.mark.parametrize("seed", range(8))
 def test_a_killed_daemon_leaves_a_cache_that_reads_right(hub, new_mount, sample, tmp_path, seed):
     moments = random.Random(seed)
-    hub.add_fault("link", "--link", "rtt=5ms,window=400KB")
+    hub.add_fault("--link", "rtt=5ms,window=400KB")
     mount = new_mount(f"hf://{sample}", cache=tmp_path / "cache")
     reader = subprocess.Popen(
         ["cat", mount.path / "large.bin"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -25,6 +25,10 @@ int64_t hubfs_seek_hole(int fd, int64_t offset);
 int hubfs_statfs(const char *_Nonnull path, int64_t *_Nonnull kind, uint64_t *_Nonnull total,
                  uint64_t *_Nonnull available);
 
+/// posix_spawn_file_actions_addclosefrom_np; hidden behind _GNU_SOURCE. `actions` is a
+/// posix_spawn_file_actions_t. Answers an errno, 0 if it went well.
+int hubfs_spawn_close_from(void *_Nonnull actions, int lowest_fd);
+
 /// ioctl is variadic.
 int hubfs_ioctl_pointer(int fd, unsigned long request, void *_Nullable argument);
 

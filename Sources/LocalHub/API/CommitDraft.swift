@@ -14,8 +14,8 @@ struct CommitDraft {
     }
 
     private(set) var header: CommitOperation.Header?
-    private(set) var puts: [String: Content] = [:]
-    private(set) var deletions: Set<String> = []
+    private(set) var puts: [ExactText: Content] = [:]
+    private(set) var deletions: Set<ExactText> = []
     /// The commit's own `.gitattributes`, which the server may have to extend.
     private(set) var attributes: String?
     let writer: CommitWriter
@@ -67,7 +67,7 @@ struct CommitDraft {
         case .deletion(let deletion):
             let path = RepoTarget.trimmed(deletion.path)
             try Self.check(path)
-            deletions.insert(path)
+            deletions.insert(ExactText(path))
         }
     }
 
@@ -100,19 +100,19 @@ struct CommitDraft {
         try put(file.path, .lfs(oid: oid, size: file.size))
         if let oldPath = file.oldPath {
             try Self.check(oldPath)
-            deletions.insert(oldPath)
+            deletions.insert(ExactText(oldPath))
         }
     }
 
     private mutating func put(_ path: String, _ content: Content) throws {
         try Self.check(path)
-        guard puts.updateValue(content, forKey: path) == nil else {
+        guard puts.updateValue(content, forKey: ExactText(path)) == nil else {
             throw Refusal.unprocessable("The path \(path) occurs twice in the commit")
         }
     }
 
     /// Gives a path of the commit another content.
-    mutating func replace(_ path: String, with content: Content) {
+    mutating func replace(_ path: ExactText, with content: Content) {
         puts[path] = content
     }
 

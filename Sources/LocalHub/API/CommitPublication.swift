@@ -23,15 +23,15 @@ struct CommitPublication {
         try check(header.parentCommit, head)
         var draft = draft
         let moved = try draft.resolveMoves { try self.source($0, isLFS: $1, head) }
-        for path in draft.deletions.union(moved) {
-            guard try repository.entry(path, at: head) != nil else {
-                throw Refusal.nothingToDelete(path: path, revision: revision)
+        let deleted = draft.deletions.union(moved)
+        for path in deleted {
+            guard try repository.entry(path.text, at: head) != nil else {
+                throw Refusal.nothingToDelete(path: path.text, revision: revision)
             }
         }
-        let deleted = draft.deletions.union(moved)
         try checkClashes(draft.puts.keys, deleted, head)
         let changes =
-            deleted.sorted().map { CommitWriter.Change.delete(path: $0) }
+            deleted.sorted().map { CommitWriter.Change.delete(path: $0.text) }
             + (try puts(draft, head))
         let text = [header.summary, header.description ?? ""].filter { !$0.isEmpty }
         let message = CommitWriter.Message(
@@ -57,17 +57,17 @@ struct CommitPublication {
 
     /// A file cannot be where a folder is, nor below a file, unless that one goes.
     private func checkClashes(
-        _ paths: some Sequence<String>, _ deleted: Set<String>, _ head: CommitRecord
+        _ paths: some Sequence<ExactText>, _ deleted: Set<ExactText>, _ head: CommitRecord
     ) throws {
         let added = Set(paths)
-        for path in added {
+        for path in added.map(\.text) {
             if let entry = try repository.entry(path, at: head), entry.kind.isDirectory,
                 !isDeleted(path, deleted)
             {
                 throw Refusal.unprocessable("\(path) is a folder")
             }
-            for folder in Self.foldersAbove(path) {
-                if added.contains(folder) {
+            for folder in path.foldersAbove {
+                if added.contains(ExactText(folder)) {
                     throw Refusal.unprocessable("\(folder) cannot be a file and a folder")
                 }
                 if let entry = try repository.entry(folder, at: head), !entry.kind.isDirectory,
@@ -79,12 +79,8 @@ struct CommitPublication {
         }
     }
 
-    private func isDeleted(_ path: String, _ deleted: Set<String>) -> Bool {
-        deleted.contains(path) || Self.foldersAbove(path).contains { deleted.contains($0) }
-    }
-
-    private static func foldersAbove(_ path: String) -> [String] {
-        path.indices.filter { path[$0] == "/" }.map { String(path[..<$0]) }
+    private func isDeleted(_ path: String, _ deleted: Set<ExactText>) -> Bool {
+        (path.foldersAbove + [path]).contains { deleted.contains(ExactText($0)) }
     }
 
     // MARK: Contents
@@ -108,7 +104,8 @@ struct CommitPublication {
     ) throws -> [CommitWriter.Change] {
         var changes: [CommitWriter.Change] = []
         var lfsPaths: [String] = []
-        for (path, content) in draft.puts.sorted(by: { $0.key < $1.key }) {
+        for (name, content) in draft.puts.sorted(by: { $0.key < $1.key }) {
+            let path = name.text
             let source: CommitWriter.Source
             switch content {
             case .source(let given):
@@ -145,18 +142,14 @@ struct CommitPublication {
         for paths: [String], _ draft: CommitDraft, _ head: CommitRecord
     ) throws -> String? {
         guard !paths.isEmpty else { return nil }
-        let isDeleted = draft.deletions.contains(".gitattributes")
-        var text: String
+        let isDeleted = draft.deletions.contains(ExactText(".gitattributes"))
+        let text: String
         if let own = draft.attributes {
             text = own
         } else {
             text = isDeleted ? "" : try repository.text(".gitattributes", at: head) ?? ""
         }
-        let attributes = GitAttributes(text)
-        let missing = paths.filter { !attributes.isLFS($0) }
-        guard !missing.isEmpty else { return nil }
-        if !text.isEmpty, !text.hasSuffix("\n") { text += "\n" }
-        return text + missing.map(GitAttributes.line).joined()
+        return GitAttributes.extend(text, for: paths)
     }
 }
 
@@ -166,12 +159,12 @@ extension CommitDraft {
     /// - Returns: the old paths, which the commit deletes.
     mutating func resolveMoves(
         _ source: (_ path: String, _ isLFS: Bool) throws -> Content
-    ) throws -> Set<String> {
-        var old: Set<String> = []
+    ) throws -> Set<ExactText> {
+        var old: Set<ExactText> = []
         for (path, content) in puts {
             guard case .moved(let from, let isLFS) = content else { continue }
             replace(path, with: try source(from, isLFS))
-            old.insert(from)
+            old.insert(ExactText(from))
         }
         return old
     }

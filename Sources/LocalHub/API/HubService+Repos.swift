@@ -175,8 +175,7 @@ extension HubService {
     func validateYAML(_ request: HubRequest) async throws -> Answer {
         guard request.method == .post else { throw Refusal.unknownPath }
         let body = try await request.json(YAMLBody.self)
-        let lines = body.content.split(separator: "\n", omittingEmptySubsequences: false)
-            .map { $0.hasSuffix("\r") ? $0.dropLast() : $0 }
+        let lines = body.content.byteLines
         var errors: [YAMLVerdict.Message] = []
         if lines.first == "---" {
             let metadata = lines.dropFirst().prefix { $0 != "---" }

@@ -11,14 +11,17 @@ extension RepoTarget {
         headers[.acceptRanges] = "bytes"
         headers[.vary] = "Origin, Accept"
         headers[.linkedSize] = String(item.contentSize)
+        let etag = "\"\(item.pointer?.oid ?? item.entry.oid)\""
+        headers[.linkedETag] = etag
+        if ContentAnswer.isKnown(etag, to: request) {
+            headers[.eTag] = etag
+            return Answer(.notModified, headers: headers)
+        }
         if let pointer = item.pointer {
-            headers[.linkedETag] = "\"\(pointer.oid)\""
             headers[.cacheControl] = "no-store"
             headers[.location] = cdnURL(pointer, path: path)
             return .text(.found, "Found. Redirecting to the CDN", headers: headers)
         }
-        let etag = "\"\(item.entry.oid)\""
-        headers[.linkedETag] = etag
         let place = URLText.encode(path, keepingSlashes: true)
         let cachePath = "/api/resolve-cache/\(repo.kind.plural)/\(repo.name)/\(commit.oid)/\(place)"
         let query = URLText.encode(request.path) + "=&etag=" + URLText.encode(etag)
@@ -85,12 +88,12 @@ extension RepoTarget {
         let place = "/\(repo.kind.plural)/\(repo.name)/\(pointer.oid)"
         let expires = Int(Date().timeIntervalSince1970) + service.urlLifetimeSeconds
         let query = service.signer.sign(place, for: .download, expires: expires)
-        let name = path.split(separator: "/").last.map(String.init) ?? ""
+        let name = path.fileName
         return service.cdnEndpoint + place + "?" + query + "&filename=" + URLText.encode(name)
     }
 
     static func contentHeaders(path: String) -> HTTPFields {
-        let name = path.split(separator: "/").last.map(String.init) ?? ""
+        let name = path.fileName
         let encoded = URLText.encode(name)
         let plain = String(
             decoding: name.utf8.map { byte in

@@ -74,11 +74,11 @@ extension RepoTarget {
         let items = try repository.describe(found)
         let commits =
             isExpanded ? try repository.lastCommits(of: found.map(\.path), at: commit) : [:]
-        return items.map { TreeEntryBody($0, lastCommit: commits[$0.path]) }
+        return items.map { TreeEntryBody($0, lastCommit: commits[ExactText($0.path)]) }
     }
 
     static func trimmed(_ path: String) -> String {
-        path.split(separator: "/").joined(separator: "/")
+        path.pathParts.joined(separator: "/")
     }
 
     // MARK: paths-info

@@ -53,9 +53,11 @@ struct TreeCursor: Equatable {
         let bytes = stride(from: 0, to: digits.count, by: 2).compactMap {
             UInt8(String(digits[$0...($0 + 1)]), radix: 16)
         }
-        guard let decoded = String(validating: bytes, as: UTF8.self),
-            decoded.utf8.count > 41, isHex(decoded.prefix(40), count: 40)
+        guard String(validating: bytes, as: UTF8.self) != nil, bytes.count > 41,
+            isHex(String(decoding: bytes[..<40], as: UTF8.self))
         else { return nil }
-        self.init(tree: String(decoded.prefix(40)), path: String(decoded.dropFirst(41)))
+        self.init(
+            tree: String(decoding: bytes[..<40], as: UTF8.self),
+            path: String(decoding: bytes[41...], as: UTF8.self))
     }
 }

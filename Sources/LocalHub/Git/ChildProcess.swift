@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Synchronization
 
@@ -16,16 +17,9 @@ final class ChildProcess: Sendable {
     private let output: Int32
     private let state = Mutex(State())
 
-    /// Children are started one at a time: between pipe(2) and FD_CLOEXEC another child would
-    /// inherit our ends, and its copy would keep a pipe open after we closed it.
-    private static let starting = Mutex(())
-
     /// - Parameter environment: `NAME=value` entries on top of the fixed ones of `Git`.
     init(arguments: [String], environment: [String] = []) throws(GitError) {
-        let started = Self.starting.withLock { _ in
-            Self.start(arguments: arguments, environment: environment)
-        }
-        switch started {
+        switch Self.start(arguments: arguments, environment: environment) {
         case .success(let child):
             (pid, input, output) = child
         case .failure(let error):
@@ -165,6 +159,10 @@ final class ChildProcess: Sendable {
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, input, 0)
         posix_spawn_file_actions_adddup2(&actions, output, 1)
+        // NIO's sockets are not close-on-exec: a child that lives long would hold connections
+        // open that this server has closed, and other children's pipes.
+        let code = hubfs_spawn_close_from(&actions, 3)
+        guard code == 0 else { return code }
 
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)

@@ -29,5 +29,5 @@ final class GitEngine: Sendable {
 struct CommitPath: Hashable, Sendable {
     let repository: String
     let commit: String
-    let path: String
+    let path: ExactText
 }

@@ -41,10 +41,10 @@ extension GitRepository {
     /// Reads `git log` only until every path was met.
     func lastCommits(
         of paths: [String], at commit: CommitRecord
-    ) throws(GitError) -> [String: CommitRecord] {
-        var known: [String: CommitRecord] = [:]
-        var wanted: Set<String> = []
-        for path in paths {
+    ) throws(GitError) -> [ExactText: CommitRecord] {
+        var known: [ExactText: CommitRecord] = [:]
+        var wanted: Set<ExactText> = []
+        for path in paths.map(ExactText.init) {
             let key = CommitPath(repository: identity, commit: commit.oid, path: path)
             if let hit = engine.lastCommits[key] {
                 known[path] = hit
@@ -63,13 +63,13 @@ extension GitRepository {
     }
 
     private func scanLog(
-        for paths: Set<String>, from commit: String
-    ) throws(GitError) -> [String: String] {
+        for paths: Set<ExactText>, from commit: String
+    ) throws(GitError) -> [ExactText: String] {
         let child = try ChildProcess(
             arguments: Git.command(path) + [
                 "--literal-pathspecs", "log", "--no-renames", "-m", "--first-parent",
                 "--name-only", "-z", "--format=%x01%H", commit, "--",
-            ] + paths.sorted())
+            ] + paths.sorted().map(\.text))
         child.closeInput()
         var scan = LogScan(wanted: paths)
         var piece = [UInt8](repeating: 0, count: 65_536)
@@ -88,12 +88,12 @@ extension GitRepository {
 /// Reads `git log --name-only -z --format=%x01%H`: `\u{1}OID NUL`, then `LF`, then paths, each
 /// ended by NUL.
 private struct LogScan {
-    private(set) var wanted: Set<String>
-    private(set) var found: [String: String] = [:]
+    private(set) var wanted: Set<ExactText>
+    private(set) var found: [ExactText: String] = [:]
     private var commit = ""
     private var token: [UInt8] = []
 
-    init(wanted: Set<String>) {
+    init(wanted: Set<ExactText>) {
         self.wanted = wanted
     }
 
@@ -114,12 +114,11 @@ private struct LogScan {
             return
         }
         let name = token.first == 0x0a ? token.dropFirst() : token[...]
-        var path = String(decoding: name, as: UTF8.self)
+        let path = String(decoding: name, as: UTF8.self)
         // A change in a directory is a change of each directory above it.
-        while !path.isEmpty {
-            if wanted.remove(path) != nil { found[path] = commit }
-            guard let slash = path.lastIndex(of: "/") else { return }
-            path = String(path[..<slash])
+        for changed in (path.foldersAbove + [path]).map(ExactText.init)
+        where wanted.remove(changed) != nil {
+            found[changed] = commit
         }
     }
 }

@@ -65,8 +65,8 @@ struct GitRepository: Sendable {
     /// The entry at a path; the empty path is the root tree.
     func entry(_ path: String, at commit: CommitRecord) throws(GitError) -> TreeEntry? {
         var entry = TreeEntry(name: "", kind: .directory, oid: commit.tree)
-        for part in path.split(separator: "/") {
-            guard entry.kind.isDirectory, let next = try tree(entry.oid)[String(part)] else {
+        for part in path.pathParts {
+            guard entry.kind.isDirectory, let next = try tree(entry.oid)[part] else {
                 return nil
             }
             entry = next

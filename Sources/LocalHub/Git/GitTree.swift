@@ -31,7 +31,7 @@ struct TreeEntry: Sendable {
 /// A parsed tree object, its entries in git's order (directories sort as if they ended in `/`).
 final class GitTree: Sendable {
     let entries: [TreeEntry]
-    private let index: [String: Int]
+    private let index: [ExactText: Int]
 
     /// Parses `mode SP name NUL oid(20)` repeated. Source: git's own parser, tree-walk.c.
     init(parsing bytes: [UInt8]) throws(GitError) {
@@ -50,14 +50,15 @@ final class GitTree: Sendable {
         }
         self.entries = entries
         self.index = Dictionary(
-            entries.indices.map { (entries[$0].name, $0) }, uniquingKeysWith: { first, _ in first })
+            entries.indices.map { (ExactText(entries[$0].name), $0) },
+            uniquingKeysWith: { first, _ in first })
     }
 
     subscript(name: String) -> TreeEntry? {
-        index[name].map { entries[$0] }
+        index(of: name).map { entries[$0] }
     }
 
     func index(of name: String) -> Int? {
-        index[name]
+        index[ExactText(name)]
     }
 }

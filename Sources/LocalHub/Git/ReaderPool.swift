@@ -37,6 +37,15 @@ final class ReaderPool: Sendable {
         withExtendedLifetime(dropped) {}
     }
 
+    /// Ends all idle readers.
+    func dropAll() {
+        let dropped = idle.withLock { idle in
+            defer { idle = [] }
+            return idle
+        }
+        withExtendedLifetime(dropped) {}
+    }
+
     private func take(_ repository: String) throws(GitError) -> ObjectReader {
         let found = idle.withLock { idle -> Handoff? in
             guard let index = idle.lastIndex(where: { $0.repository == repository }) else {

@@ -53,7 +53,7 @@ struct TreeWalk {
         guard let relative = relativePath(after) else { throw .staleCursor }
         var stack: [Level] = []
         var level = first
-        let parts = relative.split(separator: "/").map(String.init)
+        let parts = relative.pathParts
         for (depth, part) in parts.enumerated() {
             guard let index = level.tree.index(of: part) else { throw .staleCursor }
             let entry = level.tree.entries[index]
@@ -73,7 +73,9 @@ struct TreeWalk {
 
     private func relativePath(_ path: String) -> Substring? {
         guard !prefix.isEmpty else { return path[...] }
-        return path.hasPrefix(prefix + "/") ? path.dropFirst(prefix.count + 1) : nil
+        let start = (prefix + "/").utf8
+        guard path.utf8.starts(with: start) else { return nil }
+        return path[path.utf8.index(path.startIndex, offsetBy: start.count)...]
     }
 
     private func load(_ oid: String, _ repository: GitRepository) throws(Failure) -> GitTree {

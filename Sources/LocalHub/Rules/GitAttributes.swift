@@ -11,17 +11,17 @@ package struct GitAttributes: Sendable {
     private let rules: [Rule]
 
     package init(_ text: String) {
-        rules = text.split(whereSeparator: \.isNewline).compactMap(Self.rule)
+        rules = text.byteLines.compactMap(Self.rule)
     }
 
     /// The last rule that speaks of a filter decides.
     package func isLFS(_ path: String) -> Bool {
-        let name = path.split(separator: "/").last ?? ""
-        let rule = rules.last { $0.glob.matches($0.isWholePath ? path[...] : name) }
+        let name = path.fileName
+        let rule = rules.last { $0.glob.matches($0.isWholePath ? path : name) }
         return rule?.isLFS ?? false
     }
 
-    private static func rule(_ line: Substring) -> Rule? {
+    private static func rule(_ line: String) -> Rule? {
         let words = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
         guard let pattern = words.first, !pattern.hasPrefix("#") else { return nil }
         let filters = words.dropFirst().filter {
@@ -39,6 +39,15 @@ package struct GitAttributes: Sendable {
         pattern.replacingOccurrences(of: "[[:space:]]", with: " ")
     }
 
+    /// The text with a line for each LFS path it does not cover; nil if it covers all.
+    static func extend(_ text: String, for paths: [String]) -> String? {
+        let attributes = GitAttributes(text)
+        let missing = paths.filter { !attributes.isLFS($0) }
+        guard !missing.isEmpty else { return nil }
+        let end = text.isEmpty || text.utf8.last == 0x0a ? "" : "\n"
+        return text + end + missing.map(line).joined()
+    }
+
     /// The line the server adds so that `path` is an LFS path from now on.
     static func line(for path: String) -> String {
         let special = Set("*?[]\\")
@@ -51,7 +60,7 @@ package struct GitAttributes: Sendable {
             }
         }
         // A pattern without a slash would match that name in every folder.
-        if !path.contains("/") { pattern = "/" + pattern }
+        if path.pathParts.count == 1 { pattern = "/" + pattern }
         return pattern + " filter=lfs diff=lfs merge=lfs -text\n"
     }
 

@@ -10,21 +10,17 @@ package struct GitIgnore: Sendable {
     private let rules: [Rule]
 
     package init(_ text: String) {
-        rules = text.split(whereSeparator: \.isNewline).compactMap(Self.rule)
+        rules = text.byteLines.compactMap(Self.rule)
     }
 
     /// Whether the file is ignored, itself or through a folder it is in.
     package func ignores(_ path: String) -> Bool {
-        var end = path.startIndex
-        while let slash = path[end...].firstIndex(of: "/") {
-            if verdict(path[..<slash], isDirectory: true) { return true }
-            end = path.index(after: slash)
-        }
-        return verdict(path[...], isDirectory: false)
+        path.foldersAbove.contains { verdict($0, isDirectory: true) }
+            || verdict(path, isDirectory: false)
     }
 
-    private func verdict(_ path: Substring, isDirectory: Bool) -> Bool {
-        let name = path.split(separator: "/").last ?? ""
+    private func verdict(_ path: String, isDirectory: Bool) -> Bool {
+        let name = path.fileName
         let rule = rules.last { rule in
             (isDirectory || !rule.isForDirectories)
                 && rule.glob.matches(rule.isWholePath ? path : name)
@@ -32,8 +28,8 @@ package struct GitIgnore: Sendable {
         return rule.map { !$0.isNegated } ?? false
     }
 
-    private static func rule(_ line: Substring) -> Rule? {
-        var pattern = line
+    private static func rule(_ line: String) -> Rule? {
+        var pattern = line[...]
         while pattern.last == " ", !pattern.hasSuffix("\\ ") { pattern = pattern.dropLast() }
         guard let first = pattern.first, first != "#" else { return nil }
         let isNegated = first == "!"

@@ -48,7 +48,7 @@ struct ContentAnswer {
         var headers = headers
         headers[.eTag] = etag
         headers[.acceptRanges] = "bytes"
-        if let known = request.headers[.ifNoneMatch], isKnown(known) {
+        if Self.isKnown(etag, to: request) {
             headers[.contentType] = nil
             return Answer(.notModified, headers: headers)
         }
@@ -71,8 +71,10 @@ struct ContentAnswer {
         count == 0 ? .empty : try await body(offset, count)
     }
 
-    private func isKnown(_ header: String) -> Bool {
-        header.split(separator: ",").contains { candidate in
+    /// Whether `If-None-Match` names the tag.
+    static func isKnown(_ etag: String, to request: HubRequest) -> Bool {
+        guard let header = request.headers[.ifNoneMatch] else { return false }
+        return header.split(separator: ",").contains { candidate in
             let tag = candidate.drop { $0 == " " }.prefix { $0 != " " }
             return tag == "*" || tag == etag || tag == "W/" + etag
         }

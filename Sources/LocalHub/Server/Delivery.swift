@@ -19,7 +19,7 @@ struct Delivery {
     ) async throws {
         var head = HTTPResponse(status: answer.status, headerFields: answer.headers)
         let isBodiless = answer.status == .notModified || answer.status == .noContent
-        let isGzipped = plan.isGzipped && answer.body.count > 0 && !isBodiless
+        let isGzipped = plan.isGzipped && answer.body.count > 0 && !isBodiless && !isHead
         if isGzipped {
             head.headerFields[.contentEncoding] = "gzip"
         } else if !isBodiless {
@@ -51,6 +51,7 @@ struct Delivery {
         let pieceSize = plan.link?.pieceSize(Self.pieceSize) ?? Self.pieceSize
         var gzip = GzipEncoder()
         var sent = 0
+        try await breakOff(before: sent, isEmpty: false)
         var source = PieceSource(body)
         if isGzipped {
             try await writer.write(ByteBuffer(bytes: GzipEncoder.head))

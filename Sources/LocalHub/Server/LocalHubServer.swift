@@ -99,6 +99,7 @@ package final class LocalHubServer: Sendable {
         for task in tasks { task.cancel() }
         for task in tasks { _ = await task.result }
         blocking.stop()
+        hub.engine.readers.dropAll()
         try? FileManager.default.removeItem(atPath: hub.folder.runFile)
     }
 

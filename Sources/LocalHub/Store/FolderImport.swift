@@ -3,7 +3,7 @@ import Glibc
 
 /// Puts a folder's files into a repo as one commit, without a server.
 ///
-/// Files already in the repo and not in the folder stay.
+/// Files already in the repo and not in the folder stay. If nothing changes there is no commit.
 package struct FolderImport {
     /// What an import did.
     package struct Summary: Sendable {
@@ -32,17 +32,28 @@ package struct FolderImport {
         }
         defer { withExtendedLifetime(lock) {} }
         let head = try repository.commit(.ref("refs/heads/main"))
-        let attributes = try attributes(files, head, repository)
+        let attributesText = try attributes(files, head, repository)
+        let attributes = GitAttributes(attributesText)
 
         let writer = try CommitWriter(repository: repository, incoming: hub.folder.incoming)
         var summary = Summary()
         var changes: [CommitWriter.Change] = []
+        var lfsPaths: [String] = []
         for file in files {
-            let source = try store(file, attributes, writer, &summary)
+            let (source, mode) = try store(file, attributes, writer, &summary)
             changes.append(.put(path: file.path, source, isExecutable: file.isExecutable))
+            if mode == .lfs { lfsPaths.append(file.path) }
+        }
+        if let extended = GitAttributes.extend(attributesText, for: lfsPaths) {
+            let source = try writer.blob(Array(extended.utf8))
+            changes.append(.put(path: ".gitattributes", source, isExecutable: false))
         }
         summary.commit = try writer.commit(
             parent: head?.oid, message: .init(author: author, text: message), changes: changes)
+        if let head, try repository.commit(oid: summary.commit).tree == head.tree {
+            summary.commit = head.oid
+            return summary
+        }
         let isMoved = try repository.moveRef(
             "refs/heads/main", from: head?.oid, to: summary.commit)
         guard isMoved else { throw HubError.repoBusy(repo.name) }
@@ -52,19 +63,18 @@ package struct FolderImport {
     /// The folder's own `.gitattributes` counts, else the repo's.
     private func attributes(
         _ files: [FoundFile], _ head: CommitRecord?, _ repository: GitRepository
-    ) throws -> GitAttributes {
+    ) throws -> String {
         if files.contains(where: { $0.path == ".gitattributes" }) {
-            return GitAttributes(
-                try String(contentsOfFile: folder + "/.gitattributes", encoding: .utf8))
+            return try String(contentsOfFile: folder + "/.gitattributes", encoding: .utf8)
         }
-        guard let head else { return GitAttributes("") }
-        return GitAttributes(try repository.text(".gitattributes", at: head) ?? "")
+        guard let head else { return "" }
+        return try repository.text(".gitattributes", at: head) ?? ""
     }
 
     private func store(
         _ file: FoundFile, _ attributes: GitAttributes, _ writer: CommitWriter,
         _ summary: inout Summary
-    ) throws -> CommitWriter.Source {
+    ) throws -> (source: CommitWriter.Source, mode: UploadMode) {
         let input = try SourceFile(path: folder + "/" + file.path)
         summary.byteCount += file.size
         let sample = try input.read(512)
@@ -74,7 +84,7 @@ package struct FolderImport {
         case .regular:
             summary.regularCount += 1
             let content = sample + (try input.read(max(0, file.size - sample.count)))
-            return try writer.blob(content)
+            return (try writer.blob(content), mode)
         case .lfs:
             summary.lfsCount += 1
             let store = hub.lfs(repo)
@@ -86,7 +96,7 @@ package struct FolderImport {
             }
             let pointer = LFSPointer(oid: intake.oid, size: intake.size)
             try store.keep(intake, oid: pointer.oid)
-            return try writer.blob(Array(pointer.text.utf8))
+            return (try writer.blob(Array(pointer.text.utf8)), mode)
         }
     }
 }

@@ -1,0 +1,81 @@
+import ArgumentParser
+import Glibc
+import Logging
+import SystemPackage
+
+/// How a repo is mounted, apart from what and where.
+struct MountFlags: ParsableArguments {
+    @Flag(
+        name: .shortAndLong, help: "Stay in the foreground and log to stderr; Ctrl-C unmounts.")
+    var foreground = false
+
+    @Flag(name: .shortAndLong, help: "Accepted for mount(8): every mount is read-only for now.")
+    var readOnly = false
+
+    @OptionGroup(title: "Hub options")
+    var hub: HubOptions
+
+    @OptionGroup(title: "Cache options")
+    var cache: CacheOptions
+
+    @Flag(help: "Let other users see the mount (root, or user_allow_other in /etc/fuse.conf).")
+    var allowOther = false
+
+    @Option(help: "Number of the user who owns the files (default: yours).")
+    var uid: uid_t?
+
+    @Option(help: "Number of the group that owns the files (default: yours).")
+    var gid: gid_t?
+
+    @Option(help: "Permissions to take from 0666 and 0777, in octal (default: 022).")
+    var umask: PermissionMask?
+
+    @Option(
+        help: ArgumentHelp(
+            "Log to this file; it is moved to FILE.1 when it reaches 10 MB.", valueName: "file"))
+    var logFile: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Log trace, debug, info, notice, warning, error or critical, and what is above it.",
+            valueName: "level"))
+    var logLevel: Logger.Level = .info
+
+    /// The descriptor on which a background daemon reports that the mount works.
+    @Option(name: .customLong("ready-fd"), help: .private)
+    var readyFD: CInt?
+
+    /// The flags as words of a command line, for the daemon and for merging with `-o` lists; paths
+    /// hold from any folder.
+    var words: [String] {
+        var words: [String] = []
+        if foreground { words += MountOption.foreground.words() }
+        if readOnly { words += MountOption.readOnly.words() }
+        words += hub.words + cache.words
+        if allowOther { words += MountOption.allowOther.words() }
+        if let uid { words += MountOption.uid.words(String(uid)) }
+        if let gid { words += MountOption.gid.words(String(gid)) }
+        if let umask { words += MountOption.umask.words(String(umask.bits, radix: 8)) }
+        if let logFile { words += MountOption.logFile.words(absolutePath(logFile)) }
+        return words + MountOption.logLevel.words(logLevel.rawValue)
+    }
+
+    /// These flags with those of `-o` lists, which win.
+    ///
+    /// - Throws: `Failure` with code `usage` for an option nobody knows and a value that does not
+    ///   fit.
+    func merged(with lists: [String]) throws(Failure) -> MountFlags {
+        if lists.isEmpty { return self }
+        let parsed = try lists.map { list throws(Failure) in try MountOptionList(list) }
+        if parsed.contains(where: \.asksForWriting) {
+            writeToStandardError("hubfs: mounts are read-only for now: 'rw' has no effect\n")
+        }
+        do {
+            var merged = try MountFlags.parse(words + parsed.flatMap(\.words))
+            merged.readyFD = readyFD
+            return merged
+        } catch {
+            throw Failure(.usage, MountFlags.message(for: error))
+        }
+    }
+}

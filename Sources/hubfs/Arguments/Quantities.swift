@@ -1,0 +1,47 @@
+public import ArgumentParser
+import Glibc
+public import Logging
+
+/// A size on the command line: `10G`, `512MiB`, `1048576`. Units are powers of 1024.
+struct ByteSize: ExpressibleByArgument {
+    let bytes: UInt64
+
+    init?(argument: String) {
+        let digits = argument.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
+        guard let number = Double(digits), number >= 0 else { return nil }
+        let factor: Double
+        switch argument.dropFirst(digits.count).uppercased() {
+        case "", "B": factor = 1
+        case "K", "KB", "KIB": factor = 0x1p10
+        case "M", "MB", "MIB": factor = 0x1p20
+        case "G", "GB", "GIB": factor = 0x1p30
+        case "T", "TB", "TIB": factor = 0x1p40
+        default: return nil
+        }
+        guard number * factor < 0x1p62 else { return nil }
+        bytes = UInt64(number * factor)
+    }
+}
+
+/// A time on the command line in seconds: `30`, `2.5`, `30s`; more than zero, at most an hour.
+struct Seconds: ExpressibleByArgument {
+    let value: Double
+
+    init?(argument: String) {
+        let digits = argument.hasSuffix("s") ? argument.dropLast() : argument[...]
+        guard let value = Double(digits), value > 0, value <= 3600 else { return nil }
+        self.value = value
+    }
+}
+
+/// Permission bits in octal: `022`.
+struct PermissionMask: ExpressibleByArgument {
+    let bits: mode_t
+
+    init?(argument: String) {
+        guard let bits = mode_t(argument, radix: 8), bits <= 0o777 else { return nil }
+        self.bits = bits
+    }
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}

@@ -1,0 +1,43 @@
+import ArgumentParser
+import HubClient
+
+struct StatCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "stat",
+        abstract: "Show what the Hub says of a file, a folder or a repo.",
+        discussion: """
+            The oid names the bytes: a git blob oid, the sha256 of an LFS file, or a git tree oid. \
+            'cached' is how many of the bytes are in the local cache.
+            """)
+
+    @Argument(help: "A repo, or a folder or file of it.")
+    var uri: String
+
+    @Flag(help: "As one JSON object.")
+    var json = false
+
+    @OptionGroup(title: "Hub options") var hub: HubOptions
+    @OptionGroup(title: "Cache options") var cache: CacheOptions
+
+    func run() throws {
+        try RepoBrowser.with(uri, hub, cache) { repo, source throws(Failure) in
+            let item = try repo.item(at: source.uri.path)
+            let cached = try repo.cachedBytes(of: item)
+            if json {
+                let members = repo.members.merging(item.members(cachedBytes: cached)) { $1 }
+                return try writeLine(JSON.object(members).text)
+            }
+            var rows = [["path", "/" + printable(item.path)], ["type", item.type]]
+            if item.type == "file" { rows.append(["size", "\(item.size)"]) }
+            if let oid = item.oid { rows.append(["oid", oid]) }
+            if let sha256 = item.sha256 { rows.append(["sha256", sha256]) }
+            if item.type == "file" { rows.append(["cached", "\(cached)"]) }
+            let seconds = repo.snapshot.commitDateNanoseconds / 1_000_000_000
+            rows += [
+                ["repo", repo.snapshot.repo.description], ["commit", repo.snapshot.commit.hex],
+                ["date", utcTime(seconds: seconds)],
+            ]
+            for line in columns(rows) { try writeLine(line) }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+import Glibc
+import Logging
+import Platform
+import SystemPackage
+
+/// Answers `hubfs status` and `hubfs umount` for one mount, on a thread of its own.
+///
+/// Only the mount's user and root are answered. A peer that sends nothing holds the others up for a
+/// second at most.
+final class ControlServer: Sendable {
+    private static let patienceSeconds = 1.0
+    /// Peers that wait for the end; of more, the oldest is let go.
+    private static let waitingCountMax = 64
+
+    private let path: FilePath
+    private let socket: FileDescriptor
+    /// Ours, so that the socket of a successor at the same mount point is not removed.
+    private let inode: UInt64
+    private let thread: Thread
+
+    /// Listens at `path` and answers by `status`, which must not wait for the network.
+    init(
+        at path: FilePath, logger: Logger, status: @escaping @Sendable () -> MountStatus
+    ) throws(Failure) {
+        self.path = path
+        do throws(Errno) {
+            socket = try ControlSocket.listen(at: path)
+        } catch {
+            throw Failure(.localStorage, "no control socket at \(path): \(error)")
+        }
+        inode = Self.inode(of: path)
+        let socket = self.socket
+        thread = Thread(name: "hubfs-control") {
+            Self.serve(socket, logger: logger, status: status)
+        }
+    }
+
+    /// Stops answering. Peers that wait for the end learn it when the process ends.
+    func close() {
+        if Self.inode(of: path) == inode { unlink(path.string) }
+        // Wakes accept, which ends with EINVAL.
+        shutdown(socket.rawValue, Int32(SHUT_RDWR))
+        thread.join()
+        try? socket.close()
+    }
+
+    private static func serve(
+        _ socket: FileDescriptor, logger: Logger, status: () -> MountStatus
+    ) {
+        var waiting: [FileDescriptor] = []
+        while true {
+            let accepted: FileDescriptor
+            do throws(Errno) {
+                let number = try check { Int(accept(socket.rawValue, nil, nil)) }
+                accepted = FileDescriptor(rawValue: Int32(number))
+                try accepted.closeOnExec()
+            } catch .connectionAbort {
+                continue
+            } catch {
+                if error != .invalidArgument {
+                    logger.error("the control socket fails; status ends here: \(error)")
+                }
+                return
+            }
+            do throws(Errno) {
+                if try answer(accepted, status) == .end {
+                    waiting.append(accepted)
+                    if waiting.count > waitingCountMax { try? waiting.removeFirst().close() }
+                    continue
+                }
+            } catch {
+                logger.debug("a control connection failed: \(error)")
+            }
+            try? accepted.close()
+        }
+    }
+
+    /// - Returns: what was asked; nil when it was not understood or not permitted.
+    private static func answer(
+        _ peer: FileDescriptor, _ status: () -> MountStatus
+    ) throws(Errno) -> ControlQuestion? {
+        let user = try ControlSocket.peerUser(peer)
+        guard user == geteuid() || user == 0 else { return nil }
+        let deadline = MonotonicInstant.now.advanced(bySeconds: patienceSeconds)
+        guard let line = try ControlSocket.receiveLine(from: peer, until: deadline) else {
+            return nil
+        }
+        switch ControlQuestion(line: line) {
+        case .status:
+            try ControlSocket.send(ControlQuestion.answer(status: status()), over: peer)
+            return .status
+        case .end: return .end
+        case nil:
+            let error = "not understood; this is hubfs control version \(ControlQuestion.version)"
+            try ControlSocket.send(ControlQuestion.answer(error: error), over: peer)
+            return nil
+        }
+    }
+
+    private static func inode(of path: FilePath) -> UInt64 {
+        var status = stat()
+        return lstat(path.string, &status) == 0 ? UInt64(status.st_ino) : 0
+    }
+}

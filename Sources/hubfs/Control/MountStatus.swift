@@ -1,0 +1,75 @@
+import HubClient
+
+/// What a daemon tells of its mount: the object that `hubfs status --json` shows.
+struct MountStatus {
+    var version = hubfsVersion
+    var pid: Int32
+    var mountPoint: String
+    /// The source as an `hf://` address.
+    var source: String
+    var repo: String
+    var revision: String
+    /// Folder of the repo that is mounted; "" for all of it.
+    var path: String
+    var commit: String
+    var endpoint: String
+    /// Seconds since 1970.
+    var startedSeconds: Int64
+    var logPath: String?
+    var cachePath: String
+    /// Requests and bytes of bodies by class: `api`, `resolve`, `cdn`.
+    var requests: [String: UInt64]
+    var bytesReceived: [String: UInt64]
+    var retryCount: UInt64
+    var lastError: String?
+    var lastErrorSeconds: Int64?
+}
+
+extension MountStatus {
+    var json: JSON {
+        let lastError: JSON =
+            if let text = self.lastError {
+                .object([
+                    "message": .string(text),
+                    "time": .string(utcTime(seconds: lastErrorSeconds ?? 0)),
+                    "seconds": .integer(lastErrorSeconds ?? 0),
+                ])
+            } else {
+                .null
+            }
+        return .object([
+            "version": .string(version), "pid": .integer(Int64(pid)),
+            "mountPoint": .string(mountPoint), "source": .string(source), "repo": .string(repo),
+            "revision": .string(revision), "path": .string(path), "commit": .string(commit),
+            "endpoint": .string(endpoint), "startedSeconds": .integer(startedSeconds),
+            "log": .optional(logPath),
+            "cache": .object(["path": .string(cachePath)]),
+            "requests": .object(requests.mapValues { .count($0) }),
+            "bytesReceived": .object(bytesReceived.mapValues { .count($0) }),
+            "retries": .count(retryCount), "lastError": lastError,
+        ])
+    }
+
+    /// - Returns: nil when a member is missing or of another type.
+    init?(_ json: JSON) {
+        guard let version = json["version"]?.string, let pid = json["pid"]?.integer,
+            let mountPoint = json["mountPoint"]?.string, let source = json["source"]?.string,
+            let repo = json["repo"]?.string, let revision = json["revision"]?.string,
+            let path = json["path"]?.string, let commit = json["commit"]?.string,
+            let endpoint = json["endpoint"]?.string,
+            let startedSeconds = json["startedSeconds"]?.integer, let cache = json["cache"],
+            let cachePath = cache["path"]?.string,
+            let requests = json["requests"]?.members,
+            let bytesReceived = json["bytesReceived"]?.members,
+            let retryCount = json["retries"]?.unsigned
+        else { return nil }
+        self.init(
+            version: version, pid: Int32(clamping: pid), mountPoint: mountPoint, source: source,
+            repo: repo, revision: revision, path: path, commit: commit, endpoint: endpoint,
+            startedSeconds: startedSeconds, logPath: json["log"]?.string, cachePath: cachePath,
+            requests: requests.compactMapValues(\.unsigned),
+            bytesReceived: bytesReceived.compactMapValues(\.unsigned), retryCount: retryCount,
+            lastError: json["lastError"]?["message"]?.string,
+            lastErrorSeconds: json["lastError"]?["seconds"]?.integer)
+    }
+}

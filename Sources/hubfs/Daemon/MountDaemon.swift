@@ -1,0 +1,157 @@
+import FuseBridge
+import Glibc
+import HubClient
+import Logging
+import Platform
+import RepoCache
+import RepoFS
+
+/// One mount from its start to its end, in this process: in the foreground, or as the daemon that
+/// `BackgroundStart` has started.
+struct MountDaemon {
+    private let request: MountRequest
+    private var isInBackground: Bool { request.flags.readyFD != nil }
+
+    init(_ request: MountRequest) { self.request = request }
+
+    /// Returns when the mount has ended, by a signal or by unmounting.
+    ///
+    /// - Throws: `Failure` when it never came up.
+    func run() throws(Failure) {
+        let readiness = try request.flags.readyFD.map { number throws(Failure) in
+            try Readiness(number)
+        }
+        let log = DaemonLog(
+            file: try request.logPath.map { path throws(Failure) in
+                try LogFile(path)
+            })
+        let level = request.flags.logLevel
+        LoggingSystem.bootstrap { _ in LineLogHandler(log: log, level: level) }
+        let logger = Logger(label: "hubfs")
+        let signals = StopSignals { [mountPoint = request.mountPoint] reason in
+            logger.critical("ending without waiting: \(reason)")
+            if MountTable.record(at: mountPoint)?.isOurs ?? false {
+                try? MountPoint.unmount(mountPoint, lazily: true)
+            }
+        }
+        if isInBackground {
+            // The terminal it was started from does not concern the daemon, nor does its folder.
+            signal(SIGHUP, SIG_IGN)
+            chdir("/")
+        }
+        do throws(Failure) {
+            try serve(signals, readiness, log, logger)
+        } catch {
+            logger.debug("the mount did not come up: \(error.sentence)")
+            throw error
+        }
+        signals.end()
+    }
+
+    private func serve(
+        _ signals: StopSignals, _ readiness: Readiness?, _ log: DaemonLog, _ logger: Logger
+    ) throws(Failure) {
+        if request.flags.allowOther, let obstacle = FuseFacts.current.allowOtherObstacle {
+            throw Failure(.fuseUnavailable, obstacle)
+        }
+        let hub = try HubAccess(
+            hub: request.flags.hub, cache: request.flags.cache, environment: request.environment,
+            logger: logger)
+        var cacheIsClosed = false
+        defer { hub.close(cacheIsClosed: cacheIsClosed) }
+        let mount = try makeMount(hub, logger)
+        let control = openControl(mount, hub, log, logger)
+        defer { control?.close() }
+
+        let isWanted = signals.serve { mount.stop() } && (readiness?.report() ?? true)
+        if isInBackground { log.leaveStandardError() }
+        if isWanted {
+            logger.notice(
+                "mounted",
+                metadata: [
+                    "source": "\(request.source.uri)", "commit": "\(mount.snapshot.commit)",
+                    "at": "\(mount.mountPoint)", "pid": "\(getpid())",
+                ])
+        } else {
+            mount.stop()
+        }
+        mount.run {
+            hub.cache.close()
+            cacheIsClosed = true
+        }
+        logger.notice("unmounted", metadata: ["at": "\(mount.mountPoint)"])
+        if !isWanted { throw Failure(.failure, "interrupted before the mount worked") }
+    }
+
+    private func makeMount(_ hub: HubAccess, _ logger: Logger) throws(Failure) -> RepoMount {
+        let flags = request.flags
+        var options = SessionOptions()
+        options.allowsOthers = flags.allowOther
+        let presentation = Presentation(
+            uid: flags.uid ?? geteuid(), gid: flags.gid ?? getegid(),
+            umask: flags.umask?.bits ?? 0o022)
+        do throws(MountError) {
+            return try RepoMount(
+                request.source.source, at: request.mountPoint, presentation: presentation,
+                options: options, cache: hub.cache, logger: logger)
+        } catch .source(.hub(.entryNotFound(let refusal))) {
+            throw fileFailure(hub) ?? Failure(.entryNotFound(refusal), isAnonymous: hub.isAnonymous)
+        } catch {
+            throw Failure(error, isAnonymous: hub.isAnonymous)
+        }
+    }
+
+    /// The failure for a source that names a file, of which the Hub only says that it is no
+    /// directory.
+    private func fileFailure(_ hub: HubAccess) -> Failure? {
+        let path = request.source.uri.path
+        guard let item = try? RepoBrowser(request.source, hub).item(at: path),
+            item.type == "file"
+        else { return nil }
+        return Failure(
+            .notFound,
+            "\(path) is a file, and only directories can be mounted; 'hubfs cat' reads a file")
+    }
+
+    /// A mount works without its control socket, so that is no reason to fail.
+    private func openControl(
+        _ mount: RepoMount, _ hub: HubAccess, _ log: DaemonLog, _ logger: Logger
+    ) -> ControlServer? {
+        let folder = ControlFolder.own(request.environment)
+        let status = statusReader(mount, hub, log)
+        do throws(Failure) {
+            try folder.prepare()
+            return try ControlServer(
+                at: folder.socket(of: mount.mountPoint), logger: logger, status: status)
+        } catch {
+            logger.warning("hubfs status will not see this mount: \(error.sentence)")
+            return nil
+        }
+    }
+
+    private func statusReader(
+        _ mount: RepoMount, _ hub: HubAccess, _ log: DaemonLog
+    ) -> @Sendable () -> MountStatus {
+        let (uri, revision) = (request.source.uri, request.source.revision)
+        let (client, cachePath) = (hub.client, hub.cachePath)
+        let startedSeconds = Int64(time(nil))
+        return {
+            let counters = client.counters.snapshot
+            func byClass(_ counts: [HubCounters.Class: UInt64]) -> [String: UInt64] {
+                Dictionary(
+                    uniqueKeysWithValues: HubCounters.Class.allCases.map {
+                        ($0.rawValue, counts[$0] ?? 0)
+                    })
+            }
+            return MountStatus(
+                pid: getpid(), mountPoint: mount.mountPoint, source: uri.description,
+                repo: mount.snapshot.repo.description, revision: revision.name, path: uri.path,
+                commit: mount.snapshot.commit.hex, endpoint: client.configuration.endpoint,
+                startedSeconds: startedSeconds, logPath: log.path, cachePath: cachePath,
+                requests: byClass(counters.requests),
+                bytesReceived: byClass(counters.bytesReceived), retryCount: counters.retries,
+                lastError: counters.lastError,
+                lastErrorSeconds: counters.lastErrorSeconds.map { Int64($0) })
+        }
+    }
+}

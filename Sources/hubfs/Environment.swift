@@ -1,0 +1,43 @@
+import Glibc
+
+/// The variables and paths of this process.
+struct Environment {
+    /// HOME is always set: taken from the user database when the caller, such as mount(8) at boot,
+    /// has none.
+    let variables: [String: String]
+
+    init() {
+        var variables: [String: String] = [:]
+        var next = environ
+        while let entry = next.pointee {
+            let text = String(cString: entry)
+            if let equals = text.firstIndex(of: "=") {
+                variables[String(text[..<equals])] = String(text[text.index(after: equals)...])
+            }
+            next = next.advanced(by: 1)
+        }
+        if variables["HOME"]?.isEmpty ?? true, let user = getpwuid(geteuid()) {
+            variables["HOME"] = String(cString: user.pointee.pw_dir)
+        }
+        self.variables = variables
+    }
+
+    /// A variable's value; nil when it is unset or empty.
+    subscript(name: String) -> String? {
+        variables[name].flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    /// Where logs lie: `$XDG_STATE_HOME/hubfs/log`.
+    var logFolder: String {
+        let state = self["XDG_STATE_HOME"] ?? (self["HOME"] ?? "") + "/.local/state"
+        return state + "/hubfs/log"
+    }
+}
+
+/// A path as seen from the root, so that it holds after a change of the working directory.
+func absolutePath(_ path: String) -> String {
+    if path.hasPrefix("/") { return path }
+    guard let folder = getcwd(nil, 0) else { return path }
+    defer { free(folder) }
+    return String(cString: folder) + "/" + path
+}

@@ -1,0 +1,81 @@
+import Glibc
+import HTTPTransport
+import HubClient
+import Logging
+import Platform
+import RepoCache
+import SystemPackage
+
+/// The composition root: everything below a mount or a command, built from the bottom up and closed
+/// from the top down.
+///
+/// `HTTPTransport` -> `HubClient` -> `RepoCache`; `RepoMount` stands above it, see `MountDaemon`.
+struct HubAccess {
+    let client: HubClient
+    let cache: RepoCache
+    let cachePath: String
+    /// True when no token is known now.
+    let isAnonymous: Bool
+    private let transport: HTTPTransport
+    private let timers: TimerQueue
+
+    /// - Throws: `Failure` when the cache cannot be used. The Hub is not asked yet.
+    init(
+        hub: HubOptions, cache cacheOptions: CacheOptions, environment: Environment, logger: Logger
+    ) throws(Failure) {
+        let hubEnvironment = hub.hubEnvironment(environment)
+        var configuration = HubConfiguration(
+            endpoint: hubEnvironment.endpoint, token: hubEnvironment.token)
+        configuration.isOffline = hubEnvironment.isOffline
+        if let timeout = hub.readTimeout { configuration.readTimeoutSeconds = timeout.value }
+        isAnonymous = hubEnvironment.token.token == nil
+        try Self.check(hubEnvironment, hub)
+
+        let root = try Self.cacheRoot(cacheOptions.cacheDir, environment)
+        cachePath = root.string
+        var cacheConfiguration = CacheConfiguration(root: root)
+        cacheConfiguration.sizeLimitBytes = cacheOptions.cacheSize?.bytes
+        cacheConfiguration.readTimeoutSeconds = configuration.readTimeoutSeconds
+
+        transport = HTTPTransport()
+        timers = TimerQueue()
+        client = HubClient(configuration: configuration, transport: transport, timers: timers)
+        do throws(CacheError) {
+            cache = try RepoCache(
+                configuration: cacheConfiguration, contents: client, trees: client, timers: timers,
+                logger: logger)
+        } catch {
+            transport.close()
+            timers.close()
+            throw Failure(error, isAnonymous: isAnonymous)
+        }
+    }
+
+    /// Ends what was built, the cache first unless it is closed already. Call once.
+    func close(cacheIsClosed: Bool = false) {
+        if !cacheIsClosed { cache.close() }
+        transport.close()
+        timers.close()
+    }
+
+    /// The cache folder in force.
+    ///
+    /// - Parameter folder: What `--cache-dir` says.
+    static func cacheRoot(
+        _ folder: String?, _ environment: Environment
+    ) throws(Failure) -> FilePath {
+        if let folder { return FilePath(absolutePath(folder)) }
+        guard let root = CacheConfiguration.root(environment: environment.variables) else {
+            throw Failure(
+                .localStorage, "there is no place for a cache: set HUBFS_CACHE or HOME")
+        }
+        return FilePath(absolutePath(root.string))
+    }
+
+    /// A token file named on the command line has to be there: asking anonymously instead would
+    /// give an answer nobody understands.
+    private static func check(_ found: HubEnvironment, _ options: HubOptions) throws(Failure) {
+        guard let file = options.tokenFile, found.token.token == nil else { return }
+        throw Failure(.accessRefused, "there is no token in the file \(file) (--token-file)")
+    }
+}

@@ -1,0 +1,178 @@
+import HubClient
+import Logging
+import Platform
+import RepoCache
+
+/// A repo at one commit, looked into without mounting it, through the same cache as mounts.
+///
+/// Every call waits for the Hub, at most as long as its time-outs allow.
+struct RepoBrowser {
+    /// What a path names.
+    struct Item {
+        /// From the root of the repo; "" for the root itself.
+        let path: String
+        let kind: Kind
+
+        enum Kind {
+            /// nil for the root, whose tree oid nobody tells.
+            case directory(TreeOID?)
+            case file(ContentID, size: UInt64)
+        }
+
+        init(path: String, kind: Kind) {
+            self.path = path
+            self.kind = kind
+        }
+
+        init(_ entry: DirectoryListing.Entry, in directory: String) {
+            path = directory.isEmpty ? entry.name : directory + "/" + entry.name
+            switch entry.kind {
+            case .directory(let tree): kind = .directory(tree)
+            case .file(let content, let size): kind = .file(content, size: size)
+            }
+        }
+
+        /// The last part of the path.
+        var name: String { path.split(separator: "/").last.map(String.init) ?? "" }
+    }
+
+    let snapshot: RepoSnapshot
+    private let hub: HubAccess
+
+    /// Resolves the revision.
+    init(_ source: SourceName, _ hub: HubAccess) throws(Failure) {
+        self.hub = hub
+        let answer = waitForAnswer { completion in
+            hub.cache.snapshots.snapshot(source.uri.repo, source.revision, completion: completion)
+        }
+        do throws(CacheError) {
+            let resolved = try answer.get()
+            snapshot = resolved.snapshot
+            if resolved.isStale {
+                writeToStandardError(
+                    "hubfs: the Hub cannot be asked: \(source.uri.repo) as it was last seen\n")
+            }
+        } catch {
+            throw Failure(error, isAnonymous: hub.isAnonymous)
+        }
+    }
+
+    /// Finds a path by the listing of the directory it is in.
+    ///
+    /// - Throws: `Failure` with code `notFound`.
+    func item(at path: String) throws(Failure) -> Item {
+        guard let slash = path.lastIndex(of: "/") else {
+            return path.isEmpty
+                ? Item(path: "", kind: .directory(nil)) : try item(named: path, in: "")
+        }
+        return try item(
+            named: String(path[path.index(after: slash)...]), in: String(path[..<slash]))
+    }
+
+    /// The items of a directory, in the order of their names.
+    func items(of directory: Item) throws(Failure) -> [Item] {
+        guard case .directory(let tree) = directory.kind else { return [directory] }
+        let listing = try listing(directory.path, tree)
+        return (0..<listing.count).map { Item(listing.entry(at: $0), in: directory.path) }
+    }
+
+    /// Opens a file's content; the caller closes it.
+    func open(_ item: Item) throws(Failure) -> OpenContent {
+        guard case .file(let content, let size) = item.kind else {
+            throw Failure(.notFound, "\(item.path.isEmpty ? "/" : item.path) is a directory")
+        }
+        let location = ContentLocation(
+            repo: snapshot.repo, commit: snapshot.commit, path: item.path, content: content,
+            size: size)
+        do throws(CacheError) {
+            return try hub.cache.contents.open(location)
+        } catch {
+            throw Failure(error, isAnonymous: hub.isAnonymous)
+        }
+    }
+
+    /// Bytes of a file that are in the cache; 0 for a directory.
+    func cachedBytes(of item: Item) throws(Failure) -> UInt64 {
+        guard case .file = item.kind else { return 0 }
+        let content = try open(item)
+        defer { content.close() }
+        return content.presentBytes
+    }
+
+    /// Reads a file from its start to its end, a piece at a time.
+    func read(
+        _ item: Item, _ take: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        let content = try open(item)
+        defer { content.close() }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
+        defer { buffer.deallocate() }
+        var offset: UInt64 = 0
+        while offset < content.location.size {
+            let count = try read(content, into: buffer, at: offset)
+            try take(UnsafeMutableRawBufferPointer(rebasing: buffer[..<count]))
+            offset += UInt64(count)
+        }
+    }
+
+    /// Blocks can be evicted between their arrival and the read when the cache is full, so it is
+    /// tried a few times.
+    private func read(
+        _ content: OpenContent, into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
+    ) throws(Failure) -> Int {
+        for _ in 0..<4 {
+            if let count = content.readPresent(into: buffer, at: offset) { return count }
+            let result = waitForAnswer { completion in
+                _ = content.read(offset: offset, count: buffer.count, completion: completion)
+            }
+            if case .failure(let error) = result {
+                throw Failure(error, isAnonymous: hub.isAnonymous)
+            }
+        }
+        throw Failure(.localStorage, "the cache is full: what arrives is evicted before it is read")
+    }
+
+    private func item(named name: String, in directory: String) throws(Failure) -> Item {
+        let listing = try listing(directory, nil)
+        guard let index = listing.index(of: name) else {
+            let path = directory.isEmpty ? name : directory + "/" + name
+            throw Failure(
+                .notFound, "\(snapshot.repo) has no \(path) at commit \(snapshot.commit)")
+        }
+        return Item(listing.entry(at: index), in: directory)
+    }
+
+    private func listing(
+        _ directory: String, _ tree: TreeOID?
+    ) throws(Failure) -> DirectoryListing {
+        let answer = waitForAnswer { completion in
+            hub.cache.snapshots.listing(
+                snapshot, path: directory, treeOID: tree, priority: .demand,
+                completion: completion)
+        }
+        do throws(CacheError) {
+            return try answer.get()
+        } catch {
+            throw Failure(error, isAnonymous: hub.isAnonymous)
+        }
+    }
+}
+
+extension RepoBrowser {
+    /// Runs `body` with what a command that looks into a repo needs, and closes all of it.
+    static func with(
+        _ uri: String, _ hubOptions: HubOptions, _ cacheOptions: CacheOptions,
+        _ body: (RepoBrowser, SourceName) throws(Failure) -> Void
+    ) throws(Failure) {
+        let environment = Environment()
+        let endpoint = hubOptions.hubEnvironment(environment).endpoint
+        let source = try SourceName(uri, endpoint: endpoint)
+        let logger = Logger(label: "hubfs") { _ in
+            LineLogHandler(log: DaemonLog(file: nil), level: .error)
+        }
+        let hub = try HubAccess(
+            hub: hubOptions, cache: cacheOptions, environment: environment, logger: logger)
+        defer { hub.close() }
+        try body(try RepoBrowser(source, hub), source)
+    }
+}

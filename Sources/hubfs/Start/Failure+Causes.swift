@@ -1,0 +1,105 @@
+import FuseBridge
+import Glibc
+import HubClient
+import RepoCache
+import RepoFS
+import SystemPackage
+
+// The one place where errors become exit codes and sentences for people. docs/ERRORS.md has the
+// table of codes.
+
+extension Failure {
+    /// - Parameter isAnonymous: Whether no token was sent, which may be the reason for a refusal.
+    init(_ error: HubError, isAnonymous: Bool) {
+        switch error {
+        case .repoNotFound where isAnonymous:
+            self.init(
+                .notFound,
+                error.sentence + "; you are anonymous: a private repo needs a token (HF_TOKEN, "
+                    + "--token-file or hf auth login)")
+        case .gated where isAnonymous:
+            self.init(
+                .accessRefused,
+                error.sentence + "; no token was found (HF_TOKEN, --token-file or hf auth login)")
+        case .repoNotFound, .revisionNotFound, .entryNotFound:
+            self.init(.notFound, error.sentence)
+        case .gated, .badToken, .forbidden: self.init(.accessRefused, error.sentence)
+        case .unreachable:
+            self.init(
+                .hubUnavailable,
+                error.sentence + "; check the network, the proxy and HF_ENDPOINT (hubfs doctor)")
+        case .rateLimited, .status, .malformed, .offline, .cancelled:
+            self.init(.hubUnavailable, error.sentence)
+        }
+    }
+
+    init(_ error: CacheError, isAnonymous: Bool) {
+        switch error {
+        case .hub(let error): self.init(error, isAnonymous: isAnonymous)
+        case .integrity: self.init(.damaged, error.description)
+        case .timedOut:
+            self.init(
+                .hubUnavailable, error.description + "; --read-timeout sets how long is waited")
+        case .full:
+            self.init(
+                .localStorage,
+                error.description + "; free some disk space, or name another folder (--cache-dir)")
+        case .disk(.noSpace, let path):
+            self.init(
+                .localStorage,
+                "the disk of \(path) is full: free some space, or name another folder (--cache-dir)"
+            )
+        case .disk(let code, let path):
+            self.init(
+                .localStorage,
+                "the cache cannot use \(path): \(code); --cache-dir or HUBFS_CACHE names another "
+                    + "folder")
+        case .database, .networkFolder, .unknownFormat, .listingTooLong:
+            self.init(.localStorage, error.description)
+        case .cancelled, .closed: self.init(.failure, error.description)
+        }
+    }
+
+    /// Runs what uses the cache folder alone, and says what went wrong.
+    static func ofCache<Result>(
+        _ body: () throws(CacheError) -> Result
+    ) throws(Failure) -> Result {
+        do throws(CacheError) {
+            return try body()
+        } catch {
+            throw Failure(error, isAnonymous: false)
+        }
+    }
+
+    init(_ error: MountError, isAnonymous: Bool) {
+        switch error {
+        case .source(let error): self.init(error, isAnonymous: isAnonymous)
+        case .mountPoint(let path, let code):
+            self.init(.mountPoint, MountPath.sentence(path, code))
+        case .alreadyMounted(let path):
+            self.init(
+                .mountPoint,
+                "hubfs is mounted at \(path) already: hubfs umount \(path), or take another "
+                    + "directory")
+        case .fuse(let error): self.init(error)
+        }
+    }
+
+    init(_ error: FuseError) {
+        switch error {
+        case .sessionRefused:
+            self.init(.fuseUnavailable, "libfuse refuses the mount options (see above)")
+        case .mountFailed(let path):
+            self.init(
+                .fuseUnavailable,
+                "\(path) cannot be mounted; " + (FuseFacts.current.obstacle ?? "see above")
+                    + "; hubfs doctor checks what mounting needs")
+        case .mountPoint(let path, let code):
+            self.init(.mountPoint, MountPath.sentence(path, code))
+        case .unmountFailed(let path, .resourceBusy):
+            self.init(.busy, "\(path) is in use")
+        case .unmountFailed(let path, let code):
+            self.init(.mountPoint, "\(path) cannot be unmounted: \(code)")
+        }
+    }
+}
