@@ -44,6 +44,9 @@ package final class RepoCache: Sendable {
         services.setHooks(onPressure: { evictor.request(on: worker) })
     }
 
+    /// Writes last-use marks now, for those who look at the cache from outside.
+    package func flush() { useLog.flush() }
+
     /// Answers everything that is parked with `.closed`, writes what was noted and ends the
     /// threads. Call once, not from a completion. Bounded by local disk alone.
     package func close() {

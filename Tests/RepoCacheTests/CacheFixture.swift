@@ -9,6 +9,7 @@ import TestSupport
 /// A cache in a folder of its own over an origin in memory.
 final class CacheFixture {
     static let repo = RepoID(kind: .model, name: "org/model")
+    static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     static let commit = CommitOID(hex: String(repeating: "c", count: 40))!
 
     let folder = ScratchFolder()
@@ -23,7 +24,7 @@ final class CacheFixture {
         change(&configuration)
         let cache = try RepoCache(
             configuration: configuration, contents: origin, trees: origin, timers: timers,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            logger: Self.logger)
         caches.append(cache)
         return cache
     }
@@ -64,9 +65,13 @@ final class CacheFixture {
 /// Bytes that differ at every place of interest, the same for the same seed.
 func sampleBytes(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
     var random = SplitMix(state: seed)
-    return (0..<(count + 7) / 8).flatMap { _ in
-        withUnsafeBytes(of: random.next()) { Array($0) }
-    }.prefix(count).map { $0 }
+    return [UInt8](unsafeUninitializedCapacity: count + 8) { buffer, filled in
+        let bytes = UnsafeMutableRawBufferPointer(buffer)
+        for offset in stride(from: 0, to: count, by: 8) {
+            bytes.storeBytes(of: random.next(), toByteOffset: offset, as: UInt64.self)
+        }
+        filled = count
+    }
 }
 
 /// A small generator whose seed a failing test can print.

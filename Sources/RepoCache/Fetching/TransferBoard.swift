@@ -189,11 +189,12 @@ struct TransferBoard<Parked> {
         guard let fetch = fetches.removeValue(forKey: number) else { return }
         let isFinal = isFailure && fetch.urgency == .demand && !fetch.isCancelled
         for (waiterNumber, waiter) in Array(waiters) where waiter.blocks.overlaps(fetch.blocks) {
-            let lacksBlock = waiter.blocks.clamped(to: fetch.blocks).contains {
+            // A block outside of the fetch counts too: it may have been pushed out meanwhile.
+            let lacking = waiter.blocks.filter {
                 !isPresent($0) && !isOnItsWay($0, reach: limits.reachBlocks, now)
             }
-            guard lacksBlock else { continue }
-            if isFinal {
+            guard !lacking.isEmpty else { continue }
+            if isFinal, lacking.contains(where: fetch.blocks.contains) {
                 if let removed = remove(waiterNumber) { actions.failed.append(removed.parked) }
             } else if waiter.retryCount >= limits.retryCountMax {
                 if let removed = remove(waiterNumber) { actions.crowdedOut.append(removed.parked) }

@@ -7,6 +7,11 @@ package struct ResolvedSnapshot: Hashable, Sendable {
     package let snapshot: RepoSnapshot
     /// The Hub could not be asked; this is what the revision named when it last could.
     package let isStale: Bool
+
+    package init(snapshot: RepoSnapshot, isStale: Bool) {
+        self.snapshot = snapshot
+        self.isStale = isStale
+    }
 }
 
 /// Commits and their directories: from memory, else from the database, else from the Hub.

@@ -1,0 +1,166 @@
+import HubClient
+import Platform
+import SystemPackage
+import Testing
+import TestSupport
+
+@testable import RepoCache
+
+@Suite(.timeLimit(.minutes(2)))
+struct SpaceTests {
+    private func inventory(_ fixture: CacheFixture) throws -> CacheInventory {
+        try CacheInventory(root: fixture.folder.path, logger: CacheFixture.logger)
+    }
+
+    @Test func theLeastRecentlyUsedContentsMakeRoom() throws {
+        let fixture = CacheFixture()
+        defer { fixture.end() }
+        let cache = try fixture.open { $0.sizeLimitBytes = 8 << 20 }
+        let contents = (0..<16).map { number in
+            let bytes = sampleBytes(1 << 20, seed: UInt64(number))
+            return (bytes, fixture.add(lfs: bytes, path: "f\(number)"))
+        }
+        for (bytes, location) in contents {
+            let content = try cache.contents.open(location)
+            #expect(content.readWaiting(0, 1 << 20) == .success(bytes))
+            content.close()
+            #expect(eventually { cache.contents.services.ledger.excessBytes == 0 })
+        }
+        fixture.close(cache)
+        let inventory = try inventory(fixture)
+        defer { inventory.close() }
+        #expect(try inventory.diskBytes() <= 8 << 20)
+        #expect(try inventory.contents().count >= 4)
+    }
+
+    @Test func whatIsOpenIsNeverEvictedAndTheRestIsServedFromMemory() throws {
+        let fixture = CacheFixture()
+        defer { fixture.end() }
+        let cache = try fixture.open {
+            $0.sizeLimitBytes = 1 << 20
+            $0.unkeptBytesMax = 4 << 20
+        }
+        let bytes = sampleBytes(12 << 20)
+        let content = try cache.contents.open(fixture.add(lfs: bytes))
+        for offset in stride(from: 0, to: bytes.count, by: 1 << 20) {
+            #expect(
+                content.readWaiting(UInt64(offset), 1 << 20)
+                    == .success(Array(bytes[offset..<offset + 1 << 20])))
+        }
+        #expect(content.presentBytes <= 1 << 20)
+        #expect(content.readWaiting(0, 1 << 20) == .success(Array(bytes[0..<1 << 20])))
+        let whole = sampleBytes(3 << 20, seed: 5)
+        let blob = try cache.contents.open(fixture.add(git: whole))
+        #expect(blob.readWaiting(0, 3 << 20) == .success(whole))
+        let large = try cache.contents.open(fixture.add(git: sampleBytes(6 << 20, seed: 6)))
+        #expect(large.readWaiting(0, 10) == .failure(.full(large.location.content)))
+        for content in [content, blob, large] { content.close() }
+    }
+
+    @Test func theInventoryListsRemovesAndScrubs() throws {
+        let fixture = CacheFixture()
+        defer { fixture.end() }
+        let cache = try fixture.open()
+        let small = sampleBytes(500)
+        let large = sampleBytes(300_000)
+        let openBytes = sampleBytes(400_000)
+        let locations = [
+            fixture.add(git: small, path: "small"), fixture.add(lfs: large, path: "large"),
+            fixture.add(git: openBytes, path: "open"),
+        ]
+        var contents = try locations.map { try cache.contents.open($0) }
+        for content in contents { _ = content.readWaiting(0, 10) }
+        #expect(eventually { contents[1].state == .sealed && contents[2].state == .sealed })
+        #expect(cache.contents.presentBytes(of: locations[1].content, size: 300_000) == 300_000)
+        contents[0].close()
+        contents[1].close()
+        #expect(cache.contents.presentBytes(of: locations[1].content, size: 300_000) == 300_000)
+        cache.flush()
+
+        let inventory = try inventory(fixture)
+        defer { inventory.close() }
+        #expect(eventually { (try? inventory.contents().count) == 3 })
+        let listed = try inventory.contents()
+        for location in locations {
+            let entry = try #require(listed.first { $0.content == location.content })
+            #expect(entry.size == location.size && entry.presentBytes == location.size)
+            #expect(entry.isSealed && entry.diskBytes >= location.size)
+            #expect(
+                entry.paths == [CachedPath(repo: "models/org/model", path: location.path)])
+        }
+        #expect(try inventory.verify().damaged.isEmpty)
+        #expect(try inventory.verify().checkedCount == 3)
+
+        let hex = locations[1].content.hex
+        let shard = fixture.folder.path.appending("contents").appending(String(hex.prefix(2)))
+        let file = try openForUpdate(shard.appending(hex), creates: false)
+        try [UInt8](repeating: 7, count: 10).withUnsafeBytes { try file.writeWhole($0, at: 99) }
+        try file.close()
+        #expect(try inventory.verify().damaged == [locations[1].content])
+
+        let removal = try inventory.remove(try inventory.contents())
+        #expect(removal.removedCount == 1 && removal.inUse == [locations[2].content])
+        #expect(contents[2].readHere(0, 10) == Array(openBytes[0..<10]))
+        contents[2].close()
+        contents = []
+        #expect(eventually { (try? inventory.remove(try inventory.contents()).removedCount) == 1 })
+        #expect(try inventory.contents().isEmpty)
+    }
+
+    @Test func aScrubReachesReadersOfOtherProcesses() throws {
+        let fixture = CacheFixture()
+        defer { fixture.end() }
+        let bytes = sampleBytes(300_000)
+        let location = fixture.add(lfs: bytes)
+        let content = try fixture.open().contents.open(location)
+        _ = content.readWaiting(0, 10)
+        #expect(eventually { content.state == .sealed })
+        let hex = location.content.hex
+        let shard = fixture.folder.path.appending("contents").appending(String(hex.prefix(2)))
+        let file = try openForUpdate(shard.appending(hex), creates: false)
+        try [UInt8](repeating: 7, count: 10).withUnsafeBytes { try file.writeWhole($0, at: 99) }
+        try file.close()
+        let inventory = try inventory(fixture)
+        defer { inventory.close() }
+        #expect(try inventory.verify().damaged == [location.content])
+        #expect(content.readWaiting(0, 10) == .failure(.integrity(location.content)))
+        content.close()
+    }
+
+    @Test func aLedgerReservesNoMoreThanThereIs() {
+        let ledger = SpaceLedger(
+            limitBytes: 100, floorBytes: 10, usedBytes: 50, availableBytes: 40)
+        #expect(ledger.reserve(30))
+        #expect(!ledger.reserve(1))
+        ledger.measured(usedBytes: 20, availableBytes: 200)
+        #expect(ledger.reserve(80))
+        #expect(!ledger.reserve(1))
+        #expect(ledger.excessBytes > 0)
+    }
+
+    @Test func manySmallContentsComeBackFromTheirRows() throws {
+        let fixture = CacheFixture()
+        defer { fixture.end() }
+        let cache = try fixture.open { $0.smallBytesMax = 100_000 }
+        let all = (0..<300).map { number in
+            let bytes = sampleBytes(1000 + number, seed: UInt64(number))
+            return (bytes, fixture.add(git: bytes, path: "f\(number)"))
+        }
+        for _ in 0..<2 {
+            for (bytes, location) in all {
+                let content = try cache.contents.open(location)
+                #expect(content.readWaiting(0, bytes.count) == .success(bytes))
+                content.close()
+            }
+        }
+        #expect(fixture.origin.counts.fetches == 300)
+        fixture.close(cache)
+        fixture.origin.setOffline(true)
+        let next = try fixture.open()
+        for (bytes, location) in all {
+            let content = try next.contents.open(location)
+            #expect(content.readHere(0, bytes.count) == bytes)
+            content.close()
+        }
+    }
+}

@@ -1,0 +1,117 @@
+import Testing
+
+@testable import RepoCache
+
+@Suite struct StreamDetectorTests {
+    private static let size: UInt64 = 1 << 30
+    private static let step: UInt64 = 128 << 10
+
+    private func detector(_ policy: ReadaheadPolicy = ReadaheadPolicy()) -> StreamDetector {
+        StreamDetector(size: Self.size, policy: policy)
+    }
+
+    @Test func theWindowIsSmallFirstAndNeverLargerThanWhatWasRead() {
+        let policy = ReadaheadPolicy()
+        var previous: UInt64 = 0
+        for consumed in stride(from: 256 << 10, to: 256 << 20, by: 64 << 10) as StrideTo<UInt64> {
+            let window = policy.windowBytes(consumedBytes: consumed)
+            #expect(window <= consumed && window >= previous)
+            #expect(window <= policy.windowBytesMax)
+            if consumed <= policy.quietBytes { #expect(window == policy.startBytes) }
+            let chunk = policy.chunkBytes(windowBytes: window)
+            #expect((policy.chunkBytesMin...policy.chunkBytesMax).contains(chunk))
+            previous = window
+        }
+        #expect(previous == policy.windowBytesMax)
+    }
+
+    @Test func aSequentialReaderIsReadAheadWithoutGapsOrOverlap() {
+        var detector = detector()
+        var asked: UInt64 = 0
+        for offset in stride(from: 0, to: Self.size, by: Int(Self.step)) as StrideTo<UInt64> {
+            let (wish, ended) = detector.read(offset..<offset + Self.step)
+            #expect(ended.isEmpty)
+            guard let wish else { continue }
+            #expect(wish.bytes.lowerBound == max(asked, offset + Self.step))
+            asked = wish.bytes.upperBound
+            detector.requested(wish.stream, upTo: asked)
+        }
+        #expect(asked == Self.size)
+    }
+
+    @Test func eightReadersOfOneContentAreEightStreams() {
+        var detector = detector()
+        var streams: Set<Int> = []
+        for round in 0..<64 as Range<UInt64> {
+            for reader in 0..<8 as Range<UInt64> {
+                let start = reader * (Self.size / 8) + round * Self.step
+                let (wish, ended) = detector.read(start..<start + Self.step)
+                #expect(ended.isEmpty)
+                guard let wish else { continue }
+                streams.insert(wish.stream)
+                detector.requested(wish.stream, upTo: wish.bytes.upperBound)
+            }
+        }
+        #expect(streams.count == 8)
+    }
+
+    @Test func randomReadsAreNotReadAhead() {
+        var detector = detector()
+        var random = SplitMix(state: 7)
+        for _ in 0..<5000 {
+            let offset = random.next() % (Self.size / 4096) * 4096
+            #expect(detector.read(offset..<offset + 4096).wish == nil)
+        }
+    }
+
+    @Test func theSameReadAgainIsNoStream() {
+        var detector = detector()
+        for _ in 0..<10 { #expect(detector.read(0..<Self.step).wish == nil) }
+    }
+
+    @Test func readsThatOvertakeEachOtherAreOneStream() {
+        var detector = detector()
+        var streams: Set<Int> = []
+        for pair in 0..<100 as Range<UInt64> {
+            for half in [1, 0] as [UInt64] {
+                let offset = (2 * pair + half) * Self.step
+                guard let wish = detector.read(offset..<offset + Self.step).wish else { continue }
+                streams.insert(wish.stream)
+                detector.requested(wish.stream, upTo: wish.bytes.upperBound)
+            }
+        }
+        #expect(streams.count == 1)
+    }
+
+    @Test func aStreamThatIsLeftEnds() {
+        var detector = detector()
+        var stream: Int?
+        for index in 0..<16 as Range<UInt64> {
+            let offset = index * Self.step
+            guard let wish = detector.read(offset..<offset + Self.step).wish else { continue }
+            stream = wish.stream
+            detector.requested(wish.stream, upTo: wish.bytes.upperBound)
+        }
+        var ended: Set<Int> = []
+        for index in 0..<100 as Range<UInt64> {
+            let offset = Self.size / 2 + index * Self.step
+            ended.formUnion(detector.read(offset..<offset + Self.step).ended)
+        }
+        #expect(stream != nil && ended == [stream!])
+    }
+
+    /// Issue: loading one tensor of a model must not fetch much more than the tensor.
+    @Test func ashortStreamOvershootsByTheSmallWindow() {
+        for tensorBytes in [64 << 10, 1 << 20, 2_359_296, 4 << 20] as [UInt64] {
+            var detector = detector()
+            var asked: UInt64 = 0
+            for offset in stride(from: 0, to: tensorBytes, by: Int(Self.step)) as StrideTo<UInt64> {
+                let read = offset..<min(offset + Self.step, tensorBytes)
+                guard let wish = detector.read(read).wish else { continue }
+                asked = wish.bytes.upperBound
+                detector.requested(wish.stream, upTo: asked)
+            }
+            #expect(asked <= tensorBytes + 256 << 10)
+        }
+    }
+}
