@@ -50,7 +50,7 @@ let package = Package(
             name: "Platform", dependencies: ["CLinux", system, collections],
             swiftSettings: house),
         .target(
-            name: "HTTPTransport", dependencies: ["CCurl", "Platform", logging],
+            name: "HTTPTransport", dependencies: ["CCurl", "Platform", collections],
             swiftSettings: house),
         .target(
             name: "HubClient", dependencies: ["HTTPTransport", "Platform", crypto, logging],
