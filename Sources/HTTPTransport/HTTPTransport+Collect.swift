@@ -3,13 +3,19 @@ import Platform
 extension HTTPTransport {
     /// Sends a request and collects its answer; `completion` is called on a transfer thread.
     ///
-    /// - Parameter bodyByteCountMax: A longer body ends the request with `.bodyTooLarge`.
+    /// - Parameters:
+    ///   - bodyByteCountMax: A longer body ends the request with `.bodyTooLarge`.
+    ///   - wantsBody: Asked with the head; false ends the request there, with an empty body.
     @discardableResult
     package func collect(
         _ request: HTTPRequest, bodyByteCountMax: Int,
+        wantsBody: @escaping @Sendable (HTTPHead) -> Bool = { _ in true },
         completion: @escaping @Sendable (Result<HTTPResponse, HTTPTransportError>) -> Void
     ) -> HTTPTransfer {
-        submit(request, to: Collector(bodyByteCountMax: bodyByteCountMax, completion: completion))
+        submit(
+            request,
+            to: Collector(
+                bodyByteCountMax: bodyByteCountMax, wantsBody: wantsBody, completion: completion))
     }
 
     /// Sends a request and waits for its answer. For commands; never on a transfer thread.
@@ -30,22 +36,26 @@ extension HTTPTransport {
 /// `@unchecked Sendable`: a receiver's calls never overlap.
 private final class Collector: HTTPReceiver, @unchecked Sendable {
     private let bodyByteCountMax: Int
+    private let wantsBody: @Sendable (HTTPHead) -> Bool
     private let completion: @Sendable (Result<HTTPResponse, HTTPTransportError>) -> Void
     private var answerHead: HTTPHead?
     private var answerBody: [UInt8] = []
     private var isTooLarge = false
+    private var endsAtHead = false
 
     init(
-        bodyByteCountMax: Int,
+        bodyByteCountMax: Int, wantsBody: @escaping @Sendable (HTTPHead) -> Bool,
         completion: @escaping @Sendable (Result<HTTPResponse, HTTPTransportError>) -> Void
     ) {
+        self.wantsBody = wantsBody
         self.bodyByteCountMax = bodyByteCountMax
         self.completion = completion
     }
 
     func head(_ head: HTTPHead) -> Bool {
         answerHead = head
-        return true
+        endsAtHead = !wantsBody(head)
+        return !endsAtHead
     }
 
     func body(_ bytes: UnsafeRawBufferPointer) -> Bool {
@@ -60,7 +70,7 @@ private final class Collector: HTTPReceiver, @unchecked Sendable {
             return
         }
         completion(
-            result.flatMap {
+            (endsAtHead ? .success(()) : result).flatMap {
                 guard let answerHead else { return .failure(.malformed("an answer without a head")) }
                 return .success(HTTPResponse(head: answerHead, body: answerBody))
             })

@@ -1,0 +1,207 @@
+import HTTPTransport
+import Platform
+
+extension HubClient: TreeOrigin {
+    /// Two questions: which commit, under which canonical name; then the commit's own date.
+    ///
+    /// `lastModified` of the repo is that of its newest commit and moves on; a file's mtime must
+    /// not. It stands in only where the Hub shows a gated repo's listing but not its history.
+    package func resolve(
+        _ repo: RepoID, _ revision: Revision,
+        completion: @escaping @Sendable (Result<RepoSnapshot, HubError>) -> Void
+    ) {
+        ask(routes?.revision(repo, revision), .demand, completion: completion) { [self] answer in
+            switch readRevision(answer, of: repo) {
+            case .success(let info): askForDate(info, completion: completion)
+            case .failure(let error): completion(.failure(error))
+            }
+        }
+    }
+
+    package func list(
+        _ repo: RepoID, at commit: CommitOID, path: String, recursive: Bool, entryCountMax: Int,
+        priority: FetchPriority,
+        completion: @escaping @Sendable (Result<TreeListing, HubError>) -> Void
+    ) {
+        let walk = TreeWalk(
+            client: self, directory: path, recursive: recursive, entryCountMax: entryCountMax,
+            priority: priority, completion: completion)
+        walk.ask(routes?.tree(repo, commit, path: path, recursive: recursive))
+    }
+
+    /// Who the token belongs to, for `hubfs doctor`. The Hub limits this strictly.
+    package func whoAmI(completion: @escaping @Sendable (Result<String, HubError>) -> Void) {
+        ask(routes?.whoAmI, .demand, asksForRepo: false, completion: completion) { answer in
+            if let name = JSON(answer.response.body)?["name"]?.string {
+                completion(.success(name))
+            } else {
+                completion(.failure(answer.malformed("the answer names nobody")))
+            }
+        }
+    }
+
+    /// Asks the API; errors go to `completion`, an answer to `then`.
+    func ask<Value>(
+        _ url: WebURL?, _ priority: FetchPriority, asksForRepo: Bool = true,
+        completion: @escaping @Sendable (Result<Value, HubError>) -> Void,
+        then: @escaping @Sendable (Exchange.Answer) -> Void
+    ) {
+        guard let url else {
+            let endpoint = configuration.endpoint
+            return runOnTransferThread {
+                completion(.failure(.malformed(url: endpoint, reason: "the endpoint is no URL")))
+            }
+        }
+        // A page of 1000 long entries is half a MiB; info with all siblings of a huge repo, 20.
+        let question = Exchange.Question(
+            url: url, kind: .api, counter: .api, priority: priority, bodyByteCountMax: 32 << 20,
+            asksForRepo: asksForRepo)
+        Exchange(self, question) { result in
+            switch result {
+            case .success(let answer): then(answer)
+            case .failure(let error): completion(.failure(error))
+            }
+        }.start()
+    }
+
+    private struct RevisionInfo {
+        let repo: RepoID
+        let commit: CommitOID
+        let lastModifiedNanoseconds: Int64?
+    }
+
+    private func readRevision(
+        _ answer: Exchange.Answer, of repo: RepoID
+    ) -> Result<RevisionInfo, HubError> {
+        let json = JSON(answer.response.body)
+        guard let commit = json?["sha"]?.string.flatMap({ CommitOID(hex: $0) }) else {
+            return .failure(answer.malformed("the answer names no commit"))
+        }
+        guard let name = json?["id"]?.string, faultOfRepoName(name) == nil else {
+            return .failure(answer.malformed("the answer has no valid repo id"))
+        }
+        let date = json?["lastModified"]?.string.flatMap(nanosecondsSince1970)
+        return .success(
+            RevisionInfo(
+                repo: RepoID(kind: repo.kind, name: name), commit: commit,
+                lastModifiedNanoseconds: date))
+    }
+
+    private func askForDate(
+        _ info: RevisionInfo,
+        completion: @escaping @Sendable (Result<RepoSnapshot, HubError>) -> Void
+    ) {
+        let finish = { @Sendable (date: Int64) in
+            completion(
+                .success(
+                    RepoSnapshot(
+                        repo: info.repo, commit: info.commit, commitDateNanoseconds: date)))
+        }
+        let fallBack = { @Sendable (result: Result<RepoSnapshot, HubError>) in
+            guard case .failure(let error) = result, let date = info.lastModifiedNanoseconds else {
+                return completion(result)
+            }
+            switch error {
+            case .gated, .forbidden: finish(date)
+            default: completion(result)
+            }
+        }
+        ask(routes?.commit(info.repo, info.commit), .demand, completion: fallBack) { answer in
+            let newest = JSON(answer.response.body)?.array?.first
+            guard newest?["id"]?.string == info.commit.hex,
+                let date = newest?["date"]?.string.flatMap(nanosecondsSince1970)
+            else {
+                return completion(.failure(answer.malformed("the commit has no date")))
+            }
+            finish(date)
+        }
+    }
+}
+
+extension Exchange.Answer {
+    func malformed(_ reason: String) -> HubError {
+        .malformed(url: url.withoutQuery, reason: reason)
+    }
+}
+
+/// Collects the pages of one listing.
+private final class TreeWalk: Sendable {
+    private struct State {
+        var entries: [TreeEntry] = []
+        var askedURLs: Set<WebURL> = []
+        var emptyPageCount = 0
+    }
+
+    private enum Step {
+        case more(WebURL)
+        case whole([TreeEntry])
+        case cut([TreeEntry])
+        case looping
+    }
+
+    /// Pages without an entry that may follow each other.
+    private static let emptyPageCountMax = 8
+
+    private let client: HubClient
+    private let directory: String
+    private let recursive: Bool
+    private let entryCountMax: Int
+    private let priority: FetchPriority
+    private let completion: @Sendable (Result<TreeListing, HubError>) -> Void
+    private let state = Guarded(State(), rank: .hub)
+
+    init(
+        client: HubClient, directory: String, recursive: Bool, entryCountMax: Int,
+        priority: FetchPriority,
+        completion: @escaping @Sendable (Result<TreeListing, HubError>) -> Void
+    ) {
+        self.client = client
+        self.directory = directory
+        self.recursive = recursive
+        self.entryCountMax = entryCountMax
+        self.priority = priority
+        self.completion = completion
+    }
+
+    func ask(_ url: WebURL?) {
+        client.ask(url, priority, completion: completion) { [self] answer in page(answer) }
+    }
+
+    private func page(_ answer: Exchange.Answer) {
+        let entries: [TreeEntry]
+        do throws(TreePage.Invalid) {
+            entries = try TreePage.entries(
+                answer.response.body, under: directory, recursive: recursive)
+        } catch {
+            return completion(.failure(answer.malformed(error.reason)))
+        }
+        var next: WebURL?
+        if let link = answer.response.head["link"].flatMap(nextLink) {
+            next = answer.url.resolving(link)
+            // The rest of a listing from another server would be another server's listing.
+            guard let next, client.routes?.isOurs(next) == true else {
+                return completion(.failure(answer.malformed("the next page is on another server")))
+            }
+        }
+        switch take(entries, from: answer.url, next: next) {
+        case .more(let url): ask(url)
+        case .whole(let all): completion(.success(TreeListing(entries: all, isWhole: true)))
+        case .cut(let some): completion(.success(TreeListing(entries: some, isWhole: false)))
+        case .looping: completion(.failure(answer.malformed("the pages lead in a circle")))
+        }
+    }
+
+    private func take(_ entries: [TreeEntry], from url: WebURL, next: WebURL?) -> Step {
+        state.withLock { state in
+            state.askedURLs.insert(url)
+            state.emptyPageCount = entries.isEmpty ? state.emptyPageCount + 1 : 0
+            state.entries += entries
+            if state.entries.count > entryCountMax {
+                return .cut(Array(state.entries.prefix(entryCountMax)))
+            }
+            guard let next else { return .whole(state.entries) }
+            let isNew = !state.askedURLs.contains(next)
+            return isNew && state.emptyPageCount <= Self.emptyPageCountMax ? .more(next) : .looping
+        }
+    }
+}
