@@ -6,6 +6,8 @@ func transportError(
 ) -> HTTPTransportError {
     let reason = String(cString: curl_easy_strerror(code))
     switch code {
+    // Once connected, the protocol libcurl does not support is what the server speaks (HTTP/0.9).
+    case CURLE_UNSUPPORTED_PROTOCOL where isConnected: return .malformed("no HTTP answer")
     case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL: return .badURL
     case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: return .resolve(reason)
     case CURLE_COULDNT_CONNECT, CURLE_PROXY: return .connect(reason)
