@@ -71,7 +71,9 @@ private final class Collector: HTTPReceiver, @unchecked Sendable {
         }
         completion(
             (endsAtHead ? .success(()) : result).flatMap {
-                guard let answerHead else { return .failure(.malformed("an answer without a head")) }
+                guard let answerHead else {
+                    return .failure(.malformed("an answer without a head"))
+                }
                 return .success(HTTPResponse(head: answerHead, body: answerBody))
             })
     }

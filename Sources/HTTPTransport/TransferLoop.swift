@@ -36,7 +36,8 @@ final class TransferLoop: @unchecked Sendable {
         guard let multi = curl_multi_init() else { fatalError("libcurl is out of memory") }
         self.multi = multi
         self.options = options
-        let connectionCountMax = options.limits.streamCountPerHostMax
+        let connectionCountMax =
+            options.limits.streamCountPerHostMax
             + options.limits.smallCountPerHostMax
         let status = hubfs_multi_set_long(multi, CURLMOPT_MAXCONNECTS, connectionCountMax)
         precondition(status == CURLM_OK, "libcurl knows CURLMOPT_MAXCONNECTS")

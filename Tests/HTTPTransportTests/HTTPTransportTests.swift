@@ -98,7 +98,8 @@ struct HTTPTransportTests {
     }
 
     @Test func interimAnswersAreSkipped() throws {
-        let text = "HTTP/1.1 103 Early\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\n"
+        let text =
+            "HTTP/1.1 103 Early\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\n"
             + "Content-Length: 2\r\n\r\nok"
         try withServer({ _, _ in .init(0, rawBytes: Array(text.utf8)) }) { server, transport in
             let response = try transport.perform(.init(url: server.url), bodyByteCountMax: 10)

@@ -160,7 +160,8 @@ struct SignedURLsTests {
     @Test func theLeastUsedAreDroppedFirst() throws {
         var urls = SignedURLs(countMax: 10)
         for number in 0..<10 {
-            urls.remember(try place("http://c/\(number)"), of: content(number), seconds: 9, now: at(0))
+            urls.remember(
+                try place("http://c/\(number)"), of: content(number), seconds: 9, now: at(0))
         }
         _ = urls.place(of: content(0), now: at(1))
         urls.remember(try place("http://c/10"), of: content(10), seconds: 9, now: at(0))

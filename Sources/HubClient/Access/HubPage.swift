@@ -40,7 +40,8 @@ enum HubPage {
         guard segments.count > 2, kind != "buckets/" else { return repo }
         guard routes.contains(segments[2]) else {
             throw HubURI.Invalid(
-                description: "'/\(segments[2])/' pages name no directory: use the address of the repo, "
+                description:
+                    "'/\(segments[2])/' pages name no directory: use the address of the repo, "
                     + "or of a file or folder in it")
         }
         // A slash that was encoded stays encoded, so that a revision keeps its slashes.

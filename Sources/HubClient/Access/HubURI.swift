@@ -80,7 +80,8 @@ extension HubURI {
             throw Invalid(description: "'\(name)' is no repo id: \(wrong)")
         }
         if path.hasPrefix("/") || path.contains("//") {
-            throw Invalid(description: "the path '\(path)' has an empty segment: write single slashes")
+            throw Invalid(
+                description: "the path '\(path)' has an empty segment: write single slashes")
         }
         return HubURI(
             repo: RepoID(kind: kind, name: String(name)), revision: revision, path: String(path))
@@ -97,7 +98,8 @@ extension HubURI {
                 description: "hubfs cannot show \(first): only models, datasets and spaces")
         case "model", "dataset", "space":
             throw Invalid(
-                description: "the kind of repo is written in the plural: '\(first)s/', not '\(first)'")
+                description:
+                    "the kind of repo is written in the plural: '\(first)s/', not '\(first)'")
         default: break
         }
         guard let kind = RepoKind.allCases.first(where: { $0.apiName == first }) else {
@@ -125,13 +127,15 @@ extension HubURI {
         }
         let name = location[..<mark]
         guard !name.isEmpty else {
-            throw Invalid(description: "no repo id stands before '@': write \(kind.example)@revision")
+            throw Invalid(
+                description: "no repo id stands before '@': write \(kind.example)@revision")
         }
         if !name.contains("/") { try checkLegacyName(name, kind, allowsLegacyName) }
         let (revision, path) = splitRevision(location[location.index(after: mark)...])
         guard !revision.isEmpty else {
             throw Invalid(
-                description: "no revision stands after '@': write \(name)@main, or leave out the '@'")
+                description:
+                    "no revision stands after '@': write \(name)@main, or leave out the '@'")
         }
         return (name, Revision(revision), path)
     }
@@ -141,7 +145,8 @@ extension HubURI {
     ) throws(Invalid) {
         if !allowsLegacyName {
             throw Invalid(
-                description: "'\(name)' lacks its namespace: write \(kind.example), or the bare name "
+                description:
+                    "'\(name)' lacks its namespace: write \(kind.example), or the bare name "
                     + "for an old repo without one")
         }
     }

@@ -181,7 +181,8 @@ extension ContentFetch {
             return state.redirectCount <= Self.redirectCountMax
         }
         guard isBounded, let next = place.url.resolving(target) else {
-            return end(.failure(.malformed(url: place.url.withoutQuery, reason: "lost in redirects")))
+            return end(
+                .failure(.malformed(url: place.url.withoutQuery, reason: "lost in redirects")))
         }
         askGate(ContentURL(url: next, isOurs: client.routes?.isOurs(next) == true))
     }

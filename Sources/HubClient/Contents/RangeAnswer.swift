@@ -26,7 +26,8 @@ enum RangeAnswer: Hashable, Sendable {
         } else if head.status == 200 {
             self = Self.whole(head, range, size)
         } else if head.isRedirect {
-            self = head["location"].map { .redirect(to: $0) } ?? .malformed("a redirect leads nowhere")
+            self =
+                head["location"].map { .redirect(to: $0) } ?? .malformed("a redirect leads nowhere")
         } else if head.isBusy {
             self = .busy(askedSeconds: head.askedSeconds)
         } else if (400..<500).contains(head.status), head.status != 416 {

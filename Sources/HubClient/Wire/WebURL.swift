@@ -13,7 +13,8 @@ struct WebURL: Hashable, Sendable {
 
     /// - Returns: nil for another scheme, no host, user information, or blanks and controls.
     init?(_ text: String) {
-        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f }), let mark = text.firstRange(of: "://")
+        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f }),
+            let mark = text.firstRange(of: "://")
         else { return nil }
         let scheme = text[..<mark.lowerBound].lowercased()
         guard scheme == "http" || scheme == "https" else { return nil }
