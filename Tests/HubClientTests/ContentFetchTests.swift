@@ -269,8 +269,8 @@ struct ContentFetchTests {
         let other = RawHTTPServer { request, _ in .range(of: HubFixture.content, for: request) }
         defer { other.close() }
         let url = other.url
-        let fixture = HubFixture(storage: { _, _ in .init(302, headers: [("Location", url + "/y")])
-            })
+        let redirect = RawHTTPServer.Answer(302, headers: [("Location", url + "/y")])
+        let fixture = HubFixture(storage: { _, _ in redirect })
         #expect(fixture.fetch(0..<10).isRight)
         #expect(try #require(other.requests.first).headers["authorization"] == nil)
     }
@@ -302,6 +302,23 @@ struct ContentFetchTests {
         }
         #expect(refusal.requestID == "r1")
         #expect(fixture.hub.requests.count == 1)
+    }
+
+    @Test func aWholeFileCanBeDownloaded() throws {
+        let fixture = HubFixture()
+        let bytes: [UInt8] = try waitForResult(withinSeconds: 20) { completion in
+            _ = fixture.client.download(fixture.location(), completion: completion)
+        }
+        #expect(bytes == HubFixture.content)
+        #expect {
+            let _: [UInt8] = try waitForResult(withinSeconds: 20) { completion in
+                _ = fixture.client.download(
+                    fixture.location(), byteCountMax: 199_999, completion: completion)
+            }
+        } throws: { error in
+            if case .malformed? = error as? HubError { true } else { false }
+        }
+        #expect(fixture.storage.requests.count == 1)
     }
 
     @Test func aFetchUnderWayCanBeCancelled() {
