@@ -100,10 +100,11 @@ let package = Package(
         .testTarget(
             name: "PlatformTests", dependencies: ["Platform", system], swiftSettings: house),
         .testTarget(
-            name: "HTTPTransportTests", dependencies: ["HTTPTransport", "TestSupport"],
+            name: "HTTPTransportTests", dependencies: ["HTTPTransport", "Platform", "TestSupport"],
             swiftSettings: house),
         .testTarget(
-            name: "HubClientTests", dependencies: ["HubClient", "HTTPTransport", "TestSupport"],
+            name: "HubClientTests",
+            dependencies: ["HubClient", "HTTPTransport", "Platform", "TestSupport"],
             swiftSettings: house),
         .testTarget(
             name: "RepoCacheTests",

@@ -47,8 +47,8 @@ struct LocalHubTests {
         let timers = TimerQueue()
         var configuration = HubConfiguration(
             endpoint: hub.server.endpoint, token: FixedToken(nil))
-        configuration.readTimeoutSeconds = 8
-        configuration.stallTimeoutSeconds = 1
+        configuration.timeouts.readSeconds = 8
+        configuration.timeouts.stallSeconds = 1
         let client = HubClient(configuration: configuration, transport: transport, timers: timers)
         let snapshot = try waitForAnswer { client.resolve(repo, .main, completion: $0) }.get()
         let listing = try waitForAnswer {
@@ -58,7 +58,8 @@ struct LocalHubTests {
         }.get()
         let kinds = Dictionary(uniqueKeysWithValues: listing.entries.map { ($0.path, $0.kind) })
         let outcome = Result { try body(client, hub, snapshot, kinds) }
-        transport.close()
+        client.close()
+        transport.shutdown()
         timers.close()
         await hub.stop()
         try outcome.get()

@@ -28,10 +28,18 @@ import Testing
         return table
     }
 
+    /// A lookup that must succeed.
+    private func lookUp(
+        _ index: Int, in parent: NodeID, _ table: inout InodeTable
+    ) throws -> InodeTable.Node {
+        let node = table.lookUp(index: index, in: parent)
+        return try #require(node)
+    }
+
     @Test func aLookupMakesAnInodeAndFindsItAgain() throws {
         var table = makeTable()
-        let first = try #require(table.lookUp(index: 1, in: .root))
-        let second = try #require(table.lookUp(index: 1, in: .root))
+        let first = try lookUp(1, in: .root, &table)
+        let second = try lookUp(1, in: .root, &table)
         #expect(first.id == second.id)
         #expect(first.generation == second.generation)
         #expect(table.path(of: first.id) == "file")
@@ -40,7 +48,7 @@ import Testing
 
     @Test func forgettingAllLookupsFreesTheInode() throws {
         var table = makeTable()
-        let node = try #require(table.lookUp(index: 1, in: .root))
+        let node = try lookUp(1, in: .root, &table)
         _ = table.lookUp(index: 1, in: .root)
         table.forget(node.id, count: 1)
         #expect(table.node(node.id) != nil)
@@ -51,9 +59,9 @@ import Testing
 
     @Test func aNumberUsedAgainHasAnotherGeneration() throws {
         var table = makeTable()
-        let old = try #require(table.lookUp(index: 1, in: .root))
+        let old = try lookUp(1, in: .root, &table)
         table.forget(old.id, count: 1)
-        let new = try #require(table.lookUp(index: 2, in: .root))
+        let new = try lookUp(2, in: .root, &table)
         #expect(new.id == old.id)
         #expect(new.generation != old.generation)
         #expect(new.inodeNumber != old.inodeNumber)
@@ -61,9 +69,9 @@ import Testing
 
     @Test func aDirectoryLivesAsLongAsItsChildren() throws {
         var table = makeTable()
-        let directory = try #require(table.lookUp(index: 0, in: .root))
+        let directory = try lookUp(0, in: .root, &table)
         _ = table.setListing(listing([("x", .file(blob("3"), size: 1))]), of: directory.id)
-        let child = try #require(table.lookUp(index: 0, in: directory.id))
+        let child = try lookUp(0, in: directory.id, &table)
         #expect(table.path(of: child.id) == "dir/x")
         table.forget(directory.id, count: 1)
         #expect(table.path(of: child.id) == "dir/x")
@@ -87,8 +95,8 @@ import Testing
 
     @Test func equalContentsAreFoundAtEveryPath() throws {
         var table = makeTable()
-        let file = try #require(table.lookUp(index: 1, in: .root))
-        let twin = try #require(table.lookUp(index: 2, in: .root))
+        let file = try lookUp(1, in: .root, &table)
+        let twin = try lookUp(2, in: .root, &table)
         #expect(Set(table.nodes(holding: blob("2"))) == [file.id, twin.id])
         #expect(table.nodes(holding: blob("9")).isEmpty)
     }

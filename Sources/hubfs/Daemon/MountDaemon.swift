@@ -159,7 +159,7 @@ struct MountDaemon {
                 startedSeconds: startedSeconds, logPath: log.path, cachePath: cachePath,
                 requests: byClass(counters.requests),
                 bytesReceived: byClass(counters.bytesReceived), retryCount: counters.retries,
-                lastError: counters.lastError,
+                lastError: counters.lastError?.sentence,
                 lastErrorSeconds: counters.lastErrorSeconds.map { Int64($0) })
         }
     }
