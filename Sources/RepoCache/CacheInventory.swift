@@ -37,6 +37,14 @@ package final class CacheInventory: Sendable {
         package var freedBytes: UInt64 = 0
         /// Left because a mount has them open.
         package var inUse: [ContentID] = []
+
+        package init(
+            removedCount: Int = 0, freedBytes: UInt64 = 0, inUse: [ContentID] = []
+        ) {
+            self.removedCount = removedCount
+            self.freedBytes = freedBytes
+            self.inUse = inUse
+        }
     }
 
     /// What `verify` found.

@@ -147,7 +147,7 @@ struct RepoBrowser {
     ) throws(Failure) -> DirectoryListing {
         let answer = waitForAnswer { completion in
             hub.cache.snapshots.listing(
-                snapshot, path: directory, treeOID: tree, priority: .demand,
+                snapshot: snapshot, path: directory, treeOID: tree, priority: .demand,
                 completion: completion)
         }
         do throws(CacheError) {
