@@ -98,7 +98,8 @@ let package = Package(
             name: "TestSupport", dependencies: ["LocalHub", "Platform", "HubClient", system],
             swiftSettings: house),
         .testTarget(
-            name: "PlatformTests", dependencies: ["Platform", system], swiftSettings: house),
+            name: "PlatformTests", dependencies: ["Platform", "TestSupport", system],
+            swiftSettings: house),
         .testTarget(
             name: "HTTPTransportTests", dependencies: ["HTTPTransport", "Platform", "TestSupport"],
             swiftSettings: house),

@@ -99,6 +99,24 @@ struct SnapshotStoreTests {
         #expect(fixture.origin.counts.listings == before)
     }
 
+    @Test func namesThatUnicodeHoldsEqualAreDifferentNames() throws {
+        let fixture = CacheFixture()
+        defer { fixture.end() }
+        let file = TreeEntry.Kind.file(.git(BlobOID(hex: hex(1, 40))!), size: 1)
+        let names = ["\u{e9}", "e\u{301}", "\u{301}"]
+        let entries = names.enumerated().flatMap { number, name in
+            [TreeEntry(path: name, kind: .directory(tree(number)))]
+                + (0...number).map { TreeEntry(path: "\(name)/\u{301}\($0)", kind: file) }
+        }
+        fixture.origin.add(Self.snapshot, revision: .main, entries: entries)
+        let cache = try fixture.open()
+        #expect(try list(cache).get().count == 3)
+        for (number, name) in names.enumerated() {
+            #expect(try list(cache, name, tree(number)).get().count == number + 1)
+        }
+        #expect(fixture.origin.counts.listings == 1)
+    }
+
     @Test func equalQuestionsAreOne() throws {
         let fixture = CacheFixture()
         defer { fixture.end() }

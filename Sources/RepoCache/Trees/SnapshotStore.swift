@@ -216,8 +216,7 @@ package final class SnapshotStore: Sendable {
                         .failure(.listingTooLong(path: place.path, entryCountMax: entryCountMax)))
                 }
                 onWorker(place.key) { [self] in
-                    let entries = tree.entries.map { (name: $0.path.lastPathPart, kind: $0.kind) }
-                    store([(place.key, entries)], asked: place.key, path: place.path)
+                    store([(place.key, tree.entries)], asked: place.key, path: place.path)
                 }
             case .failure(let error):
                 answer(place.key, .failure(.hub(error)))
@@ -247,12 +246,12 @@ package final class SnapshotStore: Sendable {
         _ entries: [TreeEntry], below root: String, of snapshot: RepoSnapshot, asked: ListingKey?
     ) {
         let rootKey = asked ?? .path(snapshot.commit, root)
-        var keys: [Substring: ListingKey] = [Substring(root): rootKey]
-        var children: [Substring: [(name: String, kind: TreeEntry.Kind)]] = [Substring(root): []]
+        // By bytes: names that Unicode holds equal are different names to git.
+        var keys: [[UInt8]: ListingKey] = [Array(root.utf8): rootKey]
+        var children: [[UInt8]: [TreeEntry]] = [Array(root.utf8): []]
         for entry in entries {
-            if case .directory(let oid) = entry.kind { keys[Substring(entry.path)] = .tree(oid) }
-            children[entry.path.parentPath, default: []].append(
-                (entry.path.lastPathPart, entry.kind))
+            if case .directory(let oid) = entry.kind { keys[Array(entry.path.utf8)] = .tree(oid) }
+            children[entry.path.parentPath, default: []].append(entry)
         }
         let directories = children.compactMap { path, entries in
             keys[path].map { ($0, entries) }
@@ -261,7 +260,7 @@ package final class SnapshotStore: Sendable {
     }
 
     private func store(
-        _ directories: [(ListingKey, [(name: String, kind: TreeEntry.Kind)])],
+        _ directories: [(ListingKey, [TreeEntry])],
         asked: ListingKey?, path: String
     ) {
         let listings = directories.compactMap { key, entries in
@@ -299,14 +298,9 @@ package final class SnapshotStore: Sendable {
 }
 
 extension String {
-    /// What follows the last slash.
-    fileprivate var lastPathPart: String {
-        lastIndex(of: "/").map { String(self[index(after: $0)...]) } ?? self
-    }
-
-    /// What stands before the last slash: the directory's path, "" for the root.
-    fileprivate var parentPath: Substring {
-        lastIndex(of: "/").map { self[..<$0] } ?? ""
+    /// What stands before the last slash, as bytes: the directory's path, "" for the root.
+    fileprivate var parentPath: [UInt8] {
+        utf8.lastIndex(of: UInt8(ascii: "/")).map { Array(utf8[..<$0]) } ?? []
     }
 }
 
