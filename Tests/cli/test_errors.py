@@ -60,7 +60,12 @@ def test_private_repo(hubfs, token):
 
 
 def test_gated_repo(hubfs):
-    assert "gated" in refused(hubfs, program.ACCESS_REFUSED, "lab/gated")
+    """The Hub shows everybody what is in it, and the bytes to those who were let in."""
+    path = hubfs.mount("lab/gated")
+    assert (path / "config.json").stat().st_size > 0
+    with pytest.raises(PermissionError):
+        (path / "config.json").read_bytes()
+    assert "gated" in hubfs.status(path)["lastError"]["message"]
 
 
 def test_bad_token(hubfs):

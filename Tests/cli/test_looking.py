@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 
 import mounting
@@ -51,9 +53,9 @@ def test_cat_writes_the_bytes_and_keeps_them(hub, hubfs):
 
 def test_cat_ends_quietly_when_nobody_reads_on(hubfs):
     process = hubfs.start("cat", "lab/sample/weights.safetensors")
-    process.stdout.read(10)
+    assert os.read(process.stdout.fileno(), 10) == WEIGHTS[:10]
     process.stdout.close()
-    assert process.wait(timeout=30) == -13  # SIGPIPE, as any other program
+    assert process.wait(timeout=30) == -signal.SIGPIPE  # as any other program
     assert process.stderr.read() == ""
 
 
@@ -70,6 +72,21 @@ def test_wrong_bytes_are_not_written(hub, hubfs):
     done = hubfs.run("cat", "lab/sample/config.json")
     assert done.returncode == program.DAMAGED, done.stderr
     assert done.stdout == ""
+
+
+def test_wrong_bytes_of_a_large_file_end_in_failure(hub, hubfs):
+    """They cannot be checked before the last byte has come: the exit code tells."""
+    hub.add_fault("--corrupt", "--at", 0, "--length", 1, "--class", "cdn")
+    done = hubfs.run("cat", "lab/sample/weights.safetensors", text=False)
+    assert done.returncode == program.DAMAGED, done.stderr
+    hub.clear_faults()
+    assert hubfs.succeed("cat", "lab/sample/weights.safetensors", text=False) == WEIGHTS
+
+
+def test_a_gated_file(hubfs):
+    assert "config.json" in hubfs.succeed("ls", "lab/gated")
+    message = hubfs.fail(program.ACCESS_REFUSED, "cat", "lab/gated/config.json")
+    assert "gated" in message and "HF_TOKEN" in message
 
 
 def test_stat(hubfs):
@@ -92,7 +109,7 @@ def test_what_is_absent(hubfs):
 def test_json_is_json_whatever_the_names(hubfs, hub, tmp_path):
     folder = tmp_path / "odd"
     folder.mkdir()
-    name = 'quo"te \\ and\ttab \u00e9'
+    name = 'quo"te \u00e9 \u4e2d'
     (folder / name).write_bytes(b"x")
     hub.run("import", "--root", hub.root, "lab/odd", folder)
     done = subprocess.run(

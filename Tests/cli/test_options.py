@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 
+import localhub
 import mounting
 import program
 import pytest
@@ -15,6 +16,16 @@ COMMANDS = ["mount", "umount", "status", "log", "ls", "cat", "stat", "cache", "d
 
 def test_version(hubfs):
     assert re.fullmatch(r"hubfs \d+\.\d+\.\d+\n", hubfs.succeed("--version"))
+
+
+def test_the_exit_codes_are_the_documented_ones(hubfs):
+    """docs/ERRORS.md, the help and the source agree."""
+    document = (localhub.REPOSITORY / "docs/ERRORS.md").read_text().partition("## Exit codes")[2]
+    source = (localhub.REPOSITORY / "Sources/hubfs/ExitCode.swift").read_text()
+    help_text = " ".join(hubfs.succeed("--help").split()).partition("Exit codes:")[2]
+    documented = re.findall(r"^\| (\d+) \|", document, re.MULTILINE)
+    assert documented == re.findall(r"case \w+ = (\d+)", source)
+    assert documented == re.findall(r"\d+", help_text.partition(".")[0])
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -104,6 +115,18 @@ def test_mount_fuse3_runs_it(hubfs):
         done = hubfs.run_as([helper, source, path, *options], environment)
         assert (done.returncode, done.stderr) == (0, "")
         assert (path / "config.json").exists()
+
+
+def test_as_a_mount_helper_it_can_be_faked(hubfs):
+    """man 8 mount: -f does everything but the mount itself."""
+    helper = hubfs.folder / "mount.fuse.hubfs"
+    helper.symlink_to(mounting.binary())
+    path = hubfs.mount_point()
+    arguments = ["lab/sample", path, "-n", "-v", "-o", "ro,nofail", "-t", "fuse.hubfs"]
+    assert hubfs.run_as([helper, *arguments, "-f"]).returncode == 0
+    assert not program.is_mounted(path)
+    assert hubfs.run_as([helper, *arguments]).returncode == 0
+    assert program.is_mounted(path)
 
 
 def test_both_forms_of_options_can_be_mixed(hubfs):

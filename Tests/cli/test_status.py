@@ -13,7 +13,7 @@ from conftest import FILES
 
 
 def ask(path, line: str) -> dict:
-    """What a daemon answers to a line on its control socket."""
+    """What a daemon answers to a line on its control socket; None if it hangs up."""
     with socket.socket(socket.AF_UNIX) as peer:
         peer.settimeout(10)
         folder = os.open(path.parent, os.O_RDONLY)
@@ -21,8 +21,11 @@ def ask(path, line: str) -> dict:
             peer.connect(f"/proc/self/fd/{folder}/{path.name}")
         finally:
             os.close(folder)
-        peer.sendall(line.encode())
-        return json.loads(peer.makefile().readline() or "null")
+        try:
+            peer.sendall(line.encode())
+            return json.loads(peer.makefile().readline() or "null")
+        except (BrokenPipeError, ConnectionResetError):
+            return None
 
 
 def test_it_tells_what_was_asked_of_the_hub(hub, hubfs):
@@ -117,6 +120,19 @@ def test_a_folder_for_sockets_that_others_can_write_is_not_used(hubfs):
     assert done.returncode == 0 and "not a folder of yours alone" in done.stderr
     assert (path / "config.json").exists()
     assert hubfs.sockets() == []
+
+
+def test_a_log_that_is_full_begins_anew(hubfs):
+    log = hubfs.folder / "full.log"
+    log.write_bytes(b"x" * 9_999_990)
+    path = hubfs.mount("lab/sample", "--log-file", log)
+    program.wait_until(lambda: log.with_name("full.log.1").exists())
+    assert "notice mounted" in log.with_name("full.log.1").read_text()
+    pid = hubfs.status(path)["pid"]
+    program.wait_until(lambda: os.readlink(f"/proc/{pid}/fd/2") == str(log))
+    hubfs.succeed("umount", path)
+    assert "notice unmounted" in log.read_text()
+    assert log.stat().st_size < 1000
 
 
 def test_log_shows_the_end_of_the_log(hubfs):

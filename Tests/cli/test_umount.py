@@ -7,6 +7,7 @@ import signal
 import subprocess
 
 import program
+import pytest
 from conftest import FILES
 
 
@@ -69,11 +70,13 @@ def test_by_force_a_daemon_that_hangs_is_cut_off(hubfs):
 def test_a_dead_mount_is_removed_even_in_use(hubfs):
     path = hubfs.mount("lab/sample")
     pid = hubfs.status(path)["pid"]
-    with (path / "config.json").open("rb"):
-        os.kill(pid, signal.SIGKILL)
-        program.wait_until(lambda: program.has_ended(pid))
-        hubfs.succeed("umount", path)
+    file = os.open(path / "config.json", os.O_RDONLY)
+    os.kill(pid, signal.SIGKILL)
+    program.wait_until(lambda: program.has_ended(pid))
+    hubfs.succeed("umount", path)
     assert not program.is_mounted(path)
+    with pytest.raises(OSError):
+        os.close(file)
 
 
 def test_what_is_not_mounted(hubfs):
