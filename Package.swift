@@ -77,6 +77,7 @@ let package = Package(
             name: "hubfs",
             dependencies: [
                 "RepoFS", "HubClient", "RepoCache", "FuseBridge", "HTTPTransport", "Platform",
+                "CLinux",
                 argumentParser, logging, system,
             ],
             swiftSettings: house),

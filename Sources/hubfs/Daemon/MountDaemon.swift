@@ -18,6 +18,7 @@ struct MountDaemon {
     ///
     /// - Throws: `Failure` when it never came up.
     func run() throws(Failure) {
+        Memory.keepSmall()
         let log = DaemonLog(
             file: try request.logPath.map { path throws(Failure) in
                 try LogFile(path)
