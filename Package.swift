@@ -101,10 +101,11 @@ let package = Package(
             name: "PlatformTests", dependencies: ["Platform", "TestSupport", system],
             swiftSettings: house),
         .testTarget(
-            name: "HTTPTransportTests", dependencies: ["HTTPTransport", "TestSupport"],
+            name: "HTTPTransportTests", dependencies: ["HTTPTransport", "Platform", "TestSupport"],
             swiftSettings: house),
         .testTarget(
-            name: "HubClientTests", dependencies: ["HubClient", "HTTPTransport", "TestSupport"],
+            name: "HubClientTests",
+            dependencies: ["HubClient", "HTTPTransport", "Platform", "TestSupport"],
             swiftSettings: house),
         .testTarget(
             name: "RepoCacheTests",
@@ -113,11 +114,13 @@ let package = Package(
             ],
             swiftSettings: house),
         .testTarget(
-            name: "RepoFSTests", dependencies: ["RepoFS", "FuseBridge", "TestSupport"],
+            name: "FuseBridgeTests", dependencies: ["FuseBridge", "Platform", system],
+            swiftSettings: house),
+        .testTarget(
+            name: "RepoFSTests",
+            dependencies: ["RepoFS", "FuseBridge", "RepoCache", "HubClient", system],
             swiftSettings: house),
         .testTarget(
             name: "LocalHubTests", dependencies: ["LocalHub", crypto], swiftSettings: house),
-        .testTarget(
-            name: "MountTests", dependencies: ["TestSupport", "Platform"], swiftSettings: house),
     ]
 )

@@ -1,48 +1,75 @@
-/// One request as it goes on the wire.
+/// One HTTP request: what to send and the bounds of its answer.
+///
+/// Redirects are not followed and bodies are not decoded; `Accept-Encoding: identity` is added to
+/// every request. Source: RFC 9110.
 package struct HTTPRequest: Sendable {
     package enum Method: String, Sendable {
         case get = "GET"
         case head = "HEAD"
         case post = "POST"
-        case put = "PUT"
-        case delete = "DELETE"
     }
 
-    /// Requests with somebody waiting are started before those that only might be useful.
-    package enum Urgency: Sendable {
-        case demand
-        case prefetch
+    /// Which connections a request may use. The lanes are limited apart from each other, so that
+    /// listings never wait behind long streams.
+    package enum Lane: Hashable, Sendable, CaseIterable {
+        /// Large ranges: few connections, big receive buffers.
+        case stream
+        /// API calls and small files: more connections, small buffers.
+        case small
     }
 
     package var method: Method
     /// Absolute http or https URL.
     package var url: String
-    /// Sent as they are; `Accept-Encoding: identity` is always added.
+    /// Names and values as they go on the wire; never logged.
     package var headers: [(name: String, value: String)]
-    /// Sent whole, with its length.
-    package var body: [UInt8]
-    package var urgency: Urgency
-    /// Longest wait for a connection, name resolution and TLS included.
-    package var connectTimeoutSeconds: Double
-    /// Longest time without a byte of progress once the transfer has begun.
-    package var stallTimeoutSeconds: Double
+    package var body: [UInt8]?
+    package var lane: Lane
+    /// Urgent requests leave the queue before those that are not.
+    package var isUrgent: Bool
+    package var bounds: HTTPBounds
 
     package init(
-        _ method: Method = .get, url: String, headers: [(name: String, value: String)] = [],
-        body: [UInt8] = [], urgency: Urgency = .demand, connectTimeoutSeconds: Double = 10,
-        stallTimeoutSeconds: Double = 10
+        method: Method = .get, url: String, headers: [(name: String, value: String)] = [],
+        body: [UInt8]? = nil, lane: Lane = .small, isUrgent: Bool = true,
+        bounds: HTTPBounds = HTTPBounds()
     ) {
         self.method = method
         self.url = url
         self.headers = headers
         self.body = body
-        self.urgency = urgency
-        self.connectTimeoutSeconds = connectTimeoutSeconds
-        self.stallTimeoutSeconds = stallTimeoutSeconds
+        self.lane = lane
+        self.isUrgent = isUrgent
+        self.bounds = bounds
     }
 
-    /// The URL without its query, which may hold a signature: the form that may be logged.
-    package var loggableURL: String {
+    /// The URL without its query: what may be logged and shown.
+    package var loggedURL: String { Self.withoutQuery(url) }
+
+    /// `url` up to its query, where signatures stand.
+    package static func withoutQuery(_ url: String) -> String {
         String(url.prefix { $0 != "?" && $0 != "#" })
+    }
+}
+
+/// How long the parts of one request may take. Seconds; reaching one ends the request.
+package struct HTTPBounds: Hashable, Sendable {
+    /// Name look-up, TCP and TLS together. Two SYN retransmissions (1 s and 3 s) fit in.
+    package var connectSeconds: Double
+    /// Without a byte from the server: waiting for the head, or between pieces of the body.
+    package var stallSeconds: Double
+    /// From the start of the transfer to its end; nil for streams, which only need progress.
+    package var totalSeconds: Double?
+    /// In our queue, waiting for a connection of its lane.
+    package var queueSeconds: Double
+
+    package init(
+        connectSeconds: Double = 5, stallSeconds: Double = 10, totalSeconds: Double? = nil,
+        queueSeconds: Double = 30
+    ) {
+        self.connectSeconds = connectSeconds
+        self.stallSeconds = stallSeconds
+        self.totalSeconds = totalSeconds
+        self.queueSeconds = queueSeconds
     }
 }

@@ -1,28 +1,27 @@
-/// The status and headers of an answer.
-package struct HTTPResponseHead: Sendable {
+/// Status and headers of an answer.
+package struct HTTPHead: Sendable {
     package let status: Int
-    /// In the order received; names in lowercase.
+    /// Names in lowercase, in order of arrival.
     package let headers: [(name: String, value: String)]
 
     package init(status: Int, headers: [(name: String, value: String)]) {
         self.status = status
-        self.headers = headers
+        self.headers = headers.map { ($0.name.lowercased(), $0.value) }
     }
 
-    /// The first value of a header.
-    ///
     /// - Parameter name: In lowercase.
+    /// - Returns: the first value, nil when the header is absent.
     package subscript(name: String) -> String? {
         headers.first { $0.name == name }?.value
     }
 }
 
-/// An answer that was collected whole.
+/// A whole answer, for small bodies.
 package struct HTTPResponse: Sendable {
-    package let head: HTTPResponseHead
+    package let head: HTTPHead
     package let body: [UInt8]
 
-    package init(head: HTTPResponseHead, body: [UInt8]) {
+    package init(head: HTTPHead, body: [UInt8]) {
         self.head = head
         self.body = body
     }
@@ -30,17 +29,48 @@ package struct HTTPResponse: Sendable {
 
 /// Takes one answer as it arrives.
 ///
-/// All calls come in order on one transfer thread, which drives other transfers too: they must
-/// not wait for the network or for a lock held across I/O.
+/// Calls of one request never overlap and come on a transfer thread: head, pieces of the body, end.
+/// Whatever blocks in them blocks every transfer of that thread.
 package protocol HTTPReceiver: AnyObject, Sendable {
-    /// - Returns: false to cancel the transfer; `end` follows with `.cancelled`.
-    func receive(head: HTTPResponseHead) -> Bool
+    /// - Returns: false to end the request; `end` follows with `.cancelled`.
+    func head(_ head: HTTPHead) -> Bool
 
-    /// Takes the next bytes of the body; they are valid during the call.
-    ///
-    /// - Returns: false to cancel the transfer; `end` follows with `.cancelled`.
-    func receive(body: UnsafeRawBufferPointer) -> Bool
+    /// - Parameter bytes: Valid during the call only.
+    /// - Returns: false to end the request; `end` follows with `.cancelled`.
+    func body(_ bytes: UnsafeRawBufferPointer) -> Bool
 
-    /// Called exactly once, last. Success means that the body was as long as announced.
+    /// Ends the request, exactly once; success means that the body was whole.
     func end(_ result: Result<Void, HTTPTransportError>)
+}
+
+/// Why a request has no whole answer. Any HTTP status is an answer, not an error.
+package enum HTTPTransportError: Error, Hashable, Sendable {
+    /// The URL is not an absolute http or https URL, or libcurl cannot read it.
+    case badURL
+    /// The host (or the proxy) has no address.
+    case resolve(String)
+    /// No connection could be made.
+    case connect(String)
+    /// No connection within `HTTPBounds.connectSeconds`.
+    case connectTimedOut
+    /// The TLS handshake failed or the certificate is not trusted.
+    case tls(String)
+    /// No byte for `HTTPBounds.stallSeconds`, after `receivedByteCount` bytes of the body.
+    case stalled(receivedByteCount: UInt64)
+    /// Not finished within `HTTPBounds.totalSeconds`.
+    case timedOut
+    /// Still waiting for a connection after `HTTPBounds.queueSeconds`.
+    case queuedTooLong
+    /// The connection broke, or ended before the body did.
+    case connectionLost(receivedByteCount: UInt64, reason: String)
+    /// The answer is not HTTP, or its head is over 64 KiB.
+    case malformed(String)
+    /// A collected body grew over the limit its caller gave.
+    case bodyTooLarge(byteCountMax: Int)
+    /// The queue of waiting requests is full.
+    case queueFull
+    /// Cancelled by its caller, by its receiver, or by `HTTPTransport.shutdown`.
+    case cancelled
+    /// Anything else, in libcurl's words.
+    case failed(code: Int, reason: String)
 }

@@ -1,27 +1,45 @@
+package import Logging
+
 /// How the Hub is asked.
 package struct HubConfiguration: Sendable {
-    /// Base URL without trailing slash.
+    /// Base URL, with or without trailing slash.
     package var endpoint: String
-    /// Where the token comes from; asked for each request, since a token file may change.
+    /// Asked for each request, since a token file may change.
     package var token: any TokenSource
-    /// No request leaves the machine (`HF_HUB_OFFLINE`).
+    /// No request leaves the machine; every question ends with `.offline`.
     package var isOffline = false
     package var userAgent = "hubfs/\(hubfsVersion)"
-    /// Longest time a demanded read or listing may go without progress, retries included.
-    package var readTimeoutSeconds = 30.0
-    /// Longest wait for a connection.
-    package var connectTimeoutSeconds = 5.0
-    /// A transfer without a byte for so long is given up and tried on another connection. Well below
-    /// the read time-out, so that one stalled connection does not cost a read its whole time.
-    package var stallTimeoutSeconds = 5.0
+    package var timeouts = HubTimeouts()
+    /// What the retries may do; `secondsWithoutProgressMax` is taken from `timeouts`.
+    package var retries = RetryPolicy.Limits()
+    package var logger = Logger(label: "hubfs.hub")
 
     package init(endpoint: String, token: any TokenSource) {
         self.endpoint = endpoint
         self.token = token
     }
 
-    /// The stall time-out, held to a third of the read time-out.
-    var stallSeconds: Double { min(stallTimeoutSeconds, readTimeoutSeconds / 3) }
+    var retryLimits: RetryPolicy.Limits {
+        var limits = retries
+        limits.secondsWithoutProgressMax = timeouts.readSeconds
+        return limits
+    }
+}
+
+/// How long the parts of a question to the Hub may take, in seconds.
+package struct HubTimeouts: Hashable, Sendable {
+    /// Without a byte of progress, retries and waits included; then the question ends with an error.
+    package var readSeconds = 30.0
+    /// Name look-up, TCP and TLS of one try.
+    package var connectSeconds = 5.0
+    /// Without a byte on one connection; then it is given up and another one tried. A healthy
+    /// connection's longest silence is a slow first byte, seconds at worst; three such tries still
+    /// fit into `readSeconds`.
+    package var stallSeconds = 8.0
+    /// One answer of the API from beginning to end: a page of 1000 entries at 20 KB/s.
+    package var answerSeconds = 20.0
+
+    package init() {}
 }
 
 /// The version `hubfs --version` shows and servers see.

@@ -5,27 +5,31 @@ import Platform
 package final class HubCounters: Sendable {
     /// Which part of the Hub a request went to.
     package enum Class: String, Hashable, Sendable, CaseIterable {
+        /// The API, resolve-cache included.
         case api
+        /// resolve URLs: where is this file?
         case resolve
+        /// The storage behind signed URLs.
         case cdn
     }
 
     /// One reading.
-    package struct Snapshot: Sendable {
+    package struct Snapshot: Hashable, Sendable {
         /// Requests sent, repeated ones included.
         package var requests: [Class: UInt64] = [:]
-        /// Bytes of bodies received.
+        /// Bytes of bodies received, those that were dropped included.
         package var bytesReceived: [Class: UInt64] = [:]
         /// Requests that were sent again.
         package var retries: UInt64 = 0
-        /// The last error that a caller got, and when, in seconds since 1970.
-        package var lastError: String?
+        /// The last error that a caller got.
+        package var lastError: HubError?
+        /// When, in seconds since 1970.
         package var lastErrorSeconds: Int?
 
         package init() {}
     }
 
-    private let state = Guarded(Snapshot(), rank: .leaf)
+    private let state = Guarded(Snapshot())
 
     package init() {}
 
@@ -43,11 +47,12 @@ package final class HubCounters: Sendable {
         state.withLock { $0.retries += 1 }
     }
 
+    /// Remembers what a caller was told. Cancelling is no error of the Hub's.
     func note(_ error: HubError) {
-        if case .cancelled = error { return }
+        if error == .cancelled { return }
         let now = time(nil)
         state.withLock { state in
-            state.lastError = error.sentence
+            state.lastError = error
             state.lastErrorSeconds = now
         }
     }

@@ -1,65 +1,90 @@
-package import HTTPTransport
+import HTTPTransport
 
 extension HubError {
-    /// The error an answer with a status of 400 and above stands for.
+    /// What an answer with an error status means, first match wins.
     ///
-    /// First match wins, as in the official client: the error code, then the status.
-    package init(status: Int, head: HTTPResponseHead, body: [UInt8], url: String) {
-        let refusal = Refusal(
-            status: status,
-            message: head["x-error-message"] ?? Self.message(in: body) ?? "status \(status)",
-            requestID: head["x-request-id"] ?? head["x-amzn-trace-id"] ?? head["x-amz-cf-id"]
-                ?? "",
-            url: url)
-        switch head["x-error-code"] {
+    /// Source: huggingface_hub `hf_raise_for_status`, and hub-docs on rate limits.
+    ///
+    /// - Parameter asksForRepo: A bare 401 on a repo's URL hides whether the repo exists.
+    init(_ response: HTTPResponse, url: WebURL, asksForRepo: Bool) {
+        let refusal = Refusal(response, url: url)
+        let status = response.head.status
+        switch response.head["x-error-code"] {
         case "RevisionNotFound": self = .revisionNotFound(refusal)
         case "EntryNotFound": self = .entryNotFound(refusal)
         case "GatedRepo": self = .gated(refusal)
         case "RepoNotFound": self = .repoNotFound(refusal)
         default:
             switch status {
-            case 401 where refusal.message.hasPrefix("Invalid credentials"):
+            case 401 where refusal.message == "Invalid credentials in Authorization header":
                 self = .badToken(refusal)
-            case 401: self = .repoNotFound(refusal)
-            case 403: self = .forbidden(refusal)
+            case 401 where asksForRepo: self = .repoNotFound(refusal)
+            case 401, 403: self = .forbidden(refusal)
             case 429: self = .rateLimited(refusal)
             default: self = .status(refusal)
             }
         }
     }
 
-    private static func message(in body: [UInt8]) -> String? {
-        guard let json = JSON(body) else { return nil }
-        return json["error"]?.string ?? json["errors"]?.array?.first?["message"]?.string
-    }
-
-    /// One sentence for people: what happened and, where there is something to do, what.
-    package var sentence: String {
-        switch self {
-        case .repoNotFound(let refusal):
-            "the Hub knows no such repo, or hides it from this token (\(refusal.detail))"
-        case .revisionNotFound(let refusal):
-            "the repo has no such branch, tag or commit (\(refusal.detail))"
-        case .entryNotFound(let refusal): "the commit has no such path (\(refusal.detail))"
-        case .gated(let refusal):
-            "the repo is gated: ask for access on its page and use your token (\(refusal.detail))"
-        case .badToken(let refusal):
-            "the Hub does not accept the token: make a new one in your settings (\(refusal.detail))"
-        case .forbidden(let refusal): "the Hub refuses access (\(refusal.detail))"
-        case .rateLimited(let refusal):
-            "the Hub's rate limit is used up: wait, or use a token (\(refusal.detail))"
-        case .status(let refusal): "the Hub failed (\(refusal.detail))"
-        case .unreachable(let url, let reason): "\(url) cannot be reached: \(reason)"
-        case .malformed(let url, let reason): "\(url) answered what cannot be used: \(reason)"
-        case .offline: "no network is to be used (HF_HUB_OFFLINE)"
-        case .cancelled: "the request was cancelled"
-        }
+    /// What a failed transfer means once no retry is left.
+    init(_ error: HTTPTransportError, url: WebURL) {
+        let url = url.withoutQuery
+        self =
+            switch error {
+            case .cancelled: .cancelled
+            case .malformed(let reason): .malformed(url: url, reason: reason)
+            case .bodyTooLarge(let limit):
+                .malformed(url: url, reason: "the answer is over \(limit) bytes")
+            case .badURL: .malformed(url: url, reason: "this is no URL that can be asked")
+            case .resolve(let reason), .connect(let reason), .tls(let reason),
+                .failed(_, let reason):
+                .unreachable(url: url, reason: reason)
+            case .connectTimedOut: .unreachable(url: url, reason: "no connection in time")
+            case .timedOut: .unreachable(url: url, reason: "no whole answer in time")
+            case .stalled(let count):
+                .unreachable(url: url, reason: "no byte came any more after \(count)")
+            case .connectionLost(let count, let reason):
+                .unreachable(url: url, reason: "\(reason) (after \(count) bytes)")
+            case .queuedTooLong, .queueFull:
+                .unreachable(url: url, reason: "too many requests wait for a connection")
+            }
     }
 }
 
 extension HubError.Refusal {
-    fileprivate var detail: String {
-        let id = requestID.isEmpty ? "" : ", request \(requestID)"
-        return "\(status) from \(url): \(message)\(id)"
+    /// Longer messages are cut: they end up in log lines.
+    private static let messageLengthMax = 500
+
+    init(_ response: HTTPResponse, url: WebURL) {
+        let head = response.head
+        let body = JSON(response.body)
+        let message =
+            head["x-error-message"] ?? body?["error"]?.string
+            ?? body?["errors"]?.array?.first?["message"]?.string ?? "HTTP status \(head.status)"
+        let requestID =
+            head["x-request-id"] ?? head["x-amzn-trace-id"] ?? head["x-amz-cf-id"] ?? ""
+        self.init(
+            status: head.status, message: String(message.prefix(Self.messageLengthMax)),
+            requestID: requestID, url: url.withoutQuery)
+    }
+}
+
+extension HTTPHead {
+    var isRedirect: Bool { [301, 302, 303, 307, 308].contains(status) }
+
+    /// Statuses that a later try may change. Source: huggingface_hub `http_backoff`.
+    var isBusy: Bool { [408, 429, 500, 502, 503, 504].contains(status) }
+
+    /// What the `RateLimit` header says, if there is one.
+    var rateLimit: RateLimit? { self["ratelimit"].flatMap { RateLimit($0) } }
+
+    /// How long to wait before another try, if the server says so. Seconds.
+    ///
+    /// `RateLimit` rounds its seconds down or up, so one more is waited.
+    var askedSeconds: Double? {
+        if status == 429, let limit = rateLimit, limit.remaining == 0 {
+            return limit.secondsToReset + 1
+        }
+        return self["retry-after"].flatMap { Double($0) }.flatMap { $0 >= 0 ? $0 : nil }
     }
 }

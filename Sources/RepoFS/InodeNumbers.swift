@@ -6,11 +6,11 @@
 enum InodeNumbers {
     /// The number of a repo's root directory, or of the mounted directory below it.
     static func root(repo: String, path: String) -> UInt64 {
-        var number = fold(offsetBasis, repo.utf8)
-        for name in path.split(separator: "/") {
-            number = child(of: number, name: name.utf8)
+        var number = usable(finish(fold(offsetBasis, repo.utf8)))
+        for name in path.utf8.split(separator: UInt8(ascii: "/")) {
+            number = child(of: number, name: name)
         }
-        return usable(number)
+        return number
     }
 
     /// The number of `name` in the directory with number `parent`.

@@ -108,7 +108,9 @@ extension RepoFileSystem {
         _ reply: consuming Reply<RequestKind.Lookup>, name: FileName, in parent: NodeID,
         _ listing: DirectoryListing
     ) {
-        guard let index = name.bytes.withUnsafeBytes({ listing.index(ofName: $0) }) else { return reply.absent(.forever) }
+        guard let index = name.bytes.withUnsafeBytes({ listing.index(ofName: $0) }) else {
+            return reply.absent(.forever)
+        }
         guard let child = inodes.withLock({ $0.lookUp(index: index, in: parent) }) else {
             return reply.fail(.staleNFSFileHandle)
         }

@@ -27,7 +27,7 @@ struct HubAccess {
         var configuration = HubConfiguration(
             endpoint: hubEnvironment.endpoint, token: hubEnvironment.token)
         configuration.isOffline = hubEnvironment.isOffline
-        if let timeout = hub.readTimeout { configuration.readTimeoutSeconds = timeout.value }
+        if let timeout = hub.readTimeout { configuration.timeouts.readSeconds = timeout.value }
         isAnonymous = hubEnvironment.token.token == nil
         try Self.check(hubEnvironment, hub)
 
@@ -35,7 +35,7 @@ struct HubAccess {
         cachePath = root.string
         var cacheConfiguration = CacheConfiguration(root: root)
         cacheConfiguration.sizeLimitBytes = cacheOptions.cacheSize?.bytes
-        cacheConfiguration.readTimeoutSeconds = configuration.readTimeoutSeconds
+        cacheConfiguration.readTimeoutSeconds = configuration.timeouts.readSeconds
 
         transport = HTTPTransport()
         timers = TimerQueue()
@@ -45,7 +45,7 @@ struct HubAccess {
                 configuration: cacheConfiguration, contents: client, trees: client, timers: timers,
                 logger: logger)
         } catch {
-            transport.close()
+            transport.shutdown()
             timers.close()
             throw Failure(error, isAnonymous: isAnonymous)
         }
@@ -54,7 +54,8 @@ struct HubAccess {
     /// Ends what was built, the cache first unless it is closed already. Call once.
     func close(cacheIsClosed: Bool = false) {
         if !cacheIsClosed { cache.close() }
-        transport.close()
+        client.close()
+        transport.shutdown()
         timers.close()
     }
 

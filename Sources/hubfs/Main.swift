@@ -31,7 +31,8 @@ struct HubfsCommand: ParsableCommand {
         version: "hubfs \(hubfsVersion)",
         subcommands: [
             MountCommand.self, UnmountCommand.self, StatusCommand.self, LogCommand.self,
-            ListCommand.self, CatCommand.self, StatCommand.self, DoctorCommand.self,
+            ListCommand.self, CatCommand.self, StatCommand.self,
+            CacheCommand.self, DoctorCommand.self,
         ]
     )
 

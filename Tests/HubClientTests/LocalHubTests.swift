@@ -10,7 +10,9 @@ import TestSupport
 @Suite(.serialized, .timeLimit(.minutes(2)))
 struct LocalHubTests {
     private static let small: [UInt8] = Array("{\"a\": 1}\n".utf8)
-    private static let large = (0..<(12 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 13) }
+    private static let large = (0..<(12 << 20)).map {
+        UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 13)
+    }
     private let repo = RepoID(kind: .model, name: "lab/sample")
 
     /// Collects what a fetch delivers.
@@ -45,8 +47,8 @@ struct LocalHubTests {
         let timers = TimerQueue()
         var configuration = HubConfiguration(
             endpoint: hub.server.endpoint, token: FixedToken(nil))
-        configuration.readTimeoutSeconds = 8
-        configuration.stallTimeoutSeconds = 1
+        configuration.timeouts.readSeconds = 8
+        configuration.timeouts.stallSeconds = 1
         let client = HubClient(configuration: configuration, transport: transport, timers: timers)
         let snapshot = try waitForAnswer { client.resolve(repo, .main, completion: $0) }.get()
         let listing = try waitForAnswer {
@@ -56,7 +58,8 @@ struct LocalHubTests {
         }.get()
         let kinds = Dictionary(uniqueKeysWithValues: listing.entries.map { ($0.path, $0.kind) })
         let outcome = Result { try body(client, hub, snapshot, kinds) }
-        transport.close()
+        client.close()
+        transport.shutdown()
         timers.close()
         await hub.stop()
         try outcome.get()
@@ -73,7 +76,8 @@ struct LocalHubTests {
     @Test func listsAndFetches() async throws {
         try await withClient { client, _, snapshot, kinds in
             #expect(snapshot.commitDateNanoseconds > 0)
-            #expect(Set(kinds.keys).isSuperset(of: ["config.json", "dir", "dir/large.bin", "empty"]))
+            #expect(
+                Set(kinds.keys).isSuperset(of: ["config.json", "dir", "dir/large.bin", "empty"]))
             for (path, bytes) in [("config.json", Self.small), ("dir/large.bin", Self.large)] {
                 let sink = Sink()
                 _ = client.fetch(

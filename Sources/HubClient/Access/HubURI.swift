@@ -1,13 +1,15 @@
-/// What a user names: a repo, a revision of it, and a path inside.
+/// Where a repo, a revision and a directory are, as users write it.
 ///
-/// Forms: `hf://[models/|datasets/|spaces/]ns/name[@rev][/path]`, the same without `hf://`, a legacy
-/// single name (`gpt2`), and the address of a page of the Hub. Where the official client's
-/// `parse_hf_uri` accepts or refuses a form, this does the same.
-package struct HubURI: Hashable, Sendable {
+/// Forms: `hf://[models/|datasets/|spaces/]ns/name[@rev][/path]`; the same without `hf://`; a Hub web
+/// URL, also of a file or folder; a legacy name of one segment such as `gpt2`, without `hf://`.
+/// A revision with slashes is written with `%2F`, but `refs/pr/N` and `refs/convert/NAME` as they
+/// are. Verdicts on `hf://` and web URLs are those of huggingface_hub's `parse_hf_uri`, except that
+/// kernels and buckets are refused and names are ASCII, as on the Hub.
+package struct HubURI: Hashable, Sendable, CustomStringConvertible {
     package let repo: RepoID
-    /// nil when none was written: `main`.
+    /// nil when the text names none: the repo's main branch.
     package let revision: Revision?
-    /// Path from the root of the repo, without slashes at its ends; "" for the root.
+    /// From the root of the repo, without slashes at its ends; "" for the root.
     package let path: String
 
     package init(repo: RepoID, revision: Revision?, path: String) {
@@ -16,150 +18,204 @@ package struct HubURI: Hashable, Sendable {
         self.path = path
     }
 
-    /// Why a text names no repo; the description is a sentence for people.
+    /// Why a text is no URI of ours: what is wrong and what to write instead.
     package struct Invalid: Error, Hashable, Sendable, CustomStringConvertible {
         package let description: String
     }
 
-    /// - Parameter endpoint: The Hub whose web addresses are understood beside huggingface.co's.
-    package init(parsing text: String, endpoint: String) throws(Invalid) {
-        if text.hasPrefix("http://") || text.hasPrefix("https://") {
-            try self.init(page: text, endpoint: endpoint)
-        } else if text.hasPrefix("hf://") {
-            try self.init(body: String(text.dropFirst(5)), mayBeLegacy: true)
+    /// - Parameter endpoint: The Hub in use; its web URLs are understood besides huggingface.co's.
+    package init(
+        parsing text: String, endpoint: String = "https://huggingface.co"
+    ) throws(Invalid) {
+        if text.hasPrefix("hf://") {
+            self = try Self.parseBody(text.dropFirst("hf://".count), allowsLegacyName: false)
+        } else if HubPage.looksLikePage(text, endpoint: endpoint) {
+            let body = try HubPage.uriBody(text, endpoint: endpoint)
+            self = try Self.parseBody(body[...], allowsLegacyName: false)
         } else if text.contains("://") {
-            throw Invalid(description: "'\(text)' is no Hub address: write hf://namespace/name")
+            throw Invalid(
+                description: "'\(text)' is neither hf://… nor a web address of the Hub: "
+                    + "write hf://namespace/name[@revision][/path]")
         } else {
-            try self.init(body: text, mayBeLegacy: true)
+            self = try Self.parseBody(text[...], allowsLegacyName: true)
         }
     }
 
-    private init(body: String, mayBeLegacy: Bool) throws(Invalid) {
-        var segments = body.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-        while segments.last == "" { segments.removeLast() }
-        guard !segments.isEmpty, !segments.contains("") else {
-            throw Invalid(description: "'\(body)' is incomplete: write hf://namespace/name")
+    /// The canonical form: what `init(parsing:)` reads back as the same value. A legacy name of
+    /// one segment has no `hf://` form, so it is written bare.
+    package var description: String {
+        let isLegacy = !repo.name.contains("/")
+        var text = isLegacy ? "" : "hf://"
+        text += isLegacy && repo.kind == .model ? repo.name : repo.description
+        if let revision {
+            let isWhole = specialRefLength(revision.name[...]) == revision.name.utf8.count
+            text += "@" + (isWhole ? revision.name : encoded(revision.name))
         }
-        var kind = RepoKind.model
-        if let named = RepoKind.allCases.first(where: { $0.apiName == segments[0] }) {
-            kind = named
-            segments.removeFirst()
-        } else if ["buckets", "kernels"].contains(segments[0]) {
-            throw Invalid(
-                description: "\(segments[0]) cannot be mounted: only models, datasets and spaces")
-        }
-        guard !segments.isEmpty else {
-            throw Invalid(description: "'\(body)' names a kind of repo but no repo")
-        }
-        // The revision follows the name: in the second segment, or in the first of a legacy name.
-        let isLegacy = segments.count == 1 || segments[0].contains("@")
-        guard !isLegacy || kind == .model && mayBeLegacy else {
-            throw Invalid(
-                description: "'\(body)' has no namespace: write \(kind.apiName)/namespace/name")
-        }
-        let nameCount = isLegacy ? 1 : 2
-        let (last, revisionStart) = Self.splitRevision(segments[nameCount - 1])
-        let name = (segments[..<(nameCount - 1)] + [last]).joined(separator: "/")
-        var rest = segments[nameCount...]
-        revision = try Self.takeRevision(revisionStart, &rest, in: body)
-        repo = RepoID(kind: kind, name: try Self.checked(name))
-        path = try Self.checkedPath(rest)
+        return path.isEmpty ? text : text + "/" + path
     }
 
-    /// `https://host/[datasets/|spaces/]ns/name[/tree|blob|resolve|raw/REV[/PATH]]`
-    private init(page: String, endpoint: String) throws(Invalid) {
-        let origin = HubURLs.origin(page)
-        guard
-            origin == HubURLs.origin(endpoint) || origin == "https://huggingface.co"
-                || origin == "https://hf.co"
-        else {
-            throw Invalid(description: "'\(page)' is not a page of \(endpoint)")
-        }
-        let afterScheme = page[page.firstRange(of: "://")!.upperBound...]
-        let path = afterScheme.drop { $0 != "/" }.prefix { $0 != "?" && $0 != "#" }
-        var segments = path.split(separator: "/").map(String.init)
-        var kind = RepoKind.model
-        if let named = RepoKind.allCases.first(where: { $0.apiName == segments.first }) {
-            kind = named
-            segments.removeFirst()
-        }
-        let verbs = ["tree", "blob", "resolve", "raw"]
-        let verb = segments.prefix(3).firstIndex { verbs.contains($0) } ?? segments.count
-        guard (1...2).contains(verb) else {
-            throw Invalid(description: "'\(page)' names no repo: the address of a repo's page does")
-        }
-        repo = RepoID(
-            kind: kind, name: try Self.checked(segments[..<verb].joined(separator: "/")))
-        guard verb + 1 < segments.count else {
-            (revision, self.path) = (nil, "")
-            return
-        }
-        var rest = segments[(verb + 2)...]
-        revision = try Self.takeRevision(segments[verb + 1], &rest, in: page)
-        self.path = try Self.checkedPath(rest)
-    }
-
-    private static func splitRevision(_ segment: String) -> (name: String, revision: String?) {
-        guard let at = segment.firstIndex(of: "@") else { return (segment, nil) }
-        return (String(segment[..<at]), String(segment[segment.index(after: at)...]))
-    }
-
-    /// Completes a revision: `refs/pr/N` and `refs/convert/NAME` go on in the next segments.
-    private static func takeRevision(
-        _ start: String?, _ rest: inout ArraySlice<String>, in text: String
-    ) throws(Invalid) -> Revision? {
-        guard let start else { return nil }
-        guard !start.isEmpty, let decoded = percentDecoded(start) else {
-            throw Invalid(description: "'\(text)' has no revision behind the @")
-        }
-        guard decoded == "refs", let group = rest.first, ["pr", "convert"].contains(group),
-            let name = rest.dropFirst().first
-        else { return Revision(decoded) }
-        rest = rest.dropFirst(2)
-        return Revision("refs/\(group)/\(name)")
-    }
-
-    /// Source: `huggingface_hub.utils.validate_repo_id`.
-    private static func checked(_ name: String) throws(Invalid) -> String {
-        for segment in name.split(separator: "/", omittingEmptySubsequences: false) {
-            let isAllowed = segment.utf8.allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"),
-                    UInt8(ascii: "."):
-                    true
-                default: false
-                }
-            }
-            let ends: (Character) -> Bool = { $0 == "-" || $0 == "." }
-            guard isAllowed, !segment.isEmpty, segment.utf8.count <= 96,
-                !ends(segment.first!), !ends(segment.last!), !segment.contains("--"),
-                !segment.contains(".."), !segment.hasSuffix(".git")
-            else {
-                throw Invalid(
-                    description: "'\(name)' cannot be a repo's name: letters, digits, '-', '_' and "
-                        + "'.', at most 96, not '--' or '..', not beginning or ending with '-' or '.'"
-                )
-            }
-        }
-        return name
-    }
-
-    private static func checkedPath(_ segments: ArraySlice<String>) throws(Invalid) -> String {
-        guard !segments.contains(where: { $0 == "." || $0 == ".." }) else {
-            throw Invalid(description: "a path inside a repo cannot contain '.' or '..'")
-        }
-        return segments.joined(separator: "/")
+    /// Only what would be read differently: the parser undoes `%XX` and splits at `/`.
+    private func encoded(_ revision: String) -> String {
+        revision.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "%25")
+            .split(separator: "/", omittingEmptySubsequences: false).joined(separator: "%2F")
     }
 }
 
-extension HubURI: CustomStringConvertible {
-    /// The canonical form, `hf://datasets/ns/name@rev/path`.
-    package var description: String {
-        let prefix = repo.kind == .model ? "" : repo.kind.apiName + "/"
-        let revision = revision.map {
-            $0.name.hasPrefix("refs/") ? "@" + $0.name : "@" + percentEncoded($0.name)
+extension HubURI {
+    /// `[kind/]id[@revision][/path]`.
+    private static func parseBody(
+        _ body: Substring, allowsLegacyName: Bool
+    ) throws(Invalid) -> HubURI {
+        guard !body.isEmpty else {
+            throw Invalid(description: "nothing names a repo: write hf://namespace/name")
         }
-        return "hf://\(prefix)\(repo.name)\(revision ?? "")\(path.isEmpty ? "" : "/" + path)"
+        let (kind, location) = try splitKind(body)
+        let trimmed = trimmingSlashes(location)
+        guard !trimmed.isEmpty else {
+            throw Invalid(description: "'\(body)' names no repo: write \(kind.example)")
+        }
+        let (name, revision, path) = try splitLocation(
+            trimmed, kind: kind, allowsLegacyName: allowsLegacyName)
+        if let wrong = faultOfRepoName(name) {
+            throw Invalid(description: "'\(name)' is no repo id: \(wrong)")
+        }
+        if path.hasPrefix("/") || path.contains("//") {
+            throw Invalid(
+                description: "the path '\(path)' has an empty segment: write single slashes")
+        }
+        return HubURI(
+            repo: RepoID(kind: kind, name: String(name)), revision: revision, path: String(path))
     }
+
+    private static func splitKind(
+        _ body: Substring
+    ) throws(Invalid) -> (RepoKind, Substring) {
+        let first = body.prefix { $0 != "/" }
+        let isAlone = first.endIndex == body.endIndex
+        switch first {
+        case "kernels", "buckets", "kernel", "bucket":
+            throw Invalid(
+                description: "hubfs cannot show \(first): only models, datasets and spaces")
+        case "model", "dataset", "space":
+            throw Invalid(
+                description:
+                    "the kind of repo is written in the plural: '\(first)s/', not '\(first)'")
+        default: break
+        }
+        guard let kind = RepoKind.allCases.first(where: { $0.apiName == first }) else {
+            return (.model, body)
+        }
+        if isAlone {
+            throw Invalid(description: "'\(first)' names no repo: write \(kind.example)")
+        }
+        return (kind, body[first.endIndex...].dropFirst())
+    }
+
+    /// An `@` begins a revision only right after the id; deeper it belongs to a file's name.
+    private static func splitLocation(
+        _ location: Substring, kind: RepoKind, allowsLegacyName: Bool
+    ) throws(Invalid) -> (name: Substring, revision: Revision?, path: Substring) {
+        let mark = location.firstIndex(of: "@").flatMap { mark in
+            location[..<mark].filter { $0 == "/" }.count > 1 ? nil : mark
+        }
+        guard let mark else {
+            let parts = location.split(
+                separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
+            if parts.count == 1 { try checkLegacyName(location, kind, allowsLegacyName) }
+            let name = parts.count == 1 ? location : location[..<parts[1].endIndex]
+            return (name, nil, parts.count > 2 ? parts[2] : "")
+        }
+        let name = location[..<mark]
+        guard !name.isEmpty else {
+            throw Invalid(
+                description: "no repo id stands before '@': write \(kind.example)@revision")
+        }
+        if !name.contains("/") { try checkLegacyName(name, kind, allowsLegacyName) }
+        let (revision, path) = splitRevision(location[location.index(after: mark)...])
+        guard !revision.isEmpty else {
+            throw Invalid(
+                description:
+                    "no revision stands after '@': write \(name)@main, or leave out the '@'")
+        }
+        return (name, Revision(revision), path)
+    }
+
+    private static func checkLegacyName(
+        _ name: Substring, _ kind: RepoKind, _ allowsLegacyName: Bool
+    ) throws(Invalid) {
+        if !allowsLegacyName {
+            throw Invalid(
+                description:
+                    "'\(name)' lacks its namespace: write \(kind.example), or the bare name "
+                    + "for an old repo without one")
+        }
+    }
+
+    private static func splitRevision(_ text: Substring) -> (revision: String, path: Substring) {
+        if let length = specialRefLength(text) {
+            let end = text.utf8.index(text.startIndex, offsetBy: length)
+            let rest = text[end...]
+            return (String(text[..<end]), rest.hasPrefix("/") ? rest.dropFirst() : rest)
+        }
+        let name = text.prefix { $0 != "/" }
+        return (percentDecoded(name), text[name.endIndex...].dropFirst())
+    }
+
+    private static func trimmingSlashes(_ text: Substring) -> Substring {
+        var trimmed = text.drop { $0 == "/" }
+        while trimmed.last == "/" { trimmed.removeLast() }
+        return trimmed
+    }
+}
+
+extension RepoKind {
+    /// The form to show in an error message.
+    fileprivate var example: String {
+        self == .model ? "hf://namespace/name" : "hf://\(apiName)/namespace/name"
+    }
+}
+
+/// How many bytes of `text` are a ref with slashes of its own, `refs/pr/N` or `refs/convert/NAME`.
+private func specialRefLength(_ text: Substring) -> Int? {
+    for prefix in ["refs/pr/", "refs/convert/"] where text.hasPrefix(prefix) {
+        let isNumber = prefix == "refs/pr/"
+        let name = text.utf8.dropFirst(prefix.utf8.count).prefix { byte in
+            isNumber ? (0x30...0x39).contains(byte) : isNameByte(byte)
+        }
+        if !name.isEmpty { return prefix.utf8.count + name.count }
+    }
+    return nil
+}
+
+private func isNameByte(_ byte: UInt8) -> Bool { isWordByte(byte) || byte == 0x2d || byte == 0x2e }
+
+private func isWordByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"):
+        true
+    default: false
+    }
+}
+
+/// What the Hub would refuse about a repo's `namespace/name` or legacy `name`.
+///
+/// - Returns: nil when nothing is wrong.
+func faultOfRepoName(_ name: some StringProtocol) -> String? {
+    let parts = name.split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count <= 2 else { return "it has more than one slash" }
+    for part in parts {
+        guard let first = part.utf8.first, let last = part.utf8.reversed().first else {
+            return "namespace and name must not be empty"
+        }
+        guard part.utf8.count <= 96 else { return "a part is longer than 96 characters" }
+        guard part.utf8.allSatisfy(isNameByte) else {
+            return "only letters, digits, '-', '_' and '.' are allowed"
+        }
+        guard isWordByte(first), isWordByte(last) else {
+            return "a part begins or ends with '-' or '.'"
+        }
+    }
+    if name.contains("--") || name.contains("..") { return "'--' and '..' are not allowed" }
+    return name.hasSuffix(".git") ? "it must not end with '.git'" : nil
 }

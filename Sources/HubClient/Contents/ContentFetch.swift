@@ -1,226 +1,238 @@
 import HTTPTransport
 import Platform
 
-/// One range of a content on its way from the Hub to its receiver.
-///
-/// ```
-/// start -> locate -> transfer -> finished
-///             ^          |  body cut, stalled, busy: again from where it stopped
-///             +----------+  URL refused: asked for anew, once
-/// ```
-///
-/// `@unchecked Sendable`: the steps follow each other, each started by the one before; only
-/// `cancellation` is shared with other threads.
-final class ContentFetch: Fetch, HTTPReceiver, @unchecked Sendable {
-    private struct Cancellation {
-        var isCancelled = false
-        var ticket: HTTPTransport.Ticket?
-    }
-
-    private let client: HubClient
-    private let location: ContentLocation
-    private let end: UInt64
-    private let priority: FetchPriority
-    private let receiver: any ContentReceiver
-    private let cancellation = Guarded(Cancellation(), rank: .leaf)
-    /// The next byte to deliver.
-    private var offset: UInt64
-    private var policy: RetryPolicy
-    private var target: ContentURLs.Target?
-    private var mayResolveAgain = true
-    /// What is wrong with the answer under way, decided at its head.
-    private var refusal: Refusal?
-    /// The start of an error's body, for its message.
-    private var errorBody: [UInt8] = []
-
-    private enum Refusal {
-        case status(HTTPResponseHead)
-        case malformed(String)
-    }
-
-    init(
-        _ client: HubClient, _ location: ContentLocation, range: Range<UInt64>,
-        priority: FetchPriority, receiver: any ContentReceiver
-    ) {
-        self.client = client
-        self.location = location
-        self.priority = priority
-        self.receiver = receiver
-        offset = range.lowerBound
-        end = range.upperBound
-        policy = RetryPolicy(
-            limitSeconds: client.configuration.readTimeoutSeconds, nowSeconds: client.nowSeconds())
-    }
-
-    func cancel() {
-        let ticket = cancellation.withLock { cancellation in
-            cancellation.isCancelled = true
-            return cancellation.ticket
-        }
-        ticket?.cancel()
-    }
-
-    func locate() {
-        if isCancelled { return finish(.cancelled) }
-        if client.configuration.isOffline { return finish(.offline) }
-        client.target(of: location, priority: priority) { result in
-            switch result {
-            case .failure(let error): self.finish(error)
-            case .success(let target): self.transfer(from: target)
-            }
-        }
-    }
-
-    private func transfer(from target: ContentURLs.Target) {
-        if isCancelled { return finish(.cancelled) }
-        self.target = target
-        let isHub = client.urls.isOurs(target.url)
-        if isHub {
-            client.admitted(
-                .api, priority, limitSeconds: client.configuration.readTimeoutSeconds,
-                url: location.path, refuse: { finish($0) },
-                send: { self.send(target.url, .resolve) })
-        } else {
-            send(target.url, .cdn)
-        }
-    }
-
-    private func send(_ url: String, _ kind: HubCounters.Class) {
-        refusal = nil
-        errorBody = []
-        var headers = client.headers(for: url)
-        headers.append(("Range", "bytes=\(offset)-\(end - 1)"))
-        let request = HTTPRequest(
-            url: url, headers: headers, urgency: priority == .demand ? .demand : .prefetch,
-            connectTimeoutSeconds: client.configuration.connectTimeoutSeconds,
-            stallTimeoutSeconds: client.configuration.stallSeconds)
-        client.counters.countRequest(kind)
-        let ticket = client.transport.start(request, into: self)
-        let isTooLate = cancellation.withLock { cancellation in
-            cancellation.ticket = ticket
-            return cancellation.isCancelled
-        }
-        if isTooLate { ticket.cancel() }
-    }
-
-    func receive(head: HTTPResponseHead) -> Bool {
-        if let target, client.urls.isOurs(target.url) { client.learn(.api, from: head) }
-        refusal = check(head)
-        if case .malformed = refusal { return false }
-        return true
-    }
-
-    func receive(body: UnsafeRawBufferPointer) -> Bool {
-        if refusal != nil {
-            errorBody.append(contentsOf: body.prefix(4096 - min(errorBody.count, 4096)))
-            return errorBody.count < 4096
-        }
-        // An answer to a range from the start may be the whole file: what is beyond is not wanted.
-        let wanted = UnsafeRawBufferPointer(
-            rebasing: body.prefix(Int(min(UInt64(body.count), end - offset))))
-        guard !wanted.isEmpty else { return false }
-        client.counters.countBytes(wanted.count, isFromHub ? .resolve : .cdn)
-        guard receiver.receive(wanted, at: offset) else {
-            cancellation.withLock { $0.isCancelled = true }
-            return false
-        }
-        offset += UInt64(wanted.count)
-        policy.progress(nowSeconds: client.nowSeconds())
-        return true
-    }
-
-    func end(_ result: Result<Void, HTTPTransportError>) {
-        cancellation.withLock { $0.ticket = nil }
-        switch refusal {
-        case .malformed(let reason):
-            retry(.malformed, orFail: .malformed(url: loggableURL, reason: reason))
-        case .status(let head): endRefused(head)
-        case nil:
-            if offset == end { return receiver.finished(.success(())) }
-            if isCancelled { return finish(.cancelled) }
-            switch result {
-            case .success:
-                retry(
-                    .transport, orFail: .malformed(url: loggableURL, reason: "the body is short"))
-            case .failure(.cancelled): finish(.cancelled)
-            case .failure(let error):
-                retry(.transport, orFail: error.hubError(url: loggableURL))
-            }
-        }
-    }
-
-    /// - Returns: what is wrong with an answer, nil when its body is the range asked for.
-    private func check(_ head: HTTPResponseHead) -> Refusal? {
-        guard head.status == 206 || head.status == 200 else { return .status(head) }
-        if let encoding = head["content-encoding"], encoding != "identity" {
-            return .malformed("the body is encoded as \(encoding)")
-        }
-        if head.status == 200 {
-            // The whole file instead of the range: of use only when the range begins with it.
-            guard offset == 0, head["content-length"].flatMap({ UInt64($0) }) == location.size
-            else { return .malformed("the range was ignored") }
-            return nil
-        }
-        let expected = "bytes \(offset)-\(end - 1)/\(location.size)"
-        guard let range = head["content-range"] else { return .malformed("no Content-Range") }
-        return range == expected ? nil : .malformed("asked for \(expected), got \(range)")
-    }
-
-    /// A signed URL that is refused has expired, as a rule: it is asked for anew, once.
-    private func endRefused(_ head: HTTPResponseHead) {
-        if let target, !isFromHub, [400, 401, 403, 404, 410].contains(head.status) {
-            client.locations.withLock { $0.forget(location.content, target) }
-            if mayResolveAgain {
-                mayResolveAgain = false
-                client.counters.countRetry()
-                return locate()
-            }
-        }
-        let error = HubError(
-            status: head.status, head: head, body: errorBody, url: loggableURL)
-        if head.isBusy {
-            retry(.busy(retryAfterSeconds: head.retryAfterSeconds), orFail: error)
-        } else if head.status < 400 {
-            retry(
-                .malformed, orFail: .malformed(url: loggableURL, reason: "status \(head.status)"))
-        } else {
-            finish(error)
-        }
-    }
-
-    private func retry(_ failure: RetryPolicy.Failure, orFail error: HubError) {
-        if isCancelled { return finish(.cancelled) }
-        switch policy.failure(failure, nowSeconds: client.nowSeconds()) {
-        case .giveUp: finish(error)
-        case .retry(let seconds):
-            client.counters.countRetry()
-            client.timers.schedule(afterSeconds: seconds) { self.locate() }
-        }
-    }
-
-    private func finish(_ error: HubError) {
-        client.counters.note(error)
-        receiver.finished(.failure(error))
-    }
-
-    private var isCancelled: Bool { cancellation.withLock { $0.isCancelled } }
-
-    private var isFromHub: Bool { target.map { client.urls.isOurs($0.url) } ?? false }
-
-    private var loggableURL: String {
-        String((target?.url ?? location.path).prefix { $0 != "?" })
-    }
-}
-
 extension HubClient: ContentOrigin {
     package func fetch(
         _ location: ContentLocation, range: Range<UInt64>, priority: FetchPriority,
         into receiver: any ContentReceiver
     ) -> any Fetch {
-        precondition(!range.isEmpty && range.upperBound <= location.size)
-        let fetch = ContentFetch(
-            self, location, range: range, priority: priority, receiver: receiver)
-        fetch.locate()
+        precondition(!range.isEmpty && range.upperBound <= location.size, "a range of the content")
+        let fetch = ContentFetch(self, location, range, priority, receiver)
+        fetch.start()
         return fetch
+    }
+}
+
+/// One range of one content on its way to its receiver.
+///
+///     finding ──> sent ──> receiving ──> ended
+///      ^  ^        │  │        │ cut: after a wait, from where it was cut
+///      │  └────────┘  └────────┘
+///      └─ refused URL: asked for anew, once without progress
+///
+/// Every bound on time is the policy's. The receiver is called without a lock held.
+final class ContentFetch: Fetch, TimedOperation {
+    private struct State {
+        var policy: RetryPolicy
+        /// First byte that has not been delivered.
+        var nextOffset: UInt64
+        /// What was remembered for the content; redirects from there are not.
+        var found: ContentURL?
+        var redirectCount = 0
+        var hasAskedAnew = false
+        var lastError: HubError?
+        /// Numbers the tries, so that events of an abandoned one are recognised.
+        var attempt = 0
+        var transfer: HTTPTransfer?
+        /// True between a try's start and its last event: then only that event may end the fetch,
+        /// because the receiver might be in a call.
+        var isTransferring = false
+        /// Set by cancel and time-out for the try under way to end with.
+        var ending: HubError?
+        var isEnded = false
+    }
+
+    let client: HubClient
+    let location: ContentLocation
+    private let range: Range<UInt64>
+    private let priority: FetchPriority
+    private let receiver: any ContentReceiver
+    private let state: Guarded<State>
+
+    private static let redirectCountMax = 5
+    /// Ranges above this use the lane of long streams.
+    private static let smallByteCountMax: UInt64 = 256 << 10
+
+    init(
+        _ client: HubClient, _ location: ContentLocation, _ range: Range<UInt64>,
+        _ priority: FetchPriority, _ receiver: any ContentReceiver
+    ) {
+        self.client = client
+        self.location = location
+        self.range = range
+        self.priority = priority
+        self.receiver = receiver
+        let policy = RetryPolicy(limits: client.configuration.retryLimits, now: .now)
+        state = Guarded(State(policy: policy, nextOffset: range.lowerBound), rank: .hub)
+    }
+
+    func start() {
+        guard !client.configuration.isOffline else { return endSoon(.offline) }
+        guard client.operations.add(self) else { return endSoon(.cancelled) }
+        find()
+    }
+
+    func cancel() { endSoon(.cancelled) }
+
+    func endIfOverdue(now: MonotonicInstant) {
+        let (deadline, lastError) = state.withLock { ($0.policy.deadline, $0.lastError) }
+        guard deadline <= now else { return }
+        endSoon(lastError ?? .unreachable(url: loggedURL, reason: "no byte came in time"))
+    }
+
+    private var loggedURL: String {
+        client.routes?.content(location)?.withoutQuery ?? client.configuration.endpoint
+    }
+
+    private func find() {
+        client.locations.find(location, priority, client: client) { [self] result in
+            switch result {
+            case .success(let place):
+                state.withLock { $0.found = place }
+                askGate(place)
+            case .failure(let error): endSoon(error)
+            }
+        }
+    }
+
+    private func askGate(_ place: ContentURL) {
+        let (deadline, isEnded) = state.withLock { ($0.policy.deadline, $0.isEnded) }
+        if isEnded { return }
+        guard place.isOurs else { return send(place) }
+        switch client.admit(place.quota, priority, deadline: deadline) {
+        case .go: send(place)
+        case .wait(let instant): schedule(at: instant) { $0.askGate(place) }
+        case .refuse(let seconds): endSoon(.quotaSpent(url: place.url, secondsToReset: seconds))
+        }
+    }
+
+    private func send(_ place: ContentURL) {
+        let begun: (attempt: Int, offset: UInt64)? = state.withLock { state in
+            guard !state.isEnded, state.ending == nil else { return nil }
+            state.attempt += 1
+            state.isTransferring = true
+            return (state.attempt, state.nextOffset)
+        }
+        guard let (attempt, offset) = begun else { return }
+        let rest = offset..<range.upperBound
+        let isSmall = UInt64(rest.count) <= Self.smallByteCountMax
+        let request = HTTPRequest(
+            url: place.url.text,
+            headers: client.headers(for: place.url)
+                + [("Range", "bytes=\(rest.lowerBound)-\(rest.upperBound - 1)")],
+            lane: isSmall ? .small : .stream, isUrgent: priority == .demand,
+            bounds: client.bounds(isStream: true))
+        client.counters.countRequest(place.isOurs ? .api : .cdn)
+        let transfer = client.transport.submit(
+            request, to: RangeReceiver(self, place: place, range: rest))
+        let isUnwanted = state.withLock { state in
+            guard state.isTransferring, state.attempt == attempt else { return false }
+            state.transfer = transfer
+            return state.ending != nil
+        }
+        if isUnwanted { transfer.cancel() }
+    }
+
+    private func schedule(
+        at instant: MonotonicInstant, _ action: @escaping @Sendable (ContentFetch) -> Void
+    ) {
+        client.timers.schedule(at: instant) { [weak self] in
+            guard let self, !self.state.withLock({ $0.isEnded }) else { return }
+            self.client.runOnTransferThread { action(self) }
+        }
+    }
+}
+
+/// What a try reports.
+extension ContentFetch {
+    /// - Returns: false when the receiver wants no more, or the fetch is to end.
+    func deliver(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) -> Bool {
+        guard state.withLock({ $0.ending == nil }) else { return false }
+        let wantsMore = receiver.receive(bytes, at: offset)
+        state.withLock { state in
+            state.nextOffset = offset + UInt64(bytes.count)
+            state.hasAskedAnew = false
+            state.redirectCount = 0
+            state.policy.progressed(now: .now)
+            if !wantsMore { state.ending = .cancelled }
+        }
+        return wantsMore
+    }
+
+    /// The try is over.
+    func tried(_ outcome: RangeReceiver.Outcome, at place: ContentURL) {
+        let (isWhole, ending) = state.withLock { state in
+            state.isTransferring = false
+            state.transfer = nil
+            return (state.nextOffset == range.upperBound, state.ending)
+        }
+        if isWhole { return end(.success(())) }
+        if let ending { return end(.failure(ending)) }
+        switch outcome {
+        case .redirect(let target): follow(target, from: place)
+        case .refused(let error): askAnew(error, place)
+        case .failed(let failure, let error): retry(failure, error, place)
+        }
+    }
+
+    private func follow(_ target: String, from place: ContentURL) {
+        let isBounded = state.withLock { state in
+            state.redirectCount += 1
+            return state.redirectCount <= Self.redirectCountMax
+        }
+        guard isBounded, let next = place.url.resolving(target) else {
+            return end(
+                .failure(.malformed(url: place.url.withoutQuery, reason: "lost in redirects")))
+        }
+        askGate(ContentURL(url: next, isOurs: client.routes?.isOurs(next) == true))
+    }
+
+    private func askAnew(_ error: HubError, _ place: ContentURL) {
+        let (isFirst, found) = state.withLock { state in
+            defer { state.hasAskedAnew = true }
+            return (!state.hasAskedAnew, state.found)
+        }
+        if let found { client.locations.forget(found, of: location.content) }
+        guard isFirst else { return end(.failure(error)) }
+        client.logRetry(place.url, error, seconds: 0)
+        find()
+    }
+
+    private func retry(_ failure: RetryPolicy.Failure, _ error: HubError, _ place: ContentURL) {
+        let action = state.withLock { state in
+            state.lastError = error
+            return state.policy.failed(failure, now: .now)
+        }
+        switch action {
+        case .giveUp: end(.failure(error))
+        case .retry(let seconds):
+            client.logRetry(place.url, error, seconds: seconds)
+            // Found again rather than asked again: the URL may have expired during the waits.
+            schedule(at: .now.advanced(bySeconds: seconds)) { $0.find() }
+        }
+    }
+
+    /// Ends the fetch from outside of a try: now if none is under way, else through it.
+    private func endSoon(_ error: HubError) {
+        let transfer: HTTPTransfer?
+        let endsHere: Bool
+        (endsHere, transfer) = state.withLock { state in
+            if state.ending == nil { state.ending = error }
+            return (!state.isTransferring, state.transfer)
+        }
+        transfer?.cancel()
+        if endsHere { client.runOnTransferThread { [self] in end(.failure(error)) } }
+    }
+
+    /// The first call counts.
+    private func end(_ result: Result<Void, HubError>) {
+        let isFirst = state.withLock { state in
+            defer { state.isEnded = true }
+            return !state.isEnded && !state.isTransferring
+        }
+        guard isFirst else { return }
+        client.operations.remove(self)
+        if case .failure(let error) = result { client.counters.note(error) }
+        receiver.finished(result)
     }
 }

@@ -1,82 +1,112 @@
-/// Keeps the process within the Hub's quota, as the Hub's own headers tell it.
+package import Platform
+
+/// Keeps this process within the Hub's quotas.
 ///
-/// The Hub counts requests in fixed windows and says with every answer what is left. Demand may use
-/// all of it; prefetch stops when half of what was there when the window was first seen is used up.
-/// Source: `RateLimit` and `RateLimit-Policy` headers of the Hub.
+/// The Hub counts requests in fixed windows, apart for each class, and says with every answer how
+/// many are left. Prefetch may use half of what was left when the window was first seen; the
+/// rest belongs to demand. Pure: instants are given.
+///
+/// Source: headers `RateLimit: "api";r=<remaining>;t=<seconds to reset>`.
 package struct RateLimitGate: Sendable {
-    /// The classes the Hub counts separately.
+    /// The Hub's own names of its classes.
     package enum Class: String, Hashable, Sendable, CaseIterable {
-        /// Everything under /api.
+        /// Everything below /api.
         case api
-        /// Resolving files.
+        /// resolve URLs.
         case resolvers
     }
 
     package enum Admission: Hashable, Sendable {
-        case now
-        /// The quota is used up until then.
-        case wait(seconds: Double)
-        /// A prefetch that has to leave the rest to demand.
-        case refused
+        case go
+        /// Ask again then.
+        case wait(until: MonotonicInstant)
+        /// Not within the caller's deadline, or the quota is kept for demand.
+        case refuse(secondsToReset: Double)
     }
 
     private struct Window {
-        var remaining: Int
-        var remainingAtFirst: Int
-        var endSeconds: Double
+        /// Our count, corrected by the Hub's.
+        var remaining: UInt64
+        /// `remaining` when this window was first seen.
+        let firstRemaining: UInt64
+        let resetAt: MonotonicInstant
     }
 
     private var windows: [Class: Window] = [:]
 
     package init() {}
 
-    /// Asks for one request, and counts it when it is admitted.
+    /// Asks for one request, and counts it if it may go.
+    ///
+    /// - Parameter deadline: When the answer is of no use any more.
     package mutating func admit(
-        _ kind: Class, _ priority: FetchPriority, nowSeconds: Double
+        _ kind: Class, _ priority: FetchPriority, now: MonotonicInstant,
+        deadline: MonotonicInstant
     ) -> Admission {
-        guard var window = windows[kind], nowSeconds < window.endSeconds else {
+        guard var window = windows[kind], now < window.resetAt else {
             windows[kind] = nil
-            return .now
+            return .go
         }
-        if window.remaining <= 0 {
-            return priority == .demand ? .wait(seconds: window.endSeconds - nowSeconds) : .refused
+        let secondsToReset = window.resetAt.seconds(since: now)
+        let kept = priority == .demand ? 0 : window.firstRemaining / 2
+        if window.remaining > kept {
+            window.remaining -= 1
+            windows[kind] = window
+            return .go
         }
-        if priority == .prefetch, window.remaining * 2 <= window.remainingAtFirst {
-            return .refused
+        // A prefetch that waited would hold up the demand that joins it: it fails at once.
+        guard priority == .demand, window.resetAt < deadline else {
+            return .refuse(secondsToReset: secondsToReset)
         }
-        window.remaining -= 1
-        windows[kind] = window
-        return .now
+        return .wait(until: window.resetAt)
     }
 
-    /// Takes what an answer says: `"resolvers";r=2999;t=120`.
-    package mutating func learn(_ kind: Class, rateLimit header: String, nowSeconds: Double) {
-        var remaining: Int?
-        var seconds: Double?
-        for field in header.split(separator: ";").dropFirst() {
-            let text = field.drop { $0 == " " }
-            if text.hasPrefix("r=") { remaining = Int(text.dropFirst(2)) }
-            if text.hasPrefix("t=") { seconds = Double(text.dropFirst(2)) }
-        }
-        guard let remaining, let seconds, remaining >= 0, seconds >= 0 else { return }
-        let end = nowSeconds + seconds
-        if var window = windows[kind], nowSeconds < window.endSeconds {
-            // Answers overtake each other: within one window what is left only falls.
-            window.remaining = min(window.remaining, remaining)
-            window.endSeconds = end
+    /// Learns from an answer.
+    ///
+    /// Answers overtake each other, so within a window only a smaller count is believed.
+    package mutating func learn(_ limit: RateLimit, now: MonotonicInstant) {
+        guard let kind = Class(rawValue: limit.name), limit.secondsToReset > 0 else { return }
+        let resetAt = now.advanced(bySeconds: limit.secondsToReset)
+        // Seconds are rounded and answers travel: two seconds apart is the same window.
+        if var window = windows[kind], now < window.resetAt,
+            abs(resetAt.seconds(since: window.resetAt)) <= 2
+        {
+            window.remaining = min(window.remaining, limit.remaining)
             windows[kind] = window
         } else {
             windows[kind] = Window(
-                remaining: remaining, remainingAtFirst: remaining, endSeconds: end)
+                remaining: limit.remaining, firstRemaining: limit.remaining, resetAt: resetAt)
         }
     }
 
-    /// Seconds until more requests are allowed, from the header of a 429; nil when it says nothing.
-    package static func resetSeconds(rateLimit header: String) -> Double? {
-        for field in header.split(separator: ";").dropFirst() {
-            let text = field.drop { $0 == " " }
-            if text.hasPrefix("t=") { return Double(text.dropFirst(2)) }
+    /// A 429: nothing is left until then, whatever was counted.
+    package mutating func exhausted(_ kind: Class, seconds: Double, now: MonotonicInstant) {
+        windows[kind] = Window(
+            remaining: 0, firstRemaining: windows[kind]?.firstRemaining ?? 0,
+            resetAt: now.advanced(bySeconds: seconds))
+    }
+}
+
+/// What a `RateLimit` header says: `"resolvers";r=2999;t=120`.
+package struct RateLimit: Hashable, Sendable {
+    package let name: String
+    package let remaining: UInt64
+    package let secondsToReset: Double
+
+    /// - Returns: nil when the header lacks one of the three.
+    package init?(_ header: String) {
+        let parts = header.split(separator: ";").map { part in part.filter { $0 != " " } }
+        guard let name = parts.first?.filter({ $0 != "\"" }), !name.isEmpty else { return nil }
+        var values: [Substring: Substring] = [:]
+        for part in parts.dropFirst() {
+            let pair = part.split(separator: "=", maxSplits: 1)
+            if pair.count == 2 { values[pair[0]] = pair[1] }
         }
-        return nil
+        guard let remaining = values["r"].flatMap({ UInt64($0) }),
+            let seconds = values["t"].flatMap({ Double($0) }), seconds >= 0, seconds < 86400
+        else { return nil }
+        self.name = name
+        self.remaining = remaining
+        secondsToReset = seconds
     }
 }

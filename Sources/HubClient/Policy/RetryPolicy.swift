@@ -1,15 +1,31 @@
-/// Decides whether, and when, a failed request is sent again. The only place that does.
+package import Platform
+
+/// Decides whether and when a failed request is sent again: the only place that retries.
 ///
-/// Time without progress is what counts: a transfer that moves may fail any number of times. A value
-/// without clock or lock; the shell tells it the time in seconds on any steady scale.
+/// Waits grow like the official client's (1, 2, 4, 8, 8 s) after one quick try, because most
+/// failures on a busy network are a single broken connection. Bytes that arrive start the waits and
+/// the clock anew. Everything ends: after `secondsWithoutProgressMax` without a byte, after the
+/// last wait, and after `failureCountMax` failures in all. Pure: instants are given.
 package struct RetryPolicy: Sendable {
-    /// What went wrong.
-    package enum Failure: Sendable {
-        /// 408, 429 or 5xx, with the seconds the server asks us to wait.
-        case busy(retryAfterSeconds: Double?)
-        /// No connection, a lost one, or one that stands still.
-        case transport
-        /// An answer that is not what was asked for; asking again rarely helps.
+    package struct Limits: Hashable, Sendable {
+        /// What a reader may wait without a byte. Seconds.
+        package var secondsWithoutProgressMax = 30.0
+        /// Before the first, second, … try after a failure without progress in between. Seconds.
+        package var waits = [0.1, 1, 2, 4, 8, 8]
+        /// Failures over the whole request, however much progress lies between them.
+        package var failureCountMax = 64
+        /// Answers that break the protocol: a second one is not chance.
+        package var malformedCountMax = 1
+
+        package init() {}
+    }
+
+    package enum Failure: Hashable, Sendable {
+        /// 408, 429 or 5xx; the wait the server asked for, if it did. Seconds.
+        case busy(askedSeconds: Double?)
+        /// No connection, a broken one, or a stall.
+        case connection
+        /// An answer that is not the one asked for.
         case malformed
     }
 
@@ -18,40 +34,35 @@ package struct RetryPolicy: Sendable {
         case giveUp
     }
 
-    /// First waits are short, because most failures are single; the last repeats.
-    private static let waitSeconds = [0.1, 0.5, 1, 2, 4, 8]
-    private static let malformedCountMax = 3
-
-    private let limitSeconds: Double
-    private var lastProgressSeconds: Double
+    private let limits: Limits
+    private var waitIndex = 0
     private var failureCount = 0
     private var malformedCount = 0
+    /// When the request ends if no byte arrives.
+    package private(set) var deadline: MonotonicInstant
 
-    /// - Parameter limitSeconds: Longest time without progress; nothing is retried beyond it.
-    package init(limitSeconds: Double, nowSeconds: Double) {
-        self.limitSeconds = limitSeconds
-        lastProgressSeconds = nowSeconds
+    package init(limits: Limits = Limits(), now: MonotonicInstant) {
+        self.limits = limits
+        deadline = now.advanced(bySeconds: limits.secondsWithoutProgressMax)
     }
 
-    /// New bytes have arrived.
-    package mutating func progress(nowSeconds: Double) {
-        lastProgressSeconds = nowSeconds
-        failureCount = 0
+    /// Bytes of the content have arrived.
+    package mutating func progressed(now: MonotonicInstant) {
+        waitIndex = 0
+        deadline = now.advanced(bySeconds: limits.secondsWithoutProgressMax)
     }
 
-    package mutating func failure(_ failure: Failure, nowSeconds: Double) -> Action {
-        var wait = Self.waitSeconds[min(failureCount, Self.waitSeconds.count - 1)]
+    /// A try has failed.
+    package mutating func failed(_ failure: Failure, now: MonotonicInstant) -> Action {
         failureCount += 1
-        switch failure {
-        case .busy(let asked):
-            // The server counts whole seconds: a little more, or the first try comes too early.
-            if let asked { wait = max(wait, asked + 0.1) }
-        case .transport: break
-        case .malformed:
-            malformedCount += 1
-            if malformedCount >= Self.malformedCountMax { return .giveUp }
-        }
-        let fits = nowSeconds + wait < lastProgressSeconds + limitSeconds
-        return fits ? .retry(afterSeconds: wait) : .giveUp
+        if failure == .malformed { malformedCount += 1 }
+        guard failureCount <= limits.failureCountMax, waitIndex < limits.waits.count,
+            malformedCount <= limits.malformedCountMax
+        else { return .giveUp }
+        var wait = limits.waits[waitIndex]
+        if case .busy(let asked?) = failure { wait = max(wait, asked) }
+        waitIndex += 1
+        guard now.advanced(bySeconds: wait) < deadline else { return .giveUp }
+        return .retry(afterSeconds: wait)
     }
 }

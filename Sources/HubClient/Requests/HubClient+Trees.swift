@@ -2,33 +2,18 @@ import HTTPTransport
 import Platform
 
 extension HubClient: TreeOrigin {
-    /// Asks for the revision's commit, then for the commit's own date.
+    /// Two questions: which commit, under which canonical name; then the commit's own date.
     ///
-    /// The repo's `lastModified` is the date of the newest commit on any branch: not good enough for
-    /// an mtime, which must be the same in every mount of this commit. Where the history may not be
-    /// read it is the next best.
+    /// `lastModified` of the repo is that of its newest commit and moves on; a file's mtime must
+    /// not. It stands in only where the Hub shows a gated repo's listing but not its history.
     package func resolve(
         _ repo: RepoID, _ revision: Revision,
         completion: @escaping @Sendable (Result<RepoSnapshot, HubError>) -> Void
     ) {
-        let url = urls.api(repo, "revision/\(percentEncoded(revision.name))")
-        json(url) { [self] result in
-            switch result {
+        ask(routes?.revision(repo, revision), .demand, completion: completion) { [self] answer in
+            switch readRevision(answer, of: repo) {
+            case .success(let info): askForDate(info, completion: completion)
             case .failure(let error): completion(.failure(error))
-            case .success((let info, _)):
-                guard let commit = info["sha"]?.string.flatMap({ CommitOID(hex: $0) }) else {
-                    return completion(.failure(.malformed(url: url, reason: "no commit sha")))
-                }
-                let canonical = RepoID(kind: repo.kind, name: info["id"]?.string ?? repo.name)
-                let fallback = info["lastModified"]?.string.flatMap { nanoseconds(iso8601: $0) }
-                commitDate(canonical, commit) { date in
-                    completion(
-                        date.map {
-                            RepoSnapshot(
-                                repo: canonical, commit: commit,
-                                commitDateNanoseconds: $0 ?? fallback ?? 0)
-                        })
-                }
             }
         }
     }
@@ -38,163 +23,185 @@ extension HubClient: TreeOrigin {
         priority: FetchPriority,
         completion: @escaping @Sendable (Result<TreeListing, HubError>) -> Void
     ) {
-        let encoded = path.isEmpty ? "" : "/" + percentEncoded(path, keeping: "/")
-        let url = urls.api(repo, "tree/\(commit)\(encoded)?recursive=\(recursive)&expand=false")
-        TreePages(
-            client: self, entryCountMax: entryCountMax, priority: priority, completion: completion
-        ).ask(url)
+        let walk = TreeWalk(
+            client: self, directory: path, recursive: recursive, entryCountMax: entryCountMax,
+            priority: priority, completion: completion)
+        walk.ask(routes?.tree(repo, commit, path: path, recursive: recursive))
     }
 
-    /// The bytes of all files below a path, for `statfs`.
-    package func treeSize(
-        _ repo: RepoID, at commit: CommitOID, path: String,
-        completion: @escaping @Sendable (Result<UInt64, HubError>) -> Void
-    ) {
-        let url = urls.api(
-            repo, "treesize/\(commit)/\(percentEncoded(path, keeping: "/"))")
-        json(url, priority: .prefetch) { result in
-            completion(
-                result.flatMap { json, _ in
-                    json["size"]?.unsigned.map { .success($0) }
-                        ?? .failure(.malformed(url: url, reason: "no size"))
-                })
-        }
-    }
-
-    /// Who the token belongs to.
+    /// Who the token belongs to, for `hubfs doctor`. The Hub limits this strictly.
     package func whoAmI(completion: @escaping @Sendable (Result<String, HubError>) -> Void) {
-        let url = urls.endpoint + "/api/whoami-v2"
-        json(url) { result in
-            completion(
-                result.flatMap { json, _ in
-                    json["name"]?.string.map { .success($0) }
-                        ?? .failure(.malformed(url: url, reason: "no name"))
-                })
+        ask(routes?.whoAmI, .demand, asksForRepo: false, completion: completion) { answer in
+            if let name = JSON(answer.response.body)?["name"]?.string {
+                completion(.success(name))
+            } else {
+                completion(.failure(answer.malformed("the answer names nobody")))
+            }
         }
     }
 
-    /// - Parameter completion: Gets nil when the history may not be read or does not say.
-    private func commitDate(
-        _ repo: RepoID, _ commit: CommitOID,
-        completion: @escaping @Sendable (Result<Int64?, HubError>) -> Void
+    /// Asks the API; errors go to `completion`, an answer to `then`.
+    func ask<Value>(
+        _ url: WebURL?, _ priority: FetchPriority, asksForRepo: Bool = true,
+        completion: @escaping @Sendable (Result<Value, HubError>) -> Void,
+        then: @escaping @Sendable (Exchange.Answer) -> Void
     ) {
-        json(urls.api(repo, "commits/\(commit)?p=0&limit=1")) { result in
+        guard let url else {
+            let endpoint = configuration.endpoint
+            return runOnTransferThread {
+                completion(.failure(.malformed(url: endpoint, reason: "the endpoint is no URL")))
+            }
+        }
+        // A page of 1000 long entries is half a MiB; info with all siblings of a huge repo, 20.
+        let question = Exchange.Question(
+            url: url, kind: .api, counter: .api, priority: priority, bodyByteCountMax: 32 << 20,
+            asksForRepo: asksForRepo)
+        Exchange(self, question) { result in
             switch result {
-            case .success((let history, _)):
-                let date = history.array?.first?["date"]?.string
-                completion(.success(date.flatMap { nanoseconds(iso8601: $0) }))
-            case .failure(.gated), .failure(.forbidden), .failure(.repoNotFound):
-                completion(.success(nil))
+            case .success(let answer): then(answer)
             case .failure(let error): completion(.failure(error))
             }
+        }.start()
+    }
+
+    private struct RevisionInfo {
+        let repo: RepoID
+        let commit: CommitOID
+        let lastModifiedNanoseconds: Int64?
+    }
+
+    private func readRevision(
+        _ answer: Exchange.Answer, of repo: RepoID
+    ) -> Result<RevisionInfo, HubError> {
+        let json = JSON(answer.response.body)
+        guard let commit = json?["sha"]?.string.flatMap({ CommitOID(hex: $0) }) else {
+            return .failure(answer.malformed("the answer names no commit"))
+        }
+        guard let name = json?["id"]?.string, faultOfRepoName(name) == nil else {
+            return .failure(answer.malformed("the answer has no valid repo id"))
+        }
+        let date = json?["lastModified"]?.string.flatMap(nanosecondsSince1970)
+        return .success(
+            RevisionInfo(
+                repo: RepoID(kind: repo.kind, name: name), commit: commit,
+                lastModifiedNanoseconds: date))
+    }
+
+    private func askForDate(
+        _ info: RevisionInfo,
+        completion: @escaping @Sendable (Result<RepoSnapshot, HubError>) -> Void
+    ) {
+        let finish = { @Sendable (date: Int64) in
+            completion(
+                .success(
+                    RepoSnapshot(
+                        repo: info.repo, commit: info.commit, commitDateNanoseconds: date)))
+        }
+        let fallBack = { @Sendable (result: Result<RepoSnapshot, HubError>) in
+            guard case .failure(let error) = result, let date = info.lastModifiedNanoseconds else {
+                return completion(result)
+            }
+            switch error {
+            case .gated, .forbidden: finish(date)
+            default: completion(result)
+            }
+        }
+        ask(routes?.commit(info.repo, info.commit), .demand, completion: fallBack) { answer in
+            let newest = JSON(answer.response.body)?.array?.first
+            guard newest?["id"]?.string == info.commit.hex,
+                let date = newest?["date"]?.string.flatMap(nanosecondsSince1970)
+            else {
+                return completion(.failure(answer.malformed("the commit has no date")))
+            }
+            finish(date)
         }
     }
 }
 
-/// Follows the pages of one listing.
-///
-/// `@unchecked Sendable`: each page is asked for when the one before has been taken.
-private final class TreePages: @unchecked Sendable {
+extension Exchange.Answer {
+    func malformed(_ reason: String) -> HubError {
+        .malformed(url: url.withoutQuery, reason: reason)
+    }
+}
+
+/// Collects the pages of one listing.
+private final class TreeWalk: Sendable {
+    private struct State {
+        var entries: [TreeEntry] = []
+        var askedURLs: Set<WebURL> = []
+        var emptyPageCount = 0
+    }
+
+    private enum Step {
+        case more(WebURL)
+        case whole([TreeEntry])
+        case cut([TreeEntry])
+        case looping
+    }
+
+    /// Pages without an entry that may follow each other.
+    private static let emptyPageCountMax = 8
+
     private let client: HubClient
+    private let directory: String
+    private let recursive: Bool
     private let entryCountMax: Int
     private let priority: FetchPriority
     private let completion: @Sendable (Result<TreeListing, HubError>) -> Void
-    private var entries: [TreeEntry] = []
-    private var emptyPageCount = 0
+    private let state = Guarded(State(), rank: .hub)
 
     init(
-        client: HubClient, entryCountMax: Int, priority: FetchPriority,
+        client: HubClient, directory: String, recursive: Bool, entryCountMax: Int,
+        priority: FetchPriority,
         completion: @escaping @Sendable (Result<TreeListing, HubError>) -> Void
     ) {
         self.client = client
+        self.directory = directory
+        self.recursive = recursive
         self.entryCountMax = entryCountMax
         self.priority = priority
         self.completion = completion
     }
 
-    func ask(_ url: String) {
-        client.json(url, priority: priority) { result in
-            switch result {
-            case .failure(let error): self.completion(.failure(error))
-            case .success((let page, let head)): self.take(page, head, url)
+    func ask(_ url: WebURL?) {
+        client.ask(url, priority, completion: completion) { [self] answer in page(answer) }
+    }
+
+    private func page(_ answer: Exchange.Answer) {
+        let entries: [TreeEntry]
+        do throws(TreePage.Invalid) {
+            entries = try TreePage.entries(
+                answer.response.body, under: directory, recursive: recursive)
+        } catch {
+            return completion(.failure(answer.malformed(error.reason)))
+        }
+        var next: WebURL?
+        if let link = answer.response.head["link"].flatMap(nextLink) {
+            next = answer.url.resolving(link)
+            // The rest of a listing from another server would be another server's listing.
+            guard let next, client.routes?.isOurs(next) == true else {
+                return completion(.failure(answer.malformed("the next page is on another server")))
             }
         }
-    }
-
-    private func take(_ page: JSON, _ head: HTTPResponseHead, _ url: String) {
-        let logged = String(url.prefix { $0 != "?" })
-        guard let rows = page.array else { return fail(logged, "the listing is no array") }
-        for row in rows {
-            guard let entry = TreeEntry(row) else { return fail(logged, "an entry is incomplete") }
-            entries.append(entry)
+        switch take(entries, from: answer.url, next: next) {
+        case .more(let url): ask(url)
+        case .whole(let all): completion(.success(TreeListing(entries: all, isWhole: true)))
+        case .cut(let some): completion(.success(TreeListing(entries: some, isWhole: false)))
+        case .looping: completion(.failure(answer.malformed("the pages lead in a circle")))
         }
-        guard let next = head["link"].flatMap(nextLink) else { return finish(isWhole: true) }
-        guard client.urls.isOurs(next) else { return fail(logged, "the next page is elsewhere") }
-        // A server that never ends must not keep us for ever.
-        emptyPageCount += rows.isEmpty ? 1 : 0
-        guard emptyPageCount < 3, next != url else { return fail(logged, "the pages do not end") }
-        if entries.count >= entryCountMax { return finish(isWhole: false) }
-        ask(next)
     }
 
-    private func finish(isWhole: Bool) {
-        completion(.success(TreeListing(entries: entries, isWhole: isWhole)))
-    }
-
-    private func fail(_ url: String, _ reason: String) {
-        let error = HubError.malformed(url: url, reason: reason)
-        client.counters.note(error)
-        completion(.failure(error))
-    }
-}
-
-/// The URL with `rel="next"` in a Link header. Source: RFC 8288.
-private func nextLink(_ header: String) -> String? {
-    for link in header.split(separator: ",") {
-        guard link.contains("rel=\"next\""), let start = link.firstIndex(of: "<"),
-            let end = link.firstIndex(of: ">"), start < end
-        else { continue }
-        return String(link[link.index(after: start)..<end])
-    }
-    return nil
-}
-
-extension TreeEntry {
-    /// One row of a tree listing. The size of an LFS file is its own, never its pointer's.
-    fileprivate init?(_ row: JSON) {
-        guard let path = row["path"]?.string, !path.isEmpty, let oid = row["oid"]?.string else {
-            return nil
-        }
-        if row["type"]?.string == "directory" {
-            guard let tree = TreeOID(hex: oid) else { return nil }
-            self.init(path: path, kind: .directory(tree))
-        } else if let lfs = row["lfs"], lfs != .null {
-            guard let sha256 = lfs["oid"]?.string.flatMap({ LFSOID(hex: $0) }),
-                let size = lfs["size"]?.unsigned ?? row["size"]?.unsigned
-            else { return nil }
-            self.init(path: path, kind: .file(.lfs(sha256), size: size))
-        } else {
-            guard let blob = BlobOID(hex: oid), let size = row["size"]?.unsigned else {
-                return nil
+    private func take(_ entries: [TreeEntry], from url: WebURL, next: WebURL?) -> Step {
+        state.withLock { state in
+            state.askedURLs.insert(url)
+            state.emptyPageCount = entries.isEmpty ? state.emptyPageCount + 1 : 0
+            state.entries += entries
+            if state.entries.count > entryCountMax {
+                return .cut(Array(state.entries.prefix(entryCountMax)))
             }
-            self.init(path: path, kind: .file(.git(blob), size: size))
+            guard let next else { return .whole(state.entries) }
+            let isNew = !state.askedURLs.contains(next)
+            return isNew && state.emptyPageCount <= Self.emptyPageCountMax ? .more(next) : .looping
         }
     }
-}
-
-/// Nanoseconds since 1970 of a date such as `2026-01-02T03:04:05.000Z`; nil for any other form.
-func nanoseconds(iso8601 text: String) -> Int64? {
-    let fields = text.split { "-T:Z".contains($0) }
-    guard text.hasSuffix("Z"), fields.count == 6, let year = Int64(fields[0]),
-        let month = Int64(fields[1]), (1...12).contains(month), let day = Int64(fields[2]),
-        let hour = Int64(fields[3]), let minute = Int64(fields[4]), let second = Double(fields[5])
-    else { return nil }
-    // Days since 1970 by counting years from March, so that the leap day comes last.
-    let marchYear = month > 2 ? year : year - 1
-    let marchMonth = (month + 9) % 12
-    let days =
-        365 * marchYear + marchYear / 4 - marchYear / 100 + marchYear / 400
-        + (153 * marchMonth + 2) / 5 + day - 1 - 719_468
-    let seconds = ((days * 24 + hour) * 60 + minute) * 60
-    return seconds * 1_000_000_000 + Int64((second * 1000).rounded()) * 1_000_000
 }

@@ -1,98 +1,100 @@
 package import HTTPTransport
+import Logging
 package import Platform
 
-/// The Hub by question and answer: revisions, listings, and contents by range.
+/// The Hub by question and answer: revisions, listings, contents by range.
 ///
-/// Every call returns at once and answers through a callback, on a transfer or timer thread, within
-/// the read time-out. Retries, the rate limit, redirects and credentials are settled here; above, an
-/// error is final.
+/// Every call returns at once; its callback comes on a transfer thread, within the read time-out.
+/// Retries, the rate limit, redirects and the token are settled here: above, an error is final.
 package final class HubClient: Sendable {
     package let configuration: HubConfiguration
     package let counters = HubCounters()
     let transport: HTTPTransport
     let timers: TimerQueue
-    let urls: HubURLs
-    let gate = Guarded(RateLimitGate(), rank: .gate)
-    let locations = Guarded(ContentURLs(), rank: .hub)
+    /// nil when the configured endpoint is no URL: every question then ends with `.malformed`.
+    let routes: HubRoutes?
+    let operations: Operations
+    let locations = LocationCache()
+    private let gate = Guarded(RateLimitGate(), rank: .gate)
 
+    /// - Parameters:
+    ///   - transport: Shut it down after `close`.
+    ///   - timers: Close it after `close`.
     package init(configuration: HubConfiguration, transport: HTTPTransport, timers: TimerQueue) {
         self.configuration = configuration
         self.transport = transport
         self.timers = timers
-        urls = HubURLs(endpoint: configuration.endpoint)
+        routes = HubRoutes(endpoint: configuration.endpoint)
+        operations = Operations(timers: timers)
     }
 
-    /// Headers for a URL: the token goes to the endpoint's own origin and nowhere else.
-    func headers(for url: String) -> [(name: String, value: String)] {
+    /// Ends every question with `.cancelled` and refuses new ones.
+    package func close() { operations.close() }
+
+    /// Headers for one request to `url`. The token goes to the endpoint's own origin and nowhere
+    /// else, whatever redirect led there.
+    func headers(for url: WebURL) -> [(name: String, value: String)] {
         var headers = [(name: "User-Agent", value: configuration.userAgent)]
-        if urls.isOurs(url), let token = configuration.token.token {
+        if routes?.isOurs(url) == true, let token = configuration.token.token {
             headers.append(("Authorization", "Bearer \(token.secret)"))
         }
         return headers
     }
 
-    /// Asks the gate for one request, and runs `send` when it may go, now or later.
+    /// The time-outs of one try.
     ///
-    /// - Parameters:
-    ///   - limitSeconds: A longer wait ends with `refuse`.
-    ///   - refuse: Runs instead of `send`, with the error to answer.
-    func admitted(
-        _ kind: RateLimitGate.Class, _ priority: FetchPriority, limitSeconds: Double, url: String,
-        refuse: @Sendable (HubError) -> Void, send: @escaping @Sendable () -> Void
-    ) {
-        switch gate.withLock({ $0.admit(kind, priority, nowSeconds: nowSeconds()) }) {
-        case .now: send()
-        case .wait(let seconds) where seconds < limitSeconds:
-            timers.schedule(afterSeconds: seconds + 0.05, send)
-        case .wait, .refused:
-            refuse(
-                .rateLimited(
-                    HubError.Refusal(
-                        status: 429, message: "the quota for this window is used up",
-                        requestID: "", url: url)))
+    /// - Parameter isStream: Progress alone bounds a stream; an answer also has an end.
+    func bounds(isStream: Bool) -> HTTPBounds {
+        let timeouts = configuration.timeouts
+        // A third, so that a read with a short time-out has another try as well.
+        let stallSeconds = min(timeouts.stallSeconds, timeouts.readSeconds / 3)
+        return HTTPBounds(
+            connectSeconds: min(timeouts.connectSeconds, timeouts.readSeconds),
+            stallSeconds: stallSeconds,
+            totalSeconds: isStream ? nil : min(timeouts.answerSeconds, timeouts.readSeconds),
+            queueSeconds: timeouts.readSeconds)
+    }
+
+    /// Asks the rate-limit gate for one request. Locks: takes gate.
+    func admit(
+        _ kind: RateLimitGate.Class, _ priority: FetchPriority, deadline: MonotonicInstant
+    ) -> RateLimitGate.Admission {
+        gate.withLock { $0.admit(kind, priority, now: .now, deadline: deadline) }
+    }
+
+    /// Takes the rate limit from an answer of the Hub's own. Locks: takes gate.
+    func learnRateLimit(_ head: HTTPHead, _ kind: RateLimitGate.Class) {
+        let now = MonotonicInstant.now
+        gate.withLock { gate in
+            if let limit = head.rateLimit { gate.learn(limit, now: now) }
+            if head.status == 429, let seconds = head.askedSeconds {
+                gate.exhausted(kind, seconds: seconds, now: now)
+            }
         }
     }
 
-    /// Takes the rate limit from an answer of the Hub's.
-    func learn(_ kind: RateLimitGate.Class, from head: HTTPResponseHead) {
-        guard let header = head["ratelimit"] else { return }
-        gate.withLock { $0.learn(kind, rateLimit: header, nowSeconds: nowSeconds()) }
+    /// Runs `job` on a transfer thread, where callbacks belong; after the transport's end, here.
+    func runOnTransferThread(_ job: @escaping @Sendable () -> Void) {
+        if !transport.run(job) { job() }
     }
 
-    func nowSeconds() -> Double {
-        Double(MonotonicInstant.now.nanoseconds) / 1e9
+    func logRetry(_ url: WebURL, _ reason: HubError, seconds: Double) {
+        counters.countRetry()
+        configuration.logger.debug(
+            "asking again",
+            metadata: [
+                "url": "\(url.withoutQuery)", "seconds": "\(seconds)", "reason": "\(reason)",
+            ])
     }
 }
 
-extension HTTPResponseHead {
-    /// How long a busy server asks us to wait, in seconds.
-    var retryAfterSeconds: Double? {
-        if status == 429, let limit = self["ratelimit"],
-            let seconds = RateLimitGate.resetSeconds(rateLimit: limit)
-        {
-            return seconds
-        }
-        return self["retry-after"].flatMap { Double($0) }
-    }
-
-    /// True for the statuses that another try may change.
-    var isBusy: Bool { [408, 429, 500, 502, 503, 504].contains(status) }
-
-    var isRedirect: Bool { [301, 302, 303, 307, 308].contains(status) }
-}
-
-extension HTTPTransportError {
-    /// The error a caller of the Hub gets when no retry is left.
-    func hubError(url: String) -> HubError {
-        switch self {
-        case .unknownHost(let reason), .noConnection(let reason), .tls(let reason),
-            .connectionLost(let reason):
-            .unreachable(url: url, reason: reason)
-        case .stalled: .unreachable(url: url, reason: "no progress")
-        case .cancelled: .cancelled
-        case .bodyTooLarge(let limit):
-            .malformed(url: url, reason: "the answer is larger than \(limit) bytes")
-        case .protocolError(let reason): .malformed(url: url, reason: reason)
-        }
+extension HubError {
+    /// Refused by our own gate, before the Hub had to.
+    static func quotaSpent(url: WebURL, secondsToReset: Double) -> HubError {
+        .rateLimited(
+            Refusal(
+                status: 429,
+                message: "this window's quota is used up for \(Int(secondsToReset)) s more",
+                requestID: "", url: url.withoutQuery))
     }
 }

@@ -8,6 +8,7 @@ extension OpenContent {
     /// Lets readahead learn from a read and fetches what it wishes for.
     func noteRead(_ range: Range<UInt64>) {
         guard !servesWhole else { return }
+        learnLayout()
         let (wish, ended) = streams.withLock { $0.read(range) }
         if let wish { prefetch(wish) }
         guard !ended.isEmpty else { return }

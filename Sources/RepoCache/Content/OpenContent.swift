@@ -81,6 +81,7 @@ package final class OpenContent: Sendable {
     /// Verified before the first byte is served; else served block by block.
     let servesWhole: Bool
     private let phase: Atomic<UInt8>
+    let layoutSearch = Atomic(LayoutSearch.open.rawValue)
     let transfers: Guarded<Transfers>
     let streams: Guarded<StreamDetector>
     let registry: ContentRegistry

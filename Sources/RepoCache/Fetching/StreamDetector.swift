@@ -37,8 +37,15 @@ struct StreamDetector {
     /// A single reader that seeks leaves its stream much sooner: by this many reads per stream.
     static let leftReadCountMax = 32
 
+    /// What the kernel may read around a place on its own: a tensor's end this close to a stream's
+    /// start is not where the stream stops, and reads up to twice this far beyond an end do not yet
+    /// show that it goes on.
+    static let kernelReadaheadBytes: UInt64 = 1 << 20
+
     private let size: UInt64
     private let policy: ReadaheadPolicy
+    /// Where streams may stop, once the file has told.
+    var layout: TensorLayout?
     private var streams: [Stream] = []
     private var readCount = 0
     private var lastNumber = 0
@@ -91,11 +98,21 @@ struct StreamDetector {
         guard stream.readCount >= policy.readCountMin else { return nil }
         let window = policy.windowBytes(consumedBytes: stream.consumedBytes)
         let chunk = policy.chunkBytes(windowBytes: window)
-        let end = min(stream.next + window, size)
+        let limit = limit(of: stream)
+        let end = min(stream.next + window, limit)
         guard end > stream.requested else { return nil }
         // Small steps would be small requests: wait until a whole chunk is wanted, or the end.
-        guard end - stream.requested >= chunk || end == size else { return nil }
+        guard end - stream.requested >= chunk || end == limit else { return nil }
         return Wish(stream: stream.number, bytes: stream.requested..<end, chunkBytes: chunk)
+    }
+
+    /// How far a stream may be read ahead: to the end of the tensor it is in, until it has gone on
+    /// beyond one; then it reads the file, not a tensor.
+    private func limit(of stream: Stream) -> UInt64 {
+        let slack = Self.kernelReadaheadBytes
+        guard let end = layout?.end(after: stream.start + slack), stream.next <= end + 2 * slack
+        else { return size }
+        return min(end, size)
     }
 
     private mutating func open(at bytes: Range<UInt64>) -> Set<Int> {

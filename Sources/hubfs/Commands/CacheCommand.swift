@@ -152,18 +152,20 @@ struct CacheRemoveCommand: ParsableCommand {
         let sources = try uris.map { try SourceName($0, endpoint: endpoint).uri }
         let cache = try folder.open()
         defer { cache.close() }
-        let removal = try Failure.ofCache { () throws(CacheError) in
-            let contents = try cache.contents().filter { content in
+        let contents = try Failure.ofCache { () throws(CacheError) in
+            try cache.contents().filter { content in
                 all || content.paths.contains { path in sources.contains { path.isIn($0) } }
             }
-            if !dryRun { return try cache.remove(contents) }
-            let bytes = contents.reduce(0) { $0 + $1.diskBytes }
-            return CacheInventory.Removal(
-                removedCount: contents.count, freedBytes: bytes, inUse: [])
         }
-        let verb = dryRun ? "would remove" : "removed"
+        if dryRun {
+            for content in contents { try writeLine(printable(content.shownPath)) }
+            let bytes = contents.reduce(0) { $0 + $1.diskBytes }
+            return try writeLine(
+                "would remove \(contents.count) contents, \(readableSize(bytes))")
+        }
+        let removal = try Failure.ofCache { () throws(CacheError) in try cache.remove(contents) }
         try writeLine(
-            "\(verb) \(removal.removedCount) contents, \(readableSize(removal.freedBytes))")
+            "removed \(removal.removedCount) contents, \(readableSize(removal.freedBytes))")
         if !removal.inUse.isEmpty {
             throw Failure(.busy, "\(removal.inUse.count) contents are in use by a mount and stay")
         }

@@ -24,6 +24,8 @@ struct UnmountCommand: ParsableCommand {
 
     /// The daemon waits two seconds for parked requests and closes its cache.
     private static let endPatienceSeconds = 15.0
+    /// After the connection was cut there is nothing to wait for but the cache.
+    private static let cutPatienceSeconds = 5.0
 
     func run() throws {
         let path = try MountPath.resolve(directory)
@@ -35,16 +37,15 @@ struct UnmountCommand: ParsableCommand {
                 .mountPoint,
                 "what is mounted at \(path) is not hubfs but \(record.type): use umount")
         }
-        let daemon = connect(path)
+        let (daemon, isDead) = connect(path)
         defer { daemon?.close() }
-        if try removeDead(path) { return }
-        if force {
-            try FuseConnection(record).abort()
-        }
-        try unmount(path)
+        if force { try FuseConnection(record).abort() }
+        // Nobody who uses a dead mount can finish anything.
+        try unmount(path, lazily: lazy || force || isDead)
         // Detached lazily, the daemon serves on until the last user has finished.
         guard let daemon, !lazy || force else { return }
-        if !daemon.waitForEnd(until: .now.advanced(bySeconds: Self.endPatienceSeconds)) {
+        let patience = force ? Self.cutPatienceSeconds : Self.endPatienceSeconds
+        if !daemon.waitForEnd(until: .now.advanced(bySeconds: patience)) {
             throw Failure(
                 .timedOut,
                 "\(path) is unmounted, but its daemon has not ended; 'hubfs log \(path)' may tell why"
@@ -52,27 +53,24 @@ struct UnmountCommand: ParsableCommand {
         }
     }
 
-    /// - Returns: nil when there is no daemon to wait for, or it does not talk to us.
-    private func connect(_ path: String) -> ControlClient? {
-        let folders = ControlFolder.existing(Environment())
-        guard let daemon = try? ControlClient(mountPoint: path, folders: folders) else {
-            return nil
-        }
-        try? daemon.ask(.end)
-        return daemon
-    }
-
-    private func removeDead(_ path: String) throws(Failure) -> Bool {
-        do throws(FuseError) {
-            return try MountPoint.removeStale(path)
+    /// Asks the daemon to tell its end. The mount itself is not asked anything, not even by `stat`: its
+    /// daemon may hang.
+    ///
+    /// - Returns: nil when no daemon can be reached, and whether it is known to have died.
+    private func connect(_ path: String) -> (daemon: ControlClient?, isDead: Bool) {
+        do throws(ControlClient.Silence) {
+            let folders = ControlFolder.existing(Environment())
+            let daemon = try ControlClient(mountPoint: path, folders: folders)
+            try daemon.ask(.end)
+            return (daemon, false)
         } catch {
-            throw Failure(error)
+            return (nil, error == .dead)
         }
     }
 
-    private func unmount(_ path: String) throws(Failure) {
+    private func unmount(_ path: String, lazily: Bool) throws(Failure) {
         do throws(FuseError) {
-            try MountPoint.unmount(path, lazily: lazy || force)
+            try MountPoint.unmount(path, lazily: lazily)
         } catch .unmountFailed(_, .resourceBusy) {
             let users = MountUser.all(of: path).map(\.description)
             let shown = users.prefix(5).joined(separator: ", ")

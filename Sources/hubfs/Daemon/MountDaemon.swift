@@ -18,9 +18,6 @@ struct MountDaemon {
     ///
     /// - Throws: `Failure` when it never came up.
     func run() throws(Failure) {
-        let readiness = try request.flags.readyFD.map { number throws(Failure) in
-            try Readiness(number)
-        }
         let log = DaemonLog(
             file: try request.logPath.map { path throws(Failure) in
                 try LogFile(path)
@@ -29,15 +26,20 @@ struct MountDaemon {
         LoggingSystem.bootstrap { _ in LineLogHandler(log: log, level: level) }
         let logger = Logger(label: "hubfs")
         let signals = StopSignals { [mountPoint = request.mountPoint] reason in
-            logger.critical("ending without waiting: \(reason)")
+            logger.warning("ending without waiting: \(reason)")
             if MountTable.record(at: mountPoint)?.isOurs ?? false {
                 try? MountPoint.unmount(mountPoint, lazily: true)
             }
+        }
+        let readiness = try request.flags.readyFD.map { number throws(Failure) in
+            try Readiness(number)
         }
         if isInBackground {
             // The terminal it was started from does not concern the daemon, nor does its folder.
             signal(SIGHUP, SIG_IGN)
             chdir("/")
+            // Started by way of /proc/self/exe it would be called "exe" in ps and top.
+            try? writeSmallFile("/proc/self/comm", "hubfs")
         }
         do throws(Failure) {
             try serve(signals, readiness, log, logger)
@@ -51,9 +53,7 @@ struct MountDaemon {
     private func serve(
         _ signals: StopSignals, _ readiness: Readiness?, _ log: DaemonLog, _ logger: Logger
     ) throws(Failure) {
-        if request.flags.allowOther, let obstacle = FuseFacts.current.allowOtherObstacle {
-            throw Failure(.fuseUnavailable, obstacle)
-        }
+        try checkFuse()
         let hub = try HubAccess(
             hub: request.flags.hub, cache: request.flags.cache, environment: request.environment,
             logger: logger)
@@ -81,6 +81,15 @@ struct MountDaemon {
         }
         logger.notice("unmounted", metadata: ["at": "\(mount.mountPoint)"])
         if !isWanted { throw Failure(.failure, "interrupted before the mount worked") }
+    }
+
+    /// Says what is in the way of mounting before the Hub is asked anything.
+    private func checkFuse() throws(Failure) {
+        let facts = FuseFacts.current
+        let allowOther = request.flags.allowOther ? facts.allowOtherObstacle : nil
+        if let obstacle = facts.obstacle ?? allowOther {
+            throw Failure(.fuseUnavailable, obstacle)
+        }
     }
 
     private func makeMount(_ hub: HubAccess, _ logger: Logger) throws(Failure) -> RepoMount {
@@ -150,7 +159,7 @@ struct MountDaemon {
                 startedSeconds: startedSeconds, logPath: log.path, cachePath: cachePath,
                 requests: byClass(counters.requests),
                 bytesReceived: byClass(counters.bytesReceived), retryCount: counters.retries,
-                lastError: counters.lastError,
+                lastError: counters.lastError?.sentence,
                 lastErrorSeconds: counters.lastErrorSeconds.map { Int64($0) })
         }
     }

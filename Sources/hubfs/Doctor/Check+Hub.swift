@@ -73,12 +73,12 @@ extension Check {
         _ found: HubEnvironment, _ timeoutSeconds: Double
     ) -> Result<String, HubError> {
         var configuration = HubConfiguration(endpoint: found.endpoint, token: found.token)
-        configuration.readTimeoutSeconds = timeoutSeconds
+        configuration.timeouts.readSeconds = timeoutSeconds
         let transport = HTTPTransport()
         let timers = TimerQueue()
         let client = HubClient(configuration: configuration, transport: transport, timers: timers)
         defer {
-            transport.close()
+            transport.shutdown()
             timers.close()
         }
         return waitForAnswer { completion in client.whoAmI(completion: completion) }

@@ -11,7 +11,7 @@ struct FuseFacts {
 
     let isRoot: Bool
     let device: Device
-    /// Where fusermount3 was found in PATH; nil when nowhere.
+    /// Where fusermount3 was found; nil when nowhere.
     let helper: String?
     let isHelperSetuid: Bool
     /// `user_allow_other` stands in /etc/fuse.conf.
@@ -64,7 +64,8 @@ struct FuseFacts {
     }
 
     private static func findHelper() -> String? {
-        let folders = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+        // libfuse looks into its own folder first, whatever PATH says.
+        let folders = (getenv("PATH").map { String(cString: $0) } ?? "") + ":/usr/bin:/bin"
         return folders.split(separator: ":").map { $0 + "/fusermount3" }.first {
             access($0, X_OK) == 0
         }

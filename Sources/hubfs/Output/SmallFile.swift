@@ -14,3 +14,10 @@ func readSmallFile(_ path: String, bytesMax: Int = 65536) throws -> String {
     let count = try file.readWhole(into: buffer, at: UInt64(start))
     return String(decoding: buffer[..<count], as: UTF8.self)
 }
+
+/// Writes a text to a file that exists, such as a switch of the kernel's.
+func writeSmallFile(_ path: String, _ text: String) throws {
+    let file = try FileDescriptor.open(FilePath(path), .writeOnly, options: [.closeOnExec])
+    defer { try? file.close() }
+    _ = try file.writeAll(text.utf8)
+}

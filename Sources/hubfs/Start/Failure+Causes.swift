@@ -89,11 +89,14 @@ extension Failure {
         switch error {
         case .sessionRefused:
             self.init(.fuseUnavailable, "libfuse refuses the mount options (see above)")
+        case .mountFailed(let path) where access(path, W_OK) != 0:
+            self.init(
+                .mountPoint,
+                "\(path) cannot be mounted: only root mounts at a directory it may not write to")
         case .mountFailed(let path):
             self.init(
                 .fuseUnavailable,
-                "\(path) cannot be mounted; " + (FuseFacts.current.obstacle ?? "see above")
-                    + "; hubfs doctor checks what mounting needs")
+                "\(path) cannot be mounted (see above); hubfs doctor checks what mounting needs")
         case .mountPoint(let path, let code):
             self.init(.mountPoint, MountPath.sentence(path, code))
         case .unmountFailed(let path, .resourceBusy):

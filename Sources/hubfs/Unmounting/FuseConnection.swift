@@ -1,6 +1,5 @@
 import FuseBridge
 import Glibc
-import SystemPackage
 
 /// The kernel's side of a mount, cut from outside: everybody who waits for the daemon gets an error.
 ///
@@ -22,9 +21,7 @@ struct FuseConnection {
             mount("fusectl", Self.control, "fusectl", 0, nil)
         }
         do {
-            let file = try FileDescriptor.open(FilePath(abortPath), .writeOnly)
-            defer { try? file.close() }
-            _ = try file.writeAll("1\n".utf8)
+            try writeSmallFile(abortPath, "1\n")
         } catch {
             throw Failure(
                 .fuseUnavailable,

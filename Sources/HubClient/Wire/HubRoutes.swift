@@ -1,0 +1,48 @@
+/// The Hub's URLs that hubfs asks, below one endpoint.
+struct HubRoutes: Sendable {
+    let endpoint: WebURL
+    /// The endpoint as it is put before a path.
+    private let base: String
+
+    /// - Returns: nil when the endpoint is no http or https URL.
+    init?(endpoint text: String) {
+        var base = text
+        while base.hasSuffix("/") { base.removeLast() }
+        guard let endpoint = WebURL(base), !base.contains("?") else { return nil }
+        self.endpoint = endpoint
+        self.base = base
+    }
+
+    /// True when the URL is on the endpoint's own scheme, host and port: only then may it be sent
+    /// the token.
+    func isOurs(_ url: WebURL) -> Bool { url.origin == endpoint.origin }
+
+    /// `expand` leaves out `siblings`, the list of all files.
+    func revision(_ repo: RepoID, _ revision: Revision) -> WebURL? {
+        let name = percentEncoded(revision.name, keepsSlash: false)
+        return api(repo, "/revision/\(name)?expand=sha&expand=lastModified")
+    }
+
+    /// The newest commit of the history that ends at `commit`: itself.
+    func commit(_ repo: RepoID, _ commit: CommitOID) -> WebURL? {
+        api(repo, "/commits/\(commit.hex)?p=0&limit=1")
+    }
+
+    func tree(_ repo: RepoID, _ commit: CommitOID, path: String, recursive: Bool) -> WebURL? {
+        let directory = path.isEmpty ? "" : "/" + percentEncoded(path, keepsSlash: true)
+        return api(repo, "/tree/\(commit.hex)\(directory)?recursive=\(recursive)&expand=false")
+    }
+
+    func content(_ location: ContentLocation) -> WebURL? {
+        let repo = location.repo
+        let path = percentEncoded(location.path, keepsSlash: true)
+        return WebURL(
+            "\(base)/\(repo.kind.urlPrefix)\(repo.name)/resolve/\(location.commit.hex)/\(path)")
+    }
+
+    var whoAmI: WebURL? { WebURL(base + "/api/whoami-v2") }
+
+    private func api(_ repo: RepoID, _ rest: String) -> WebURL? {
+        WebURL("\(base)/api/\(repo.kind.apiName)/\(repo.name)\(rest)")
+    }
+}
