@@ -32,6 +32,8 @@ def test_ls_long(hubfs):
 
 def test_ls_json(hubfs):
     listing = hubfs.json("ls", "lab/sample")
+    # Looking makes nothing in the cache.
+    assert list(hubfs.cache.glob("contents/*")) == []
     entries = {entry["path"]: entry for entry in listing["entries"]}
     assert listing["repo"] == "models/lab/sample"
     assert entries["onnx"]["type"] == "directory"

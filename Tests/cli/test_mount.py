@@ -57,6 +57,17 @@ def test_relative_paths_hold(hubfs):
     assert "mounted" in (hubfs.folder / "a.log").read_text()
 
 
+def test_relative_paths_of_the_environment_hold(hubfs, token):
+    (hubfs.folder / "token").write_text(token)
+    path = hubfs.mount_point()
+    environment = {"HUBFS_CACHE": "other", "HF_TOKEN_PATH": "token", "XDG_STATE_HOME": "here"}
+    hubfs.succeed("mount", "lab/secret", path, cwd=hubfs.folder, environment=environment)
+    assert (path / "config.json").read_bytes() == FILES["config.json"]
+    status = hubfs.status(path)
+    assert status["cache"]["path"] == str(hubfs.folder / "other")
+    assert status["log"].startswith(str(hubfs.folder / "here/hubfs/log/"))
+
+
 def test_owner_and_permissions_are_as_asked(hubfs):
     path = hubfs.mount("lab/sample", "--uid", 1234, "--gid", 2345, "--umask", "077")
     status = os.stat(path / "config.json")
@@ -174,7 +185,7 @@ def test_an_ordinary_user_mounts_through_fusermount3(hubfs):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert FILES["config.json"].decode() in done.stdout
-    assert "hf://lab/sample at main" in done.stdout
+    assert "hf://models/lab/sample at main" in done.stdout
     assert "user_allow_other" in done.stderr
 
 
