@@ -117,7 +117,7 @@ def test_no_network(hubfs):
     message = refused(
         hubfs, program.HUB_UNAVAILABLE, "lab/other", "--read-timeout", 2,
         "--endpoint", "http://127.0.0.1:9",
-    )  # fmt: skip
+    )
     assert "cannot be reached" in message and "HF_ENDPOINT" in message
 
 
@@ -176,6 +176,6 @@ def test_no_fuse_device(hubfs):
     done = hubfs.run_as(
         ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh",
          program.mounting.binary(), "mount", "-f", "lab/sample", path]
-    )  # fmt: skip
+    )
     assert done.returncode == program.FUSE_UNAVAILABLE, done.stderr
     assert "/dev/fuse does not exist" in done.stderr and "modprobe fuse" in done.stderr

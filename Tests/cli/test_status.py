@@ -37,7 +37,7 @@ def test_it_tells_what_was_asked_of_the_hub(hub, hubfs):
     assert status["source"] == "hf://models/lab/sample@main/onnx"
     assert (status["repo"], status["revision"], status["path"]) == (
         "models/lab/sample", "main", "onnx",
-    )  # fmt: skip
+    )
     assert status["commit"] == commit
     assert status["state"] == "serving"
     assert status["endpoint"] == hub.address.endpoint
