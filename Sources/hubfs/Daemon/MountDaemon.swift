@@ -9,6 +9,8 @@ import RepoFS
 /// One mount from its start to its end, in this process: in the foreground, or as the daemon that
 /// `BackgroundStart` has started.
 struct MountDaemon {
+    private static let answerPatienceSeconds = 2.0
+
     private let request: MountRequest
     private var isInBackground: Bool { request.flags.readyFD != nil }
 
@@ -55,6 +57,7 @@ struct MountDaemon {
         _ signals: StopSignals, _ readiness: Readiness?, _ log: DaemonLog, _ logger: Logger
     ) throws(Failure) {
         try checkFuse()
+        try checkMountPoint()
         let hub = try HubAccess(
             hub: request.flags.hub, cache: request.flags.cache, environment: request.environment,
             logger: logger)
@@ -91,6 +94,21 @@ struct MountDaemon {
         if let obstacle = facts.obstacle ?? allowOther {
             throw Failure(.fuseUnavailable, obstacle)
         }
+    }
+
+    /// Looks for a mount of ours whose daemon hangs: `stat` would wait for it, for ever.
+    private func checkMountPoint() throws(Failure) {
+        let path = request.mountPoint
+        guard MountTable.record(at: path)?.isOurs ?? false else { return }
+        let folders = ControlFolder.existing(request.environment)
+        let deadline = MonotonicInstant.now.advanced(bySeconds: Self.answerPatienceSeconds)
+        guard case .silent(.hangs) = MountReport.ask([path], folders, deadline)[0].state else {
+            return
+        }
+        throw Failure(
+            .mountPoint,
+            "hubfs is mounted at \(path) already, and its daemon does not answer: hubfs umount --force "
+                + path)
     }
 
     private func makeMount(_ hub: HubAccess, _ logger: Logger) throws(Failure) -> RepoMount {
