@@ -6,10 +6,10 @@ enum ListingKey: Hashable, Sendable {
     case tree(TreeOID)
     /// A directory of a commit whose tree oid the caller does not know: the root, or where a
     /// mount of a sub-path starts.
-    case path(CommitOID, String)
+    case path(CommitOID, PathBytes)
 
     init(commit: CommitOID, path: String, treeOID: TreeOID?) {
-        self = treeOID.map { .tree($0) } ?? .path(commit, path)
+        self = treeOID.map { .tree($0) } ?? .path(commit, PathBytes(path))
     }
 
     /// The key as the database has it.

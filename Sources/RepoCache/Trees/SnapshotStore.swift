@@ -216,7 +216,9 @@ package final class SnapshotStore: Sendable {
                         .failure(.listingTooLong(path: place.path, entryCountMax: entryCountMax)))
                 }
                 onWorker(place.key) { [self] in
-                    let entries = tree.entries.map { (name: $0.path.lastPathPart, kind: $0.kind) }
+                    let entries = tree.entries.map { entry in
+                        (name: PathBytes(entry.path).name, kind: entry.kind)
+                    }
                     store([(place.key, entries)], asked: place.key, path: place.path)
                 }
             case .failure(let error):
@@ -246,13 +248,13 @@ package final class SnapshotStore: Sendable {
     private func store(
         _ entries: [TreeEntry], below root: String, of snapshot: RepoSnapshot, asked: ListingKey?
     ) {
-        let rootKey = asked ?? .path(snapshot.commit, root)
-        var keys: [Substring: ListingKey] = [Substring(root): rootKey]
-        var children: [Substring: [(name: String, kind: TreeEntry.Kind)]] = [Substring(root): []]
+        let rootKey = asked ?? .path(snapshot.commit, PathBytes(root))
+        var keys = [PathBytes(root): rootKey]
+        var children: [PathBytes: [(name: String, kind: TreeEntry.Kind)]] = [PathBytes(root): []]
         for entry in entries {
-            if case .directory(let oid) = entry.kind { keys[Substring(entry.path)] = .tree(oid) }
-            children[entry.path.parentPath, default: []].append(
-                (entry.path.lastPathPart, entry.kind))
+            let path = PathBytes(entry.path)
+            if case .directory(let oid) = entry.kind { keys[path] = .tree(oid) }
+            children[path.directory, default: []].append((path.name, entry.kind))
         }
         let directories = children.compactMap { path, entries in
             keys[path].map { ($0, entries) }
@@ -295,18 +297,6 @@ package final class SnapshotStore: Sendable {
     private func answer(_ key: ListingKey, _ result: Result<DirectoryListing, CacheError>) {
         let waiting = state.withLock { $0.waiting.removeValue(forKey: key) ?? [] }
         for completion in waiting { completion(result) }
-    }
-}
-
-extension String {
-    /// What follows the last slash.
-    fileprivate var lastPathPart: String {
-        lastIndex(of: "/").map { String(self[index(after: $0)...]) } ?? self
-    }
-
-    /// What stands before the last slash: the directory's path, "" for the root.
-    fileprivate var parentPath: Substring {
-        lastIndex(of: "/").map { self[..<$0] } ?? ""
     }
 }
 
