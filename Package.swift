@@ -77,6 +77,7 @@ let package = Package(
             name: "hubfs",
             dependencies: [
                 "RepoFS", "HubClient", "RepoCache", "FuseBridge", "HTTPTransport", "Platform",
+                "CLinux",
                 argumentParser, logging, system,
             ],
             swiftSettings: house),
@@ -98,7 +99,8 @@ let package = Package(
             name: "TestSupport", dependencies: ["LocalHub", "Platform", "HubClient", system],
             swiftSettings: house),
         .testTarget(
-            name: "PlatformTests", dependencies: ["Platform", system], swiftSettings: house),
+            name: "PlatformTests", dependencies: ["Platform", "TestSupport", system],
+            swiftSettings: house),
         .testTarget(
             name: "HTTPTransportTests", dependencies: ["HTTPTransport", "Platform", "TestSupport"],
             swiftSettings: house),

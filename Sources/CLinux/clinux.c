@@ -3,6 +3,7 @@
 
 #include <spawn.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
@@ -36,6 +37,12 @@ int hubfs_statfs(const char *path, int64_t *kind, uint64_t *total, uint64_t *ava
         *available = (uint64_t)facts.f_bavail * facts.f_bsize;
     }
     return status;
+}
+
+void hubfs_limit_malloc(int arena_count_max, int mmap_threshold, int trim_threshold) {
+    (void)mallopt(M_ARENA_MAX, arena_count_max);
+    (void)mallopt(M_MMAP_THRESHOLD, mmap_threshold);
+    (void)mallopt(M_TRIM_THRESHOLD, trim_threshold);
 }
 
 int hubfs_ioctl_pointer(int fd, unsigned long request, void *argument) {

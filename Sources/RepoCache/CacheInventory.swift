@@ -38,7 +38,9 @@ package final class CacheInventory: Sendable {
         /// Left because a mount has them open.
         package var inUse: [ContentID] = []
 
-        package init(removedCount: Int = 0, freedBytes: UInt64 = 0, inUse: [ContentID] = []) {
+        package init(
+            removedCount: Int = 0, freedBytes: UInt64 = 0, inUse: [ContentID] = []
+        ) {
             self.removedCount = removedCount
             self.freedBytes = freedBytes
             self.inUse = inUse

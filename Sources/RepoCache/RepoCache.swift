@@ -11,6 +11,7 @@ package final class RepoCache: Sendable {
     private let database: CacheDatabase
     private let small: SmallContents
     private let useLog: UseLog
+    private let ledger: SpaceLedger
     /// Runs what SQLite may block: lookups of listings, and everything that is written.
     private let worker: Worker
 
@@ -34,6 +35,7 @@ package final class RepoCache: Sendable {
             database: database, origin: trees, worker: worker,
             memoryBytesMax: configuration.listingBytesMax, logger: logger)
         let ledger = try SpaceLedger(measuring: folder, configuration)
+        self.ledger = ledger
         let services = ContentServices(
             configuration: configuration, folder: folder, origin: contents, small: small,
             ledger: ledger, timers: timers, logger: logger)
@@ -46,6 +48,12 @@ package final class RepoCache: Sendable {
 
     /// Writes last-use marks now, for those who look at the cache from outside.
     package func flush() { useLog.flush() }
+
+    /// Bytes of disk that the whole folder uses, as far as this process has measured and counted.
+    package var usedBytes: UInt64 { ledger.usedBytes }
+
+    /// Disk use at which contents are evicted.
+    package var limitBytes: UInt64 { ledger.limitBytes }
 
     /// Answers everything that is parked with `.closed`, writes what was noted and ends the
     /// threads. Call once, not from a completion. Bounded by local disk alone.

@@ -138,19 +138,26 @@ package final class RawHTTPServer: Sendable {
             ?? false
     }
 
-    /// Ends every connection and thread.
+    /// Ends every connection and thread. Further calls do nothing.
     package func close() {
-        let open = state.update { state in
+        // Descriptors are only used under the lock while they are known to be open: a number that
+        // was closed may already name another server's socket.
+        let isFirst = state.update { state in
+            guard !state.isClosed else { return false }
             state.isClosed = true
-            return state.connections
+            shutdown(listener, Int32(SHUT_RDWR))
+            for connection in state.connections { shutdown(connection, Int32(SHUT_RDWR)) }
+            return true
         }
-        shutdown(listener, Int32(SHUT_RDWR))
-        for connection in open { shutdown(connection, Int32(SHUT_RDWR)) }
-        let threads = state.update { state in
+        guard isFirst else { return }
+        let accepting = state.update { $0.threads.removeFirst() }
+        accepting.join()
+        // The accepting thread has ended, so nobody adds threads any more.
+        let serving = state.update { state in
             defer { state.threads = [] }
             return state.threads
         }
-        for thread in threads { thread.join() }
+        for thread in serving { thread.join() }
         Glibc.close(listener)
     }
 
@@ -185,8 +192,10 @@ package final class RawHTTPServer: Sendable {
             let answer = handler(request, index)
             guard connection.send(answer, isHead: request.method == "HEAD") else { break }
         }
-        state.update { _ = $0.connections.remove(socket) }
-        Glibc.close(socket)
+        state.update { state in
+            state.connections.remove(socket)
+            Glibc.close(socket)
+        }
     }
 }
 

@@ -280,4 +280,29 @@ struct ContentStoreTests {
             try cache.contents.open(fixture.add(git: sampleBytes(5)))
         }
     }
+
+    /// Many contents that have to be hashed before their first byte, all asked for at once.
+    @Test func manyWholeContentsAtOnceAreAllServed() throws {
+        let fixture = CacheFixture()
+        defer { fixture.end() }
+        let cache = try fixture.open()
+        let locations = (0..<400).map { number in
+            fixture.add(lfs: sampleBytes(66_000, seed: UInt64(number)), path: "f\(number)")
+        }
+        let contents = try locations.map { try cache.contents.open($0) }
+        let answers = contents.map { content in
+            let answer = Answer<Result<Void, CacheError>>()
+            _ = content.read(offset: 0, count: 100) { answer.give($0) }
+            return answer
+        }
+        for (number, content) in contents.enumerated() {
+            guard case .success = answers[number].wait() else {
+                Issue.record("content \(number) was not served")
+                continue
+            }
+            let bytes = sampleBytes(66_000, seed: UInt64(number))
+            #expect(content.readHere(0, 66_000) == bytes)
+            content.close()
+        }
+    }
 }

@@ -8,13 +8,20 @@ import Testing
     private static let blob = BlobOID(hex: String(repeating: "2", count: 40))!
     private static let lfs = LFSOID(hex: String(repeating: "3", count: 64))!
 
-    @Test func entriesComeBackSortedByTheirBytes() throws {
+    private func make(
+        _ entries: some Sequence<(name: String, kind: TreeEntry.Kind)>, below directory: String = ""
+    ) -> DirectoryListing? {
+        DirectoryListing(entries.map { TreeEntry(path: directory + $0.name, kind: $0.kind) })
+    }
+
+    @Test(arguments: ["", "a/b/"])
+    func entriesComeBackSortedByTheirBytes(directory: String) throws {
         let entries: [(name: String, kind: TreeEntry.Kind)] = [
             ("b", .file(.lfs(Self.lfs), size: 1 << 40)), ("a", .directory(Self.tree)),
             ("é", .file(.git(Self.blob), size: 7)), ("B", .directory(Self.tree)),
             ("a.b", .directory(Self.tree)), ("b", .directory(Self.tree)),
         ]
-        let listing = try #require(DirectoryListing(entries))
+        let listing = try #require(make(entries, below: directory))
         #expect((0..<listing.count).map { listing.name(at: $0) } == ["B", "a", "a.b", "b", "é"])
         #expect(listing.kind(at: 3) == .file(.lfs(Self.lfs), size: 1 << 40))
         #expect(listing.kind(at: 4) == .file(.git(Self.blob), size: 7))
@@ -39,7 +46,7 @@ import Testing
 
     @Test func damagedBuffersAreRefused() throws {
         let listing = try #require(
-            DirectoryListing([("name", .directory(Self.tree)), ("other", .directory(Self.tree))]))
+            make([("name", .directory(Self.tree)), ("other", .directory(Self.tree))]))
         for count in 0..<listing.bytes.count {
             #expect(DirectoryListing(stored: Array(listing.bytes.prefix(count))) == nil)
         }
@@ -52,14 +59,14 @@ import Testing
 
     @Test func namesThatNoDirectoryCanHoldAreRefused() {
         let long = String(repeating: "x", count: 65536)
-        #expect(DirectoryListing([(long, .directory(Self.tree))]) == nil)
-        #expect(DirectoryListing([("", .directory(Self.tree))]) == nil)
+        #expect(make([(long, .directory(Self.tree))]) == nil)
+        #expect(make([("", .directory(Self.tree))]) == nil)
     }
 
     @Test func aHundredThousandEntriesAreAFewMegabytes() throws {
         let names = (0..<100_000).map { "data-file-\($0).parquet" }
         let listing = try #require(
-            DirectoryListing(names.lazy.map { ($0, .file(.lfs(Self.lfs), size: 5)) }))
+            make(names.lazy.map { ($0, .file(.lfs(Self.lfs), size: 5)) }))
         #expect(listing.count == 100_000)
         #expect(listing.bytes.count < 8 << 20)
         let place = try #require(listing.index(of: "data-file-54321.parquet"))

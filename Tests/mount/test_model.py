@@ -61,7 +61,7 @@ def test_safetensors_loads_each_tensor(mount, original):
         safe_open(mount.path / "model.safetensors", framework="np") as mounted,
         safe_open(original / "model.safetensors", framework="np") as local,
     ):
-        assert len(list(local.keys())) == 103
+        assert len(list(local.keys())) > 100
         for name in local.keys():
             assert numpy.array_equal(mounted.get_tensor(name), local.get_tensor(name)), name
 

@@ -29,6 +29,10 @@ int hubfs_statfs(const char *_Nonnull path, int64_t *_Nonnull kind, uint64_t *_N
 /// posix_spawn_file_actions_t. Answers an errno, 0 if it went well.
 int hubfs_spawn_close_from(void *_Nonnull actions, int lowest_fd);
 
+/// mallopt with M_ARENA_MAX, M_MMAP_THRESHOLD and M_TRIM_THRESHOLD; malloc.h is not in Swift's
+/// Glibc module. The last two in bytes.
+void hubfs_limit_malloc(int arena_count_max, int mmap_threshold, int trim_threshold);
+
 /// ioctl is variadic.
 int hubfs_ioctl_pointer(int fd, unsigned long request, void *_Nullable argument);
 

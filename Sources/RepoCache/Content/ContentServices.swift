@@ -1,6 +1,7 @@
 import HubClient
 import Logging
 import Platform
+import Synchronization
 
 /// What every open content shares with the others of its cache.
 final class ContentServices: Sendable {
@@ -14,11 +15,18 @@ final class ContentServices: Sendable {
     let timers: TimerQueue
     /// Runs what time-outs decide; answers readers.
     let ticker: Worker
-    /// Hashes, checks and syncs whole contents. Its inbox is short: a content that is refused is
-    /// verified when it is next opened.
+    /// Hashes contents whose readers wait for it; these are small, and must not stand behind
+    /// large ones or behind syncs.
     let verifier: Worker
+    /// Hashes large contents, compares stored blocks with their checksums, syncs and seals.
+    let scrubber: Worker
     let logger: Logger
     private let hooks = Guarded(Hooks(), rank: .leaf)
+    private let sealCount = Atomic<Int>(0)
+
+    /// Contents that wait to be synced keep their descriptors open; more than this are not sealed
+    /// now but when they are next opened, after another look at their digest.
+    private static let sealCountMax = 128
 
     private struct Hooks {
         var onContentDropped: (@Sendable (ContentID) -> Void)?
@@ -43,7 +51,21 @@ final class ContentServices: Sendable {
             fetchCountMax: configuration.prefetchCountMax,
             byteCountMax: configuration.prefetchBytesMax)
         ticker = Worker(name: "hubfs-ticks")
-        verifier = Worker(name: "hubfs-verify", jobCountMax: 256)
+        verifier = Worker(name: "hubfs-verify")
+        scrubber = Worker(name: "hubfs-scrub")
+    }
+
+    /// Has `job`, which syncs a verified content, run soon, or never if too many wait.
+    func scheduleSeal(_ job: @escaping @Sendable () -> Void) {
+        guard sealCount.add(1, ordering: .relaxed).oldValue < Self.sealCountMax,
+            scrubber.submit({ [self] in
+                job()
+                sealCount.subtract(1, ordering: .relaxed)
+            })
+        else {
+            sealCount.subtract(1, ordering: .relaxed)
+            return
+        }
     }
 
     var now: MonotonicInstant { configuration.time.now }
@@ -90,6 +112,7 @@ final class ContentServices: Sendable {
         hooks.withLock { $0.isClosing = true }
         ticker.close()
         verifier.close()
+        scrubber.close()
     }
 
     /// Says that closing has begun, before workers are joined.

@@ -16,9 +16,10 @@ extension OpenContent {
             transfers.isVerifying = true
             return true
         }
-        guard mustStart, !services.verifier.submit({ self.verify() }) else { return }
-        // The verifier is too busy: readers who need it end, others are served unverified and the
-        // content is verified when it is next opened.
+        let worker = servesWhole ? services.verifier : services.scrubber
+        guard mustStart, !worker.submit({ self.verify() }) else { return }
+        // The cache closes, or tens of thousands wait: readers who need it end, others are served
+        // unverified and the content is verified when it is next opened.
         let completions = transfers.withLock { transfers in
             transfers.isVerifying = false
             return takeCompletions([], &transfers)
@@ -29,7 +30,7 @@ extension OpenContent {
 
     /// Compares stored blocks with their checksums, after a restart of the machine.
     func startChecking() {
-        if !services.verifier.submit({ self.check() }) { end(with: .closed) }
+        if !services.scrubber.submit({ self.check() }) { end(with: .closed) }
     }
 
     /// Takes the content out of the cache: its bytes are wrong. Readers fail from now on.
@@ -64,7 +65,7 @@ extension OpenContent {
                 setState(.verified)
             }
             succeedDeferred()
-            seal()
+            services.scheduleSeal { self.seal() }
         case .wrong:
             transfers.withLock { $0.isVerifying = false }
             drop()
@@ -102,10 +103,14 @@ extension OpenContent {
 
     /// Makes a verified content durable, if all of it is in the file.
     private func seal() {
-        guard case .file(let file) = body, file.sidecar.arePresent(geometry.all) else { return }
+        guard case .file(let file) = body, file.sidecar.arePresent(geometry.all),
+            state == .verified, !services.isClosing
+        else { return }
         do {
             try file.seal()
-            setState(.sealed)
+            transfers.withLock { _ in
+                if state == .verified { setState(.sealed) }
+            }
         } catch {
             services.logger.warning("\(location.content.hex) is not sealed: \(error)")
         }

@@ -44,22 +44,33 @@ package struct DirectoryListing: Sendable {
     /// The buffer, in the format above.
     let bytes: [UInt8]
 
-    /// Takes entries in any order; of two with the same name the first stays.
+    /// Takes the entries of one directory in any order; of two with the same name one stays.
     ///
+    /// Sorts places rather than names, so that a hundred thousand entries cost little more than
+    /// their buffer.
+    ///
+    /// - Parameter children: Entries whose paths differ in their last part only.
     /// - Returns: nil when a name is longer than 65535 bytes or empty.
-    package init?(_ entries: some Sequence<(name: String, kind: TreeEntry.Kind)>) {
-        var sorted = entries.map { (name: Array($0.name.utf8), kind: $0.kind) }
-        guard sorted.allSatisfy({ (1...Int(UInt16.max)).contains($0.name.count) }) else {
+    package init?(_ children: [TreeEntry]) {
+        let path = children.first?.path.utf8 ?? "".utf8
+        let directoryBytes = path.lastIndex(of: UInt8(ascii: "/")).map {
+            path.distance(from: path.startIndex, to: $0) + 1
+        }
+        func name(_ place: Int) -> Substring.UTF8View {
+            children[place].path.utf8.dropFirst(directoryBytes ?? 0)
+        }
+        guard children.indices.allSatisfy({ (1...Int(UInt16.max)).contains(name($0).count) }) else {
             return nil
         }
-        sorted.sort { $0.name.lexicographicallyPrecedes($1.name) }
-        var previous: [UInt8]?
-        sorted.removeAll { entry in
-            defer { previous = entry.name }
-            return entry.name == previous
+        var order = Array(children.indices)
+        order.sort { name($0).lexicographicallyPrecedes(name($1)) }
+        var previous: Int?
+        order.removeAll { place in
+            defer { previous = place }
+            return previous.map { name($0).elementsEqual(name(place)) } ?? false
         }
-        count = sorted.count
-        bytes = Self.encode(sorted)
+        count = order.count
+        bytes = Self.encode(order.lazy.map { (name($0), children[$0].kind) })
     }
 
     /// Takes a stored buffer.
@@ -136,16 +147,19 @@ package struct DirectoryListing: Sendable {
         return start..<start + Int(Self.load(UInt16.self, bytes, record + 4))
     }
 
-    private static func encode(_ sorted: [(name: [UInt8], kind: TreeEntry.Kind)]) -> [UInt8] {
-        let namesBytes = sorted.reduce(0) { $0 + $1.name.count }
+    /// - Parameter entries: Sorted by name, each name once.
+    private static func encode(
+        _ entries: some Collection<(name: Substring.UTF8View, kind: TreeEntry.Kind)>
+    ) -> [UInt8] {
+        let namesBytes = entries.reduce(0) { $0 + $1.name.count }
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(headerBytes + recordBytes * sorted.count + namesBytes)
+        bytes.reserveCapacity(headerBytes + recordBytes * entries.count + namesBytes)
         bytes += magic
         append(version, to: &bytes)
-        append(UInt32(sorted.count), to: &bytes)
+        append(UInt32(entries.count), to: &bytes)
         append(UInt32(0), to: &bytes)
         var nameStart: UInt32 = 0
-        for (name, kind) in sorted {
+        for (name, kind) in entries {
             append(nameStart, to: &bytes)
             append(UInt16(name.count), to: &bytes)
             let (code, size, digest) = fields(of: kind)
@@ -154,7 +168,7 @@ package struct DirectoryListing: Sendable {
             bytes += digest
             nameStart += UInt32(name.count)
         }
-        for entry in sorted { bytes += entry.name }
+        for entry in entries { bytes += entry.name }
         return bytes
     }
 

@@ -216,10 +216,7 @@ package final class SnapshotStore: Sendable {
                         .failure(.listingTooLong(path: place.path, entryCountMax: entryCountMax)))
                 }
                 onWorker(place.key) { [self] in
-                    let entries = tree.entries.map { entry in
-                        (name: PathBytes(entry.path).name, kind: entry.kind)
-                    }
-                    store([(place.key, entries)], asked: place.key, path: place.path)
+                    store([(place.key, tree.entries)], asked: place.key, path: place.path)
                 }
             case .failure(let error):
                 answer(place.key, .failure(.hub(error)))
@@ -248,13 +245,13 @@ package final class SnapshotStore: Sendable {
     private func store(
         _ entries: [TreeEntry], below root: String, of snapshot: RepoSnapshot, asked: ListingKey?
     ) {
-        let rootKey = asked ?? .path(snapshot.commit, PathBytes(root))
-        var keys = [PathBytes(root): rootKey]
-        var children: [PathBytes: [(name: String, kind: TreeEntry.Kind)]] = [PathBytes(root): []]
+        let rootKey = asked ?? ListingKey(commit: snapshot.commit, path: root, treeOID: nil)
+        // By bytes: names that Unicode holds equal are different names to git.
+        var keys: [[UInt8]: ListingKey] = [Array(root.utf8): rootKey]
+        var children: [[UInt8]: [TreeEntry]] = [Array(root.utf8): []]
         for entry in entries {
-            let path = PathBytes(entry.path)
-            if case .directory(let oid) = entry.kind { keys[path] = .tree(oid) }
-            children[path.directory, default: []].append((path.name, entry.kind))
+            if case .directory(let oid) = entry.kind { keys[Array(entry.path.utf8)] = .tree(oid) }
+            children[entry.path.parentPath, default: []].append(entry)
         }
         let directories = children.compactMap { path, entries in
             keys[path].map { ($0, entries) }
@@ -263,7 +260,7 @@ package final class SnapshotStore: Sendable {
     }
 
     private func store(
-        _ directories: [(ListingKey, [(name: String, kind: TreeEntry.Kind)])],
+        _ directories: [(ListingKey, [TreeEntry])],
         asked: ListingKey?, path: String
     ) {
         let listings = directories.compactMap { key, entries in
@@ -297,6 +294,13 @@ package final class SnapshotStore: Sendable {
     private func answer(_ key: ListingKey, _ result: Result<DirectoryListing, CacheError>) {
         let waiting = state.withLock { $0.waiting.removeValue(forKey: key) ?? [] }
         for completion in waiting { completion(result) }
+    }
+}
+
+extension String {
+    /// What stands before the last slash, as bytes: the directory's path, "" for the root.
+    fileprivate var parentPath: [UInt8] {
+        utf8.lastIndex(of: UInt8(ascii: "/")).map { Array(utf8[..<$0]) } ?? []
     }
 }
 

@@ -6,7 +6,7 @@
 /// 100 000 files never stand before the first `ls`. Somebody who lists many directories is walking
 /// the tree: then all of it is fetched once more in the background, as far as memory allows,
 /// because 300 directories at 100 ms each are half a minute and 10 pages are one second.
-/// (docs/decisions/0003-tree-listing.md)
+/// (docs/decisions/0005-tree-listing.md)
 struct WalkPolicy {
     /// Entries of the first question.
     static let firstEntryCountMax = 1000

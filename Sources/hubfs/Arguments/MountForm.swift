@@ -55,7 +55,14 @@ struct MountForm: ParsableCommand {
         return names
     }
 
+    /// True under a name such as mount.fuse.hubfs, where `-f` means to change nothing.
+    private static var isMountHelper: Bool {
+        let name = CommandLine.arguments.first?.split(separator: "/").last
+        return name?.hasPrefix("mount.") ?? false
+    }
+
     func run() throws {
+        if foreground, Self.isMountHelper { return }
         var flags = try MountFlags.parse([])
         flags.foreground = foreground
         try MountCommand.mount(source, at: directory, try flags.merged(with: lists))

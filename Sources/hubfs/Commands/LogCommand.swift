@@ -12,7 +12,7 @@ struct LogCommand: ParsableCommand {
     @Argument(help: "Where the repo is or was mounted.")
     var directory: String
 
-    @Option(name: .shortAndLong, help: "How many lines.")
+    @Option(name: [.customShort("n"), .long], help: "How many lines.")
     var lines = 20
 
     @Flag(help: "Print the path of the log file instead.")

@@ -75,7 +75,11 @@ struct MountReport {
             ["commit", status.commit],
             ["daemon", "pid \(status.pid), for \(readableSpan(seconds: age))"],
             ["endpoint", status.endpoint],
-            ["cache", status.cachePath],
+            [
+                "cache",
+                "\(readableSize(status.cacheBytes)) of \(readableSize(status.cacheLimitBytes)) in "
+                    + status.cachePath,
+            ],
             ["requests", counts(status) + ", \(status.retryCount) sent again"],
         ]
         if let log = status.logPath { facts.append(["log", log]) }

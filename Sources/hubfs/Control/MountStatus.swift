@@ -17,6 +17,9 @@ struct MountStatus {
     var startedSeconds: Int64
     var logPath: String?
     var cachePath: String
+    /// Disk use of the whole cache and its limit.
+    var cacheBytes: UInt64
+    var cacheLimitBytes: UInt64
     /// Requests and bytes of bodies by class: `api`, `resolve`, `cdn`.
     var requests: [String: UInt64]
     var bytesReceived: [String: UInt64]
@@ -43,7 +46,10 @@ extension MountStatus {
             "revision": .string(revision), "path": .string(path), "commit": .string(commit),
             "endpoint": .string(endpoint), "startedSeconds": .integer(startedSeconds),
             "log": .optional(logPath),
-            "cache": .object(["path": .string(cachePath)]),
+            "cache": .object([
+                "path": .string(cachePath), "bytes": .count(cacheBytes),
+                "limitBytes": .count(cacheLimitBytes),
+            ]),
             "requests": .object(requests.mapValues { .count($0) }),
             "bytesReceived": .object(bytesReceived.mapValues { .count($0) }),
             "retries": .count(retryCount), "lastError": lastError,
@@ -58,7 +64,8 @@ extension MountStatus {
             let path = json["path"]?.string, let commit = json["commit"]?.string,
             let endpoint = json["endpoint"]?.string,
             let startedSeconds = json["startedSeconds"]?.integer, let cache = json["cache"],
-            let cachePath = cache["path"]?.string,
+            let cachePath = cache["path"]?.string, let cacheBytes = cache["bytes"]?.unsigned,
+            let cacheLimitBytes = cache["limitBytes"]?.unsigned,
             let requests = json["requests"]?.members,
             let bytesReceived = json["bytesReceived"]?.members,
             let retryCount = json["retries"]?.unsigned
@@ -67,6 +74,7 @@ extension MountStatus {
             version: version, pid: Int32(clamping: pid), mountPoint: mountPoint, source: source,
             repo: repo, revision: revision, path: path, commit: commit, endpoint: endpoint,
             startedSeconds: startedSeconds, logPath: json["log"]?.string, cachePath: cachePath,
+            cacheBytes: cacheBytes, cacheLimitBytes: cacheLimitBytes,
             requests: requests.compactMapValues(\.unsigned),
             bytesReceived: bytesReceived.compactMapValues(\.unsigned), retryCount: retryCount,
             lastError: json["lastError"]?["message"]?.string,

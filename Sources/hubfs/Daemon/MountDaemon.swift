@@ -18,6 +18,7 @@ struct MountDaemon {
     ///
     /// - Throws: `Failure` when it never came up.
     func run() throws(Failure) {
+        Memory.keepSmall()
         let log = DaemonLog(
             file: try request.logPath.map { path throws(Failure) in
                 try LogFile(path)
@@ -142,7 +143,7 @@ struct MountDaemon {
         _ mount: RepoMount, _ hub: HubAccess, _ log: DaemonLog
     ) -> @Sendable () -> MountStatus {
         let (uri, revision) = (request.source.uri, request.source.revision)
-        let (client, cachePath) = (hub.client, hub.cachePath)
+        let (client, cache, cachePath) = (hub.client, hub.cache, hub.cachePath)
         let startedSeconds = Int64(time(nil))
         return {
             let counters = client.counters.snapshot
@@ -157,6 +158,7 @@ struct MountDaemon {
                 repo: mount.snapshot.repo.description, revision: revision.name, path: uri.path,
                 commit: mount.snapshot.commit.hex, endpoint: client.configuration.endpoint,
                 startedSeconds: startedSeconds, logPath: log.path, cachePath: cachePath,
+                cacheBytes: cache.usedBytes, cacheLimitBytes: cache.limitBytes,
                 requests: byClass(counters.requests),
                 bytesReceived: byClass(counters.bytesReceived), retryCount: counters.retries,
                 lastError: counters.lastError?.sentence,

@@ -1,7 +1,9 @@
+import Glibc
 import HubClient
 import Logging
 import Platform
 import RepoCache
+import SystemPackage
 
 /// A repo at one commit, looked into without mounting it, through the same cache as mounts.
 ///
@@ -35,6 +37,12 @@ struct RepoBrowser {
         /// The last part of the path.
         var name: String { path.split(separator: "/").last.map(String.init) ?? "" }
     }
+
+    /// Contents up to this size are verified before their first byte is read.
+    private static let verifiedFirstBytesMax = CacheConfiguration(root: "/").wholeBytesMax
+    /// How long a verdict may take: a start, and a digest at the speed of a slow machine.
+    private static let verdictSeconds = 10.0
+    private static let hashedBytesPerSecond = 20e6
 
     let snapshot: RepoSnapshot
     private let hub: HubAccess
@@ -112,6 +120,31 @@ struct RepoBrowser {
             let count = try read(content, into: buffer, at: offset)
             try take(UnsafeMutableRawBufferPointer(rebasing: buffer[..<count]))
             offset += UInt64(count)
+        }
+        try waitForVerdict(on: content)
+    }
+
+    /// Large contents are compared with their name once they are whole, which is after their last byte
+    /// was read: who has read them must know how that ends.
+    private func waitForVerdict(on content: OpenContent) throws(Failure) {
+        let size = content.location.size
+        guard size > Self.verifiedFirstBytesMax else { return }
+        let patience = Self.verdictSeconds + Double(size) / Self.hashedBytesPerSecond
+        let deadline = MonotonicInstant.now.advanced(bySeconds: patience)
+        while true {
+            switch content.state {
+            case .verified, .sealed: return
+            case .failed:
+                throw Failure(.integrity(content.location.content), isAnonymous: hub.isAnonymous)
+            case .checking, .partial:
+                // What the disk had no room for is never whole, and never verified.
+                if content.presentBytes == size, MonotonicInstant.now < deadline {
+                    usleep(2000)
+                    continue
+                }
+                let path = printable(content.location.path)
+                return writeToStandardError("hubfs: \(path) could not be verified\n")
+            }
         }
     }
 

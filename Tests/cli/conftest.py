@@ -1,0 +1,67 @@
+"""A local Hub for the whole run, a repo in it, and a fresh hubfs for each test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import localhub
+import program
+import pytest
+from samples import MEBIBYTE, noise, text
+
+FILES = {
+    "config.json": b'{"model_type": "sample"}\n',
+    "weights.safetensors": noise(12 * MEBIBYTE, seed=1),
+    "onnx/model.onnx": noise(300_000, seed=2),
+    "onnx/notes.txt": text(2_000, seed=3),
+}
+
+
+@pytest.fixture(scope="session")
+def hub(tmp_path_factory) -> localhub.LocalHub:
+    """A running Hub with `lab/sample`, and `lab/secret` that only its token may see."""
+    root = tmp_path_factory.mktemp("hub") / "root"
+    hub = localhub.LocalHub(root)
+    hub.start()
+    folder = tmp_path_factory.mktemp("sample")
+    for path, data in FILES.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    hub.run("import", "--root", root, "lab/sample", folder)
+    hub.run("import", "--root", root, "lab/secret", folder, "--private")
+    hub.run("import", "--root", root, "lab/gated", folder, "--gated")
+    yield hub
+    hub.stop()
+
+
+@pytest.fixture(scope="session")
+def token(hub) -> str:
+    return hub.create_token("lab", "read")
+
+
+@pytest.fixture(autouse=True)
+def mended(hub):
+    """Each test begins and ends with a Hub that is well."""
+    hub.clear_faults()
+    hub.reset_stats()
+    yield
+    hub.clear_faults()
+
+
+@pytest.fixture
+def hubfs(hub, tmp_path):
+    """hubfs with folders of its own; its mounts and daemons are gone afterwards."""
+    hubfs = program.Program(tmp_path, hub.address.endpoint)
+    yield hubfs
+    hubfs.tear_down()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    """A failed test shows what its daemons wrote."""
+    report = yield
+    if report.failed and (folder := item.funcargs.get("tmp_path")):
+        for log in sorted(Path(folder).glob("state/hubfs/log/*.log")):
+            report.sections.append((log.name, log.read_text()[-4000:]))
+    return report
