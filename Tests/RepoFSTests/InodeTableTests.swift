@@ -15,7 +15,7 @@ import Testing
     }
 
     private func listing(_ entries: [(name: String, kind: TreeEntry.Kind)]) -> DirectoryListing {
-        DirectoryListing(entries)!
+        DirectoryListing(entries.map { TreeEntry(path: $0.name, kind: $0.kind) })!
     }
 
     private func makeTable() -> InodeTable {
