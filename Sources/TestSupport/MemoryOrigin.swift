@@ -193,10 +193,11 @@ package final class MemoryOrigin: ContentOrigin, TreeOrigin {
         }
         _ = worker.submit {
             if isOffline { return completion(.failure(.offline)) }
-            let prefix = path.isEmpty ? "" : path + "/"
+            let prefix = (path.isEmpty ? "" : path + "/").utf8
             let below = entries.filter { entry in
-                entry.path.hasPrefix(prefix)
-                    && (recursive || !entry.path.dropFirst(prefix.count).contains("/"))
+                let rest = entry.path.utf8.dropFirst(prefix.count)
+                return entry.path.utf8.starts(with: prefix)
+                    && (recursive || !rest.contains(UInt8(ascii: "/")))
             }
             completion(
                 .success(

@@ -104,11 +104,20 @@ struct WireTests {
         #"[{"type":"x","path":"../a"}]"#, #"[{"type":"x","path":"/a"}]"#, #"[{"type":"x"}]"#,
         #"[{"type":"x","path":"a//b"}]"#, #"[{"type":"x","path":"a\u0000"}]"#,
         #"[{"type":"x","path":"a/b"}]"#, #"[{"type":"x","path":""}]"#,
+        #"[{"type":"x","path":"a/\u0301b"}]"#, #"[{"type":"x","path":"a/../\u0301b"}]"#,
     ])
     func pagesThatLieAreRefused(page: String) {
         #expect(throws: TreePage.Invalid.self) {
             try TreePage.entries(Array(page.utf8), under: "", recursive: false)
         }
+    }
+
+    @Test func pathsAreBytes() throws {
+        let names = ["d\u{e9}", "de\u{301}", "\u{301}d"]
+        let rows = names.map { #"{"type":"directory","oid":"\#(Self.oid)","path":"s/\#($0)"}"# }
+        let page = Array("[\(rows.joined(separator: ","))]".utf8)
+        let entries = try TreePage.entries(page, under: "s", recursive: false)
+        #expect(entries.map { Array($0.path.utf8) } == names.map { Array("s/\($0)".utf8) })
     }
 
     @Test func entriesOutsideTheListedDirectoryAreRefused() {

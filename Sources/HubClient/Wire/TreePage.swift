@@ -16,12 +16,12 @@ enum TreePage {
         guard let rows = JSON(bytes)?.array else {
             throw Invalid(reason: "the listing is not a JSON array")
         }
-        let prefix = directory.isEmpty ? "" : directory + "/"
+        let prefix = (directory.isEmpty ? "" : directory + "/").utf8
         var entries: [TreeEntry] = []
         entries.reserveCapacity(rows.count)
         for row in rows {
-            guard let path = row["path"]?.string, isPath(path), path.hasPrefix(prefix),
-                recursive || !path.dropFirst(prefix.count).contains("/")
+            guard let path = row["path"]?.string, isPath(path), path.utf8.starts(with: prefix),
+                recursive || !path.utf8.dropFirst(prefix.count).contains(UInt8(ascii: "/"))
             else { throw Invalid(reason: "an entry has no path in the listed directory") }
             if let entry = try entry(row, path: path) { entries.append(entry) }
         }
@@ -51,11 +51,13 @@ enum TreePage {
         }
     }
 
-    /// A path git can hold: names between single slashes, none of them `.` or `..`.
+    /// A path git can hold: names between single slashes, none of them `.` or `..`. Told by bytes: to
+    /// a `Character`, a slash before a combining accent is none.
     private static func isPath(_ path: String) -> Bool {
         !path.utf8.contains(0)
-            && path.split(separator: "/", omittingEmptySubsequences: false).allSatisfy {
-                !$0.isEmpty && $0 != "." && $0 != ".."
-            }
+            && path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+                .allSatisfy { name in
+                    !name.isEmpty && !name.elementsEqual(".".utf8) && !name.elementsEqual("..".utf8)
+                }
     }
 }

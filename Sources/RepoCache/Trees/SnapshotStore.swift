@@ -245,7 +245,7 @@ package final class SnapshotStore: Sendable {
     private func store(
         _ entries: [TreeEntry], below root: String, of snapshot: RepoSnapshot, asked: ListingKey?
     ) {
-        let rootKey = asked ?? .path(snapshot.commit, root)
+        let rootKey = asked ?? ListingKey(commit: snapshot.commit, path: root, treeOID: nil)
         // By bytes: names that Unicode holds equal are different names to git.
         var keys: [[UInt8]: ListingKey] = [Array(root.utf8): rootKey]
         var children: [[UInt8]: [TreeEntry]] = [Array(root.utf8): []]
