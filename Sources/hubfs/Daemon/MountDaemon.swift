@@ -20,7 +20,8 @@ struct MountDaemon {
     ///
     /// - Throws: `Failure` when it never came up.
     func run() throws(Failure) {
-        Memory.keepSmall()
+        Resources.keepMemorySmall()
+        Resources.allowManyFiles()
         let log = DaemonLog(
             file: try request.logPath.map { path throws(Failure) in
                 try LogFile(path)
