@@ -77,6 +77,7 @@ struct MountDaemon {
                     "source": "\(request.source.uri)", "commit": "\(mount.snapshot.commit)",
                     "at": "\(mount.mountPoint)", "pid": "\(getpid())",
                 ])
+            askTreeSize(of: mount, hub)
         } else {
             mount.stop()
         }
@@ -86,6 +87,16 @@ struct MountDaemon {
         }
         logger.notice("unmounted", metadata: ["at": "\(mount.mountPoint)"])
         if !isWanted { throw Failure(.failure, "interrupted before the mount worked") }
+    }
+
+    /// For `df`, which nobody waits for: asked when the mount works already.
+    private func askTreeSize(of mount: RepoMount, _ hub: HubAccess) {
+        let snapshot = mount.snapshot
+        hub.client.treeSize(
+            snapshot.repo, at: snapshot.commit, path: request.source.uri.path
+        ) { [weak mount] result in
+            if case .success(let bytes) = result { mount?.setTreeBytes(bytes) }
+        }
     }
 
     /// Says what is in the way of mounting before the Hub is asked anything.
