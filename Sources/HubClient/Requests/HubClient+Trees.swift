@@ -34,7 +34,8 @@ extension HubClient: TreeOrigin {
         _ repo: RepoID, at commit: CommitOID, path: String,
         completion: @escaping @Sendable (Result<UInt64, HubError>) -> Void
     ) {
-        ask(routes?.treeSize(repo, commit, path: path), .prefetch, completion: completion) { answer in
+        ask(routes?.treeSize(repo, commit, path: path), .prefetch, completion: completion) {
+            answer in
             if let size = JSON(answer.response.body)?["size"]?.unsigned {
                 completion(.success(size))
             } else {
