@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import subprocess
@@ -61,21 +62,37 @@ def import_folder(hub, folder: Path, *options: str, name: str | None = None) -> 
     return repo
 
 
-@pytest.fixture
-def new_mount(hub, tmp_path):
-    """Makes mounts: new_mount(source, *options). Each has a cache of its own unless told."""
+@contextlib.contextmanager
+def mounts(hub, folder: Path):
+    """Gives a function that makes mounts in a folder, and ends them all."""
     made: list[mounting.Mount] = []
 
     def make(source: str, *options: object, cache: Path | None = None, start: bool = True):
-        folder = tmp_path / f"m{len(made)}"
-        folder.mkdir()
-        mount = mounting.Mount(folder, hub.address.endpoint, cache)
+        place = folder / f"m{len(made)}"
+        place.mkdir()
+        mount = mounting.Mount(place, hub.address.endpoint, cache)
         made.append(mount)
         return mount.start(source, *options) if start else mount
 
-    yield make
-    for mount in made:
-        mount.tear_down()
+    try:
+        yield make
+    finally:
+        for mount in made:
+            mount.tear_down()
+
+
+@pytest.fixture
+def new_mount(hub, tmp_path):
+    """Makes mounts: new_mount(source, *options). Each has a cache of its own unless told."""
+    with mounts(hub, tmp_path) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def new_shared_mount(hub, tmp_path_factory):
+    """The same for mounts that many tests use, who leave them as they are."""
+    with mounts(hub, tmp_path_factory.mktemp("shared")) as make:
+        yield make
 
 
 @pytest.hookimpl(wrapper=True)

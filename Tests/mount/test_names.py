@@ -28,7 +28,6 @@ NAMES = [
     "%41.txt",
     "plus+and&equals=.txt",
     "quote'double\".txt",
-    "back\\slash.txt",
     "brackets[1]{2}(3).txt",
     "semi;colon:at@.txt",
     "-dash.txt",
@@ -116,10 +115,10 @@ def test_spellings_of_one_directory_are_two(mount):
 
 def test_a_spelling_that_is_not_there_is_missing(mount):
     assert (mount.path / "git/.hidden").exists()
-    for name in ("hash#question", "percent%2fencoded.txt", "A.txt", "with%20space.txt", "n" * 255):
-        assert not (mount.path / "git" / name).exists(), name
-    with pytest.raises(OSError, match="File name too long"):
-        os.stat(mount.path / "git" / ("n" * 256))
+    absent = ["hash#question", "percent%2fencoded.txt", "A.txt", "with%20space.txt"]
+    for name in absent + ["n" * 254, "n" * 255, "n" * 256]:
+        with pytest.raises(FileNotFoundError):
+            os.stat(mount.path / "git" / name)
 
 
 def test_a_directory_with_an_odd_name_can_be_mounted(new_mount, sample):
@@ -138,56 +137,63 @@ def test_the_deepest_file_can_be_reached_and_walked_to(mount):
     assert found.stdout.decode().strip() == str(mount.path / DEEP / "bottom.txt")
 
 
-class TestLargeDirectory:
-    """5000 entries through buffers of 512 bytes, a few entries at a time."""
+# Room for a few entries: 5000 take hundreds of calls.
+BUFFER_BYTES = 512
 
-    BUFFER_BYTES = 512
 
-    @pytest.fixture(scope="class")
-    def sample(self, import_repo) -> str:
-        return import_repo({path: path.encode() for path in LARGE_DIRECTORY})
+@pytest.fixture(scope="module")
+def large_sample(import_repo) -> str:
+    return import_repo({path: path.encode() for path in LARGE_DIRECTORY})
 
-    def test_small_buffers_see_each_entry_once(self, mount):
-        listed = list(read_directory(mount.path / "large", self.BUFFER_BYTES))
-        assert sorted(listed) == sorted([".", ".."] + [path[6:] for path in LARGE_DIRECTORY])
 
-    def test_entries_looked_up_meanwhile_change_nothing(self, mount):
-        folder = mount.path / "large"
-        expected = sorted(path[6:] for path in LARGE_DIRECTORY)
-        failures = []
+@pytest.fixture
+def large_mount(new_mount, large_sample):
+    return new_mount(f"hf://{large_sample}")
 
-        def look_up(step: int) -> None:
-            for name in expected[::step]:
-                if (folder / name).read_bytes() != f"large/{name}".encode():
-                    failures.append(name)
 
-        threads = [threading.Thread(target=look_up, args=(step,)) for step in (31, 37, 41)]
-        for thread in threads:
-            thread.start()
-        for _ in range(3):
-            listed = []
-            for name in read_directory(folder, self.BUFFER_BYTES):
-                mode = os.lstat(folder / name).st_mode
-                assert stat.S_ISREG(mode) or name in (".", "..")
-                listed.append(name)
-            assert sorted(listed) == sorted([".", ".."] + expected)
-        for thread in threads:
-            thread.join(timeout=120)
-            assert not thread.is_alive()
-        assert not failures
+def test_small_buffers_see_each_entry_once(large_mount):
+    listed = list(read_directory(large_mount.path / "large", BUFFER_BYTES))
+    assert sorted(listed) == sorted([".", ".."] + [path[6:] for path in LARGE_DIRECTORY])
 
-    def test_a_listing_goes_on_where_it_was_told_to(self, mount):
-        folder = os.open(mount.path / "large", os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            first = getdents(folder, self.BUFFER_BYTES)
-            rest = [entry for entries in iter_entries(folder, 4096) for entry in entries]
-            name, offset = first[1][0], first[1][1]
-            os.lseek(folder, offset, os.SEEK_SET)
-            again = [entry for entries in iter_entries(folder, 4096) for entry in entries]
-        finally:
-            os.close(folder)
-        assert [entry for entry, _ in first[2:] + rest] == [entry for entry, _ in again]
-        assert name not in [entry for entry, _ in again]
+
+def test_entries_looked_up_meanwhile_change_nothing(large_mount):
+    folder = large_mount.path / "large"
+    expected = sorted(path[6:] for path in LARGE_DIRECTORY)
+    failures = []
+
+    def look_up(step: int) -> None:
+        for name in expected[::step]:
+            if (folder / name).read_bytes() != f"large/{name}".encode():
+                failures.append(name)
+
+    threads = [threading.Thread(target=look_up, args=(step,)) for step in (31, 37, 41)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3):
+        listed = []
+        for name in read_directory(folder, BUFFER_BYTES):
+            mode = os.lstat(folder / name).st_mode
+            assert stat.S_ISREG(mode) or name in (".", "..")
+            listed.append(name)
+        assert sorted(listed) == sorted([".", ".."] + expected)
+    for thread in threads:
+        thread.join(timeout=120)
+        assert not thread.is_alive()
+    assert not failures
+
+
+def test_a_listing_goes_on_where_it_was_told_to(large_mount):
+    folder = os.open(large_mount.path / "large", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        first = getdents(folder, BUFFER_BYTES)
+        rest = [entry for entries in iter_entries(folder, 4096) for entry in entries]
+        name, offset = first[1][0], first[1][1]
+        os.lseek(folder, offset, os.SEEK_SET)
+        again = [entry for entries in iter_entries(folder, 4096) for entry in entries]
+    finally:
+        os.close(folder)
+    assert [entry for entry, _ in first[2:] + rest] == [entry for entry, _ in again]
+    assert name not in [entry for entry, _ in again]
 
 
 def read_directory(folder, buffer_bytes: int):
