@@ -1,5 +1,5 @@
 // libfuse's low-level API. The version asked for is set here and nowhere else: raising it is
-// the one edit that moves hubfs to a newer libfuse (docs/decisions/0003-libfuse-version.md).
+// the one edit that moves hubfs to a newer libfuse (docs/decisions/0003-own-session-loop.md).
 #ifndef HUBFS_CFUSE_SHIM_H
 #define HUBFS_CFUSE_SHIM_H
 

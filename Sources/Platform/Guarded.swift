@@ -17,7 +17,6 @@ package enum LockRank: UInt64, Sendable {
     case hub
     case gate
     case transport
-    case journal
     case timer
     /// Held for a few instructions, never while another lock is taken.
     case leaf

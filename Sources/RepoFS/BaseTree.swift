@@ -59,13 +59,9 @@ package final class BaseTree: Sendable {
         try cache.contents.open(location(path: path, content: content, size: size))
     }
 
-    /// Bytes of a file that are in the cache.
-    func presentBytes(
-        path: String, content: ContentID, size: UInt64
-    ) throws(CacheError) -> UInt64 {
-        let opened = try open(path: path, content: content, size: size)
-        defer { opened.close() }
-        return opened.presentBytes
+    /// Bytes of a content that are in the cache.
+    func presentBytes(of content: ContentID, size: UInt64) -> UInt64 {
+        cache.contents.presentBytes(of: content, size: size)
     }
 
     private func location(path: String, content: ContentID, size: UInt64) -> ContentLocation {
@@ -80,10 +76,7 @@ package final class BaseTree: Sendable {
     }
 
     private func count(_ listing: DirectoryListing) {
-        var bytes: UInt64 = 0
-        for index in 0..<listing.count {
-            if case .file(_, let size) = listing.kind(at: index) { bytes += size }
-        }
+        let bytes = listing.fileBytes
         sizes.withLock { $0.listedBytes += bytes }
     }
 }

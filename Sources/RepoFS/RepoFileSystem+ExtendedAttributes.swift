@@ -47,14 +47,7 @@ extension RepoFileSystem {
         case (.sha256, .file(.lfs(let oid), _)): oid.hex
         case (.sha256, _), (.cached, .directory): nil
         case (.cached, .file(let content, let size)):
-            cachedBytes(of: node, content, size).map { String($0) }
+            String(base.presentBytes(of: content, size: size))
         }
-    }
-
-    private func cachedBytes(
-        of node: InodeTable.Node, _ content: ContentID, _ size: UInt64
-    ) -> UInt64? {
-        let path = inodes.withLock { $0.path(of: node.id) }
-        return try? base.presentBytes(path: path, content: content, size: size)
     }
 }

@@ -27,7 +27,7 @@ package final class RepoMount: Sendable {
 
     package let snapshot: RepoSnapshot
     package let mountPoint: String
-    private let cache: RepoCache
+    private let base: BaseTree
     private let fileSystem: RepoFileSystem
     private let session: FuseSession
     private let notifier: Notifier
@@ -42,9 +42,8 @@ package final class RepoMount: Sendable {
         options: SessionOptions, cache: RepoCache, logger: Logger
     ) throws(MountError) {
         try Self.prepare(mountPoint, logger)
-        self.cache = cache
         self.mountPoint = mountPoint
-        let base = try Self.openBase(source, cache, logger)
+        base = try Self.openBase(source, cache, logger)
         snapshot = base.snapshot
         fileSystem = RepoFileSystem(base: base, presentation: presentation, logger: logger)
         do throws(FuseError) {
@@ -61,6 +60,11 @@ package final class RepoMount: Sendable {
         if !MountPoint.raiseReadahead(of: mountPoint, kibibytes: Self.readaheadKibibytes) {
             logger.debug("the kernel's readahead stays at its default: not permitted")
         }
+    }
+
+    /// Tells `statfs` how large the mounted tree is; until then it shows what was listed so far.
+    package func setTreeBytes(_ bytes: UInt64) {
+        base.setTreeBytes(bytes)
     }
 
     /// Serves until the mount is gone. Call once, on a thread that may wait.

@@ -2,6 +2,12 @@ import Glibc
 
 /// The variables and paths of this process.
 struct Environment {
+    /// Variables that hold a path, made absolute: a daemon leaves the folder it was started in.
+    private static let pathNames = [
+        "HF_HOME", "HF_HUB_CACHE", "HF_TOKEN_PATH", "HUBFS_CACHE", "HUGGINGFACE_HUB_CACHE",
+        "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME",
+    ]
+
     /// HOME is always set: taken from the user database when the caller, such as mount(8) at boot,
     /// has none.
     let variables: [String: String]
@@ -15,6 +21,10 @@ struct Environment {
                 variables[String(text[..<equals])] = String(text[text.index(after: equals)...])
             }
             next = next.advanced(by: 1)
+        }
+        for name in Self.pathNames {
+            guard let path = variables[name], !path.isEmpty, !path.hasPrefix("~") else { continue }
+            variables[name] = absolutePath(path)
         }
         if variables["HOME"]?.isEmpty ?? true, let user = getpwuid(geteuid()) {
             variables["HOME"] = String(cString: user.pointee.pw_dir)

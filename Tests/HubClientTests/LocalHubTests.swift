@@ -116,7 +116,8 @@ struct LocalHubTests {
             _ = hub.server.faults.add(Fault(fault, traffic: .cdn))
             let sink = Sink()
             _ = client.fetch(
-                location("dir/large.bin", snapshot, kinds), range: 9_000_000..<9_100_000, priority: .demand,
+                location("dir/large.bin", snapshot, kinds), range: 9_000_000..<9_100_000,
+                priority: .demand,
                 into: sink)
             #expect(throws: HubError.self) { try sink.wait().get() }
         }

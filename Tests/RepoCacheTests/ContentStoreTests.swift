@@ -19,10 +19,6 @@ struct ContentStoreTests {
         #expect(fixture.origin.ranges == [65536..<196_608])
         #expect(content.readHere(65536, 10) == Array(bytes[65536..<65546]))
         #expect(content.presentBytes == 131_072)
-        #expect(content.nextPresent(from: 0) == 65536)
-        #expect(content.nextPresent(from: 70_000) == 70_000)
-        #expect(content.nextAbsent(from: 70_000) == 196_608)
-        #expect(content.nextPresent(from: 196_608) == nil)
         content.close()
     }
 
@@ -129,7 +125,6 @@ struct ContentStoreTests {
             )
         }
         #expect(eventually { content.state == .sealed })
-        #expect(content.sealedFile != nil)
         #expect(fixture.origin.counts.bytesDelivered == UInt64(bytes.count))
         content.close()
         fixture.close(cache)

@@ -27,7 +27,7 @@ def test_ls(filled):
     assert set(contents) == {
         sha256(WEIGHTS), git_oid(FILES["config.json"]), sha256(FILES["onnx/model.onnx"]),
         git_oid(FILES["onnx/notes.txt"]),
-    }  # fmt: skip
+    }
     weights = contents[sha256(WEIGHTS)]
     assert weights["size"] == weights["cached"] == len(WEIGHTS)
     assert weights["isSealed"] is True

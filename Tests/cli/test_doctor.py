@@ -62,6 +62,6 @@ def test_no_fuse_device(hubfs):
     done = hubfs.run_as(
         ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh",
          program.mounting.binary(), "doctor"]
-    )  # fmt: skip
+    )
     assert done.returncode == program.FAILURE
     assert "/dev/fuse does not exist" in done.stdout and "modprobe fuse" in done.stdout

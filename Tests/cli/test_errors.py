@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import signal
 import subprocess
 
 import program
@@ -45,6 +47,17 @@ def test_mounted_already(hubfs):
     message = hubfs.fail(program.MOUNT_POINT, "mount", "lab/sample", path)
     assert "already" in message and "hubfs umount" in message
     assert (path / "config.json").exists()
+
+
+def test_mounted_already_by_a_daemon_that_hangs(hubfs):
+    path = hubfs.mount("lab/sample")
+    pid = hubfs.status(path)["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        message = hubfs.fail(program.MOUNT_POINT, "mount", "lab/sample", path)
+        assert "does not answer" in message and f"hubfs umount --force {path}" in message
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def test_unknown_repo_speaks_of_the_token_that_is_missing(hubfs):
@@ -104,7 +117,7 @@ def test_no_network(hubfs):
     message = refused(
         hubfs, program.HUB_UNAVAILABLE, "lab/other", "--read-timeout", 2,
         "--endpoint", "http://127.0.0.1:9",
-    )  # fmt: skip
+    )
     assert "cannot be reached" in message and "HF_ENDPOINT" in message
 
 
@@ -163,6 +176,6 @@ def test_no_fuse_device(hubfs):
     done = hubfs.run_as(
         ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh",
          program.mounting.binary(), "mount", "-f", "lab/sample", path]
-    )  # fmt: skip
+    )
     assert done.returncode == program.FUSE_UNAVAILABLE, done.stderr
     assert "/dev/fuse does not exist" in done.stderr and "modprobe fuse" in done.stderr

@@ -18,7 +18,7 @@ WEIGHTS = FILES["weights.safetensors"]
 def test_ls(hubfs):
     assert hubfs.succeed("ls", "lab/sample").split() == [
         ".gitattributes", "config.json", "onnx/", "weights.safetensors",
-    ]  # fmt: skip
+    ]
     assert hubfs.succeed("ls", "hf://lab/sample@main/onnx").split() == ["model.onnx", "notes.txt"]
     assert hubfs.succeed("ls", "lab/sample/config.json").split() == ["config.json"]
 
@@ -32,13 +32,15 @@ def test_ls_long(hubfs):
 
 def test_ls_json(hubfs):
     listing = hubfs.json("ls", "lab/sample")
+    # Looking makes nothing in the cache.
+    assert list(hubfs.cache.glob("contents/*")) == []
     entries = {entry["path"]: entry for entry in listing["entries"]}
     assert listing["repo"] == "models/lab/sample"
     assert entries["onnx"]["type"] == "directory"
     assert entries["weights.safetensors"] == {
         "path": "weights.safetensors", "type": "file", "size": len(WEIGHTS),
         "oid": sha256(WEIGHTS), "sha256": sha256(WEIGHTS), "cached": 0,
-    }  # fmt: skip
+    }
 
 
 def test_cat_writes_the_bytes_and_keeps_them(hub, hubfs):
@@ -115,5 +117,5 @@ def test_json_is_json_whatever_the_names(hubfs, hub, tmp_path):
     done = subprocess.run(
         [mounting.binary(), "ls", "lab/odd", "--json"],
         env=hubfs.environment, capture_output=True, timeout=30, check=True,
-    )  # fmt: skip
+    )
     assert name in [entry["path"] for entry in json.loads(done.stdout)["entries"]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import mounting
 import program
@@ -43,7 +44,7 @@ def test_the_daemon_keeps_nothing_of_its_starter(hubfs):
     assert os.readlink(f"/proc/{pid}/cwd") == "/"
     assert os.readlink(f"/proc/{pid}/fd/0") == "/dev/null"
     assert os.readlink(f"/proc/{pid}/fd/2") == str(hubfs.logs()[0])
-    assert (program.Path(f"/proc/{pid}/comm")).read_text() == "hubfs\n"
+    assert Path(f"/proc/{pid}/comm").read_text() == "hubfs\n"
 
 
 def test_relative_paths_hold(hubfs):
@@ -51,10 +52,21 @@ def test_relative_paths_hold(hubfs):
     hubfs.succeed(
         "mount", "lab/sample", path.name, "--cache-dir", "other", "--log-file", "a.log",
         cwd=hubfs.folder,
-    )  # fmt: skip
+    )
     assert hubfs.status(path)["cache"]["path"] == str(hubfs.folder / "other")
     assert (hubfs.folder / "other/contents").is_dir()
     assert "mounted" in (hubfs.folder / "a.log").read_text()
+
+
+def test_relative_paths_of_the_environment_hold(hubfs, token):
+    (hubfs.folder / "token").write_text(token)
+    path = hubfs.mount_point()
+    environment = {"HUBFS_CACHE": "other", "HF_TOKEN_PATH": "token", "XDG_STATE_HOME": "here"}
+    hubfs.succeed("mount", "lab/secret", path, cwd=hubfs.folder, environment=environment)
+    assert (path / "config.json").read_bytes() == FILES["config.json"]
+    status = hubfs.status(path)
+    assert status["cache"]["path"] == str(hubfs.folder / "other")
+    assert status["log"].startswith(str(hubfs.folder / "here/hubfs/log/"))
 
 
 def test_owner_and_permissions_are_as_asked(hubfs):
@@ -139,42 +151,39 @@ def test_what_is_cached_mounts_without_a_network(hubfs):
 
 
 def test_an_ordinary_user_mounts_through_fusermount3(hubfs):
-    """As user nobody, in a mount namespace where /dev/fuse is what it is on most machines."""
-    home = hubfs.folder / "nobody"
-    home.mkdir()
-    os.chown(home, 65534, 65534)
-    for parent in home.parents:
-        if parent.is_relative_to("/tmp") and parent != program.Path("/tmp"):
-            parent.chmod(parent.stat().st_mode | 0o011)
+    """As user nobody, in namespaces where /dev/fuse is what it is on most machines."""
     script = f"""
         set -e
-        mknod {hubfs.folder}/fuse c 10 229 && chmod 666 {hubfs.folder}/fuse
-        mount --bind {hubfs.folder}/fuse /dev/fuse
+        mount -t tmpfs none /mnt
+        mknod /mnt/fuse c 10 229 && chmod 666 /mnt/fuse && mount --bind /mnt/fuse /dev/fuse
+        touch /mnt/hubfs && mount --bind {mounting.binary()} /mnt/hubfs
+        mkdir /mnt/home && chown 65534:65534 /mnt/home && cd /mnt/home
         exec setpriv --reuid 65534 --regid 65534 --clear-groups sh -ec '
-            mkdir mnt
-            $HUBFS mount lab/sample mnt
-            cat mnt/config.json
-            $HUBFS status mnt
-            $HUBFS umount mnt
-            ! grep -q "$PWD/mnt" /proc/self/mountinfo
-            ! $HUBFS mount lab/sample mnt --allow-other
+            mkdir repo
+            /mnt/hubfs mount lab/sample repo
+            cat repo/config.json
+            /mnt/hubfs status repo
+            /mnt/hubfs umount repo
+            ! grep -q "$PWD/repo" /proc/self/mountinfo
+            ! /mnt/hubfs mount lab/sample repo --allow-other
         '
     """
+    home = Path("/mnt/home")
     environment = {
-        "HUBFS": str(mounting.binary()),
         "HOME": str(home),
         "HF_HOME": str(home / "hf"),
         "HUBFS_CACHE": str(home / "cache"),
         "XDG_STATE_HOME": str(home / "state"),
         "XDG_RUNTIME_DIR": str(home),
     }
+    # What is left in the namespace ends with its first process.
+    namespaces = ["--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc"]
     done = hubfs.run_as(
-        ["unshare", "--mount", "--propagation", "private", "sh", "-c", script], environment,
-        cwd=home,
-    )  # fmt: skip
+        ["unshare", "--kill-child", *namespaces, "sh", "-c", script], environment
+    )
     assert done.returncode == 0, done.stderr
     assert FILES["config.json"].decode() in done.stdout
-    assert "hf://lab/sample at main" in done.stdout
+    assert "hf://models/lab/sample at main" in done.stdout
     assert "user_allow_other" in done.stderr
 
 

@@ -91,7 +91,7 @@ def test_the_form_of_fstab(hubfs):
     done = hubfs.run(
         "hf://lab/sample", path, "-o",
         "rw,_netdev,nofail,noauto,x-systemd.automount,user,dev,suid,exec,uid=1234,umask=027",
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert "read-only" in done.stderr
     status = os.stat(path / "config.json")

@@ -47,7 +47,7 @@ def test_signed_addresses_are_not_logged(hub, hubfs, token):
     hubfs.succeed(
         "mount", "lab/secret", path, "--log-level", "trace", "--read-timeout", 2,
         environment={"HF_TOKEN": token},
-    )  # fmt: skip
+    )
     hub.add_fault("--status", 503, "--class", "cdn")
     try:
         (path / "weights.safetensors").read_bytes()

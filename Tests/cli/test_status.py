@@ -34,10 +34,10 @@ def test_it_tells_what_was_asked_of_the_hub(hub, hubfs):
     status = hubfs.status(path)
     commit = os.getxattr(path / "model.onnx", "user.hubfs.commit").decode()
     assert status["mountPoint"] == str(path)
-    assert status["source"] == "hf://lab/sample@main/onnx"
+    assert status["source"] == "hf://models/lab/sample@main/onnx"
     assert (status["repo"], status["revision"], status["path"]) == (
         "models/lab/sample", "main", "onnx",
-    )  # fmt: skip
+    )
     assert status["commit"] == commit
     assert status["state"] == "serving"
     assert status["endpoint"] == hub.address.endpoint

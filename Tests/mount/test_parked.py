@@ -103,7 +103,11 @@ def test_control_c_ends_a_stalled_cat(stalled_mount):
 def test_a_program_that_handles_sigint_gets_eio(stalled_mount):
     mount, _ = stalled_mount
     program = "import signal; signal.signal(signal.SIGINT, lambda *_: None)\n" + PREAD
-    reader = subprocess.Popen([sys.executable, "-c", program, mount.path / "stalled.bin", "0"])
+    # A page of its own: the kernel lets those who want the same page try one after the other.
+    page = (PARKED_READERS + 6) * MEBIBYTE
+    reader = subprocess.Popen(
+        [sys.executable, "-c", program, mount.path / "stalled.bin", str(page)]
+    )
     wait_until_blocked([reader])
     reader.send_signal(signal.SIGINT)
     assert reader.wait(timeout=60) == errno.EIO

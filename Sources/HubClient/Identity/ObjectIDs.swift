@@ -58,7 +58,7 @@ extension HexIdentity {
         guard text.utf8.count == Self.byteCount * 2 else { return nil }
         var words = DigestWords()
         for (position, character) in text.utf8.enumerated() {
-            guard let digit = hexDigit(character) else { return nil }
+            guard let digit = hexDigitValue(character) else { return nil }
             let shift: UInt8 = position % 2 == 0 ? 4 : 0
             words[position / 2] |= digit << shift
         }
@@ -98,7 +98,8 @@ private func hexCharacter(_ digit: UInt8) -> UInt8 {
     digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
 }
 
-private func hexDigit(_ character: UInt8) -> UInt8? {
+/// - Returns: nil when the ASCII character is not a hexadecimal digit.
+func hexDigitValue(_ character: UInt8) -> UInt8? {
     switch character {
     case UInt8(ascii: "0")...UInt8(ascii: "9"): character - UInt8(ascii: "0")
     case UInt8(ascii: "a")...UInt8(ascii: "f"): character - UInt8(ascii: "a") + 10

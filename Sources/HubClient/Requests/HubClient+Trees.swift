@@ -29,6 +29,21 @@ extension HubClient: TreeOrigin {
         walk.ask(routes?.tree(repo, commit, path: path, recursive: recursive))
     }
 
+    /// The bytes of all files below a directory, for `statfs`.
+    package func treeSize(
+        _ repo: RepoID, at commit: CommitOID, path: String,
+        completion: @escaping @Sendable (Result<UInt64, HubError>) -> Void
+    ) {
+        ask(routes?.treeSize(repo, commit, path: path), .prefetch, completion: completion) {
+            answer in
+            if let size = JSON(answer.response.body)?["size"]?.unsigned {
+                completion(.success(size))
+            } else {
+                completion(.failure(answer.malformed("the answer has no size")))
+            }
+        }
+    }
+
     /// Who the token belongs to, for `hubfs doctor`. The Hub limits this strictly.
     package func whoAmI(completion: @escaping @Sendable (Result<String, HubError>) -> Void) {
         ask(routes?.whoAmI, .demand, asksForRepo: false, completion: completion) { answer in

@@ -33,6 +33,11 @@ struct HubRoutes: Sendable {
         return api(repo, "/tree/\(commit.hex)\(directory)?recursive=\(recursive)&expand=false")
     }
 
+    func treeSize(_ repo: RepoID, _ commit: CommitOID, path: String) -> WebURL? {
+        let directory = path.isEmpty ? "" : "/" + percentEncoded(path, keepsSlash: true)
+        return api(repo, "/treesize/\(commit.hex)\(directory)")
+    }
+
     func content(_ location: ContentLocation) -> WebURL? {
         let repo = location.repo
         let path = percentEncoded(location.path, keepsSlash: true)

@@ -226,23 +226,6 @@ extension OpenContent {
         case .file(let file): return file.sidecar.presentBytes
         }
     }
-
-    /// The first byte at or behind `offset` that is here; nil when there is none.
-    package func nextPresent(from offset: UInt64) -> UInt64? { next(from: offset, present: true) }
-
-    /// The first byte at or behind `offset` that is not here; nil when there is none.
-    package func nextAbsent(from offset: UInt64) -> UInt64? { next(from: offset, present: false) }
-
-    private func next(from offset: UInt64, present: Bool) -> UInt64? {
-        guard offset < geometry.size else { return nil }
-        guard case .file(let file) = body else {
-            return (presentBytes > 0) == present ? offset : nil
-        }
-        let blocks = Int(offset / BlockGeometry.blockBytes)..<geometry.blockCount
-        let sidecar = file.sidecar
-        let found = present ? sidecar.firstPresent(in: blocks) : sidecar.firstAbsent(in: blocks)
-        return found.map { max(offset, geometry.bytes(ofBlock: $0).lowerBound) }
-    }
 }
 
 extension OpenContent.State: Comparable {

@@ -1,7 +1,7 @@
 package import HubClient
 import Platform
 import Synchronization
-package import SystemPackage
+import SystemPackage
 
 /// One content as the readers of this process share it: what is present is read at once, what is
 /// not is fetched while the reader is parked.
@@ -109,12 +109,6 @@ package final class OpenContent: Sendable {
     package var state: State { State(rawValue: phase.load(ordering: .acquiring))! }
 
     func setState(_ state: State) { phase.store(state.rawValue, ordering: .releasing) }
-
-    /// The file of bytes, when it is sealed: never written again while it is open. For passthrough.
-    package var sealedFile: FileDescriptor? {
-        guard state == .sealed, case .file(let file) = body else { return nil }
-        return file.data
-    }
 
     /// Ends one use of the content. The last one stops its fetches, and answers what is still
     /// parked with `.closed`.

@@ -37,7 +37,4 @@ final class PrefetchBudget: Sendable {
             use.byteCount -= bytes
         }
     }
-
-    /// Bytes taken at present.
-    var takenBytes: UInt64 { use.withLock { $0.byteCount } }
 }

@@ -78,10 +78,11 @@ final class Evictor: Sendable {
     }
 
     private func measure() throws(CacheError) -> SpaceSurvey {
+        let mark = ledger.beginMeasurement()
         let survey = try SpaceSurvey(folder)
         do throws(Errno) {
             ledger.measured(
-                usedBytes: survey.usedBytes,
+                since: mark, usedBytes: survey.usedBytes,
                 availableBytes: try FileSystemFacts(of: folder.root).availableBytes)
         } catch {
             throw .disk(error, path: folder.root.string)

@@ -11,6 +11,8 @@ final class SpaceLedger: Sendable {
         var availableBytes: UInt64
         /// Reserved since the last measurement.
         var reservedBytes: UInt64 = 0
+        /// Reserved ever.
+        var totalReservedBytes: UInt64 = 0
     }
 
     let limitBytes: UInt64
@@ -34,15 +36,29 @@ final class SpaceLedger: Sendable {
             state.usedBytes += bytes
             state.availableBytes -= bytes
             state.reservedBytes += bytes
+            state.totalReservedBytes += bytes
             return true
         }
     }
 
-    /// Takes over what was measured. What was reserved while measuring may be counted twice until
-    /// the next time, which errs on the safe side.
-    func measured(usedBytes: UInt64, availableBytes: UInt64) {
+    /// Where a measurement begins.
+    struct Mark {
+        fileprivate let totalReservedBytes: UInt64
+    }
+
+    /// To be called before the folder is looked at.
+    func beginMeasurement() -> Mark {
+        state.withLock { Mark(totalReservedBytes: $0.totalReservedBytes) }
+    }
+
+    /// Takes over what was measured. What was reserved since the mark may or may not have been
+    /// seen: it is counted again, which errs on the safe side until the next time.
+    func measured(since mark: Mark, usedBytes: UInt64, availableBytes: UInt64) {
         state.withLock { state in
-            state = State(usedBytes: usedBytes, availableBytes: availableBytes)
+            let unseen = state.totalReservedBytes - mark.totalReservedBytes
+            state.usedBytes = usedBytes + unseen
+            state.availableBytes = availableBytes - min(unseen, availableBytes)
+            state.reservedBytes = unseen
         }
     }
 

@@ -1,5 +1,4 @@
 import ArgumentParser
-import HubClient
 
 struct CatCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -18,12 +17,9 @@ struct CatCommand: ParsableCommand {
     @OptionGroup(title: "Cache options") var cache: CacheOptions
 
     func run() throws {
-        for uri in uris {
-            try RepoBrowser.with(uri, hub, cache) { repo, source throws(Failure) in
-                let item = try repo.item(at: source.uri.path)
-                try repo.read(item) { bytes throws(Failure) in
-                    try writeToStandardOutput(bytes)
-                }
+        try RepoBrowser.visit(uris, hub, cache) { repo, path throws(Failure) in
+            try repo.read(try repo.item(at: path)) { bytes throws(Failure) in
+                try writeToStandardOutput(bytes)
             }
         }
     }

@@ -25,26 +25,22 @@ struct ListCommand: ParsableCommand {
     @OptionGroup(title: "Cache options") var cache: CacheOptions
 
     func run() throws {
-        try RepoBrowser.with(uri, hub, cache) { repo, source throws(Failure) in
-            let items = try repo.items(of: try repo.item(at: source.uri.path))
+        try RepoBrowser.visit([uri], hub, cache) { repo, path throws(Failure) in
+            let items = try repo.items(of: try repo.item(at: path))
             if json { return try writeJSON(items, repo) }
-            let lines = isLong ? try details(items, repo) : items.map { printable($0.shownName) }
-            for line in lines { try writeLine(line) }
+            let lines = isLong ? details(items, repo) : items.map { printable($0.shownName) }
+            if !lines.isEmpty { try writeLine(lines.joined(separator: "\n")) }
         }
     }
 
-    private func details(
-        _ items: [RepoBrowser.Item], _ repo: RepoBrowser
-    ) throws(Failure) -> [String] {
-        var rows: [[String]] = []
-        for item in items {
-            let cached = try repo.cachedBytes(of: item)
-            let percent = item.size == 0 ? 100 : cached * 100 / item.size
-            rows.append([
+    private func details(_ items: [RepoBrowser.Item], _ repo: RepoBrowser) -> [String] {
+        let rows = items.map { item in
+            let percent = item.size == 0 ? 100 : repo.cachedBytes(of: item) * 100 / item.size
+            return [
                 item.type == "directory" ? "-" : String(item.size),
                 item.type == "directory" ? "-" : "\(percent) %",
                 String(item.oid?.prefix(12) ?? "-"), printable(item.shownName),
-            ])
+            ]
         }
         return columns(rows, rightAligned: [0, 1])
     }
@@ -52,9 +48,8 @@ struct ListCommand: ParsableCommand {
     private func writeJSON(
         _ items: [RepoBrowser.Item], _ repo: RepoBrowser
     ) throws(Failure) {
-        var entries: [JSON] = []
-        for item in items {
-            entries.append(.object(item.members(cachedBytes: try repo.cachedBytes(of: item))))
+        let entries = items.map { item in
+            JSON.object(item.members(cachedBytes: repo.cachedBytes(of: item)))
         }
         var members = repo.members
         members["entries"] = .array(entries)

@@ -20,9 +20,9 @@ struct StatCommand: ParsableCommand {
     @OptionGroup(title: "Cache options") var cache: CacheOptions
 
     func run() throws {
-        try RepoBrowser.with(uri, hub, cache) { repo, source throws(Failure) in
-            let item = try repo.item(at: source.uri.path)
-            let cached = try repo.cachedBytes(of: item)
+        try RepoBrowser.visit([uri], hub, cache) { repo, path throws(Failure) in
+            let item = try repo.item(at: path)
+            let cached = repo.cachedBytes(of: item)
             if json {
                 let members = repo.members.merging(item.members(cachedBytes: cached)) { $1 }
                 return try writeLine(JSON.object(members).text)

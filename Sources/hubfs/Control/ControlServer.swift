@@ -54,13 +54,13 @@ final class ControlServer: Sendable {
                 let number = try check { Int(accept(socket.rawValue, nil, nil)) }
                 accepted = FileDescriptor(rawValue: Int32(number))
                 try accepted.closeOnExec()
-            } catch .connectionAbort {
-                continue
+            } catch .invalidArgument {
+                return  // `close` has shut the socket down
             } catch {
-                if error != .invalidArgument {
-                    logger.error("the control socket fails; status ends here: \(error)")
-                }
-                return
+                // Such as too many open files, which passes.
+                logger.warning("a control connection is lost: \(error)")
+                usleep(100_000)
+                continue
             }
             do throws(Errno) {
                 if try answer(accepted, status) == .end {

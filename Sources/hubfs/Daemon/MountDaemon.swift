@@ -9,6 +9,8 @@ import RepoFS
 /// One mount from its start to its end, in this process: in the foreground, or as the daemon that
 /// `BackgroundStart` has started.
 struct MountDaemon {
+    private static let answerPatienceSeconds = 2.0
+
     private let request: MountRequest
     private var isInBackground: Bool { request.flags.readyFD != nil }
 
@@ -18,7 +20,8 @@ struct MountDaemon {
     ///
     /// - Throws: `Failure` when it never came up.
     func run() throws(Failure) {
-        Memory.keepSmall()
+        Resources.keepMemorySmall()
+        Resources.allowManyFiles()
         let log = DaemonLog(
             file: try request.logPath.map { path throws(Failure) in
                 try LogFile(path)
@@ -55,6 +58,7 @@ struct MountDaemon {
         _ signals: StopSignals, _ readiness: Readiness?, _ log: DaemonLog, _ logger: Logger
     ) throws(Failure) {
         try checkFuse()
+        try checkMountPoint()
         let hub = try HubAccess(
             hub: request.flags.hub, cache: request.flags.cache, environment: request.environment,
             logger: logger)
@@ -73,6 +77,7 @@ struct MountDaemon {
                     "source": "\(request.source.uri)", "commit": "\(mount.snapshot.commit)",
                     "at": "\(mount.mountPoint)", "pid": "\(getpid())",
                 ])
+            askTreeSize(of: mount, hub)
         } else {
             mount.stop()
         }
@@ -84,6 +89,16 @@ struct MountDaemon {
         if !isWanted { throw Failure(.failure, "interrupted before the mount worked") }
     }
 
+    /// For `df`, which nobody waits for: asked when the mount works already.
+    private func askTreeSize(of mount: RepoMount, _ hub: HubAccess) {
+        let snapshot = mount.snapshot
+        hub.client.treeSize(
+            snapshot.repo, at: snapshot.commit, path: request.source.uri.path
+        ) { [weak mount] result in
+            if case .success(let bytes) = result { mount?.setTreeBytes(bytes) }
+        }
+    }
+
     /// Says what is in the way of mounting before the Hub is asked anything.
     private func checkFuse() throws(Failure) {
         let facts = FuseFacts.current
@@ -91,6 +106,21 @@ struct MountDaemon {
         if let obstacle = facts.obstacle ?? allowOther {
             throw Failure(.fuseUnavailable, obstacle)
         }
+    }
+
+    /// Looks for a mount of ours whose daemon hangs: `stat` would wait for it, for ever.
+    private func checkMountPoint() throws(Failure) {
+        let path = request.mountPoint
+        guard MountTable.record(at: path)?.isOurs ?? false else { return }
+        let folders = ControlFolder.existing(request.environment)
+        let deadline = MonotonicInstant.now.advanced(bySeconds: Self.answerPatienceSeconds)
+        guard case .silent(.hangs) = MountReport.ask([path], folders, deadline)[0].state else {
+            return
+        }
+        throw Failure(
+            .mountPoint,
+            "hubfs is mounted at \(path) already, and its daemon does not answer: hubfs umount --force "
+                + path)
     }
 
     private func makeMount(_ hub: HubAccess, _ logger: Logger) throws(Failure) -> RepoMount {

@@ -100,11 +100,9 @@ struct RepoBrowser {
     }
 
     /// Bytes of a file that are in the cache; 0 for a directory.
-    func cachedBytes(of item: Item) throws(Failure) -> UInt64 {
-        guard case .file = item.kind else { return 0 }
-        let content = try open(item)
-        defer { content.close() }
-        return content.presentBytes
+    func cachedBytes(of item: Item) -> UInt64 {
+        guard case .file(let content, let size) = item.kind else { return 0 }
+        return hub.cache.contents.presentBytes(of: content, size: size)
     }
 
     /// Reads a file from its start to its end, a piece at a time.
@@ -192,20 +190,24 @@ struct RepoBrowser {
 }
 
 extension RepoBrowser {
-    /// Runs `body` with what a command that looks into a repo needs, and closes all of it.
-    static func with(
-        _ uri: String, _ hubOptions: HubOptions, _ cacheOptions: CacheOptions,
-        _ body: (RepoBrowser, SourceName) throws(Failure) -> Void
+    /// Looks into the repos that URIs name, one after the other, and closes what was needed for it.
+    ///
+    /// - Parameter body: Gets the repo of one URI, and the path in it.
+    static func visit(
+        _ uris: [String], _ hubOptions: HubOptions, _ cacheOptions: CacheOptions,
+        _ body: (RepoBrowser, _ path: String) throws(Failure) -> Void
     ) throws(Failure) {
         let environment = Environment()
         let endpoint = hubOptions.hubEnvironment(environment).endpoint
-        let source = try SourceName(uri, endpoint: endpoint)
+        let sources = try uris.map { uri throws(Failure) in
+            try SourceName(uri, endpoint: endpoint)
+        }
         let logger = Logger(label: "hubfs") { _ in
             LineLogHandler(log: DaemonLog(file: nil), level: .error)
         }
         let hub = try HubAccess(
             hub: hubOptions, cache: cacheOptions, environment: environment, logger: logger)
         defer { hub.close() }
-        try body(try RepoBrowser(source, hub), source)
+        for source in sources { try body(try RepoBrowser(source, hub), source.uri.path) }
     }
 }

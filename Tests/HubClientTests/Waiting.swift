@@ -1,3 +1,4 @@
+import HubClient
 import Platform
 
 /// Asks and waits for the answer: for commands, which have nothing else to do. Never on a transfer
@@ -5,7 +6,7 @@ import Platform
 ///
 /// - Parameter seconds: How long to wait at most; a question may consist of many requests.
 /// - Throws: what the question ends with; `.unreachable` when the time is up first.
-package func waitForResult<Value: Sendable>(
+func waitForResult<Value: Sendable>(
     withinSeconds seconds: Double,
     _ ask: (@escaping @Sendable (Result<Value, HubError>) -> Void) -> Void
 ) throws(HubError) -> Value {
