@@ -88,6 +88,7 @@ extension OpenContent {
 
     /// Answers parked readers; those who wait for the whole content go on to its verification.
     func answer(_ parked: [Parked], _ result: Result<Void, CacheError>) {
+        if case .failure(let error) = result { remember(error, of: parked) }
         for entry in parked {
             switch (entry, result) {
             case (.read(let completion, _, _), _):
@@ -98,6 +99,25 @@ extension OpenContent {
             case (.whole, .failure(let error)):
                 let completions = transfers.withLock { takeCompletions([], &$0) }
                 for completion in completions { completion(.failure(error)) }
+            }
+        }
+    }
+
+    /// Lets reads that follow at once fail as quickly as these were slow.
+    private func remember(_ error: CacheError, of parked: [Parked]) {
+        switch error {
+        case .timedOut, .hub: break
+        default: return
+        }
+        transfers.withLock { transfers in
+            for entry in parked {
+                switch entry {
+                case .read(_, let offset, let count):
+                    transfers.recentFailures.add(
+                        error, offset..<offset + UInt64(count), now: services.now)
+                case .whole:
+                    transfers.recentFailures.add(error, 0..<geometry.size, now: services.now)
+                }
             }
         }
     }

@@ -82,6 +82,9 @@ extension OpenContent {
         if isHere, state >= .verified || isRow || (!servesWhole && state == .partial) {
             return .answered(.success(()))
         }
+        if let error = transfers.recentFailures.find(range, now: services.now) {
+            return .answered(.failure(error))
+        }
         guard servesWhole || state == .checking else {
             let parked = Parked.read(completion, offset: range.lowerBound, count: range.count)
             return transfers.board.park(

@@ -67,6 +67,7 @@ package final class OpenContent: Sendable {
         var wholeWaiter: Int?
         /// Blocks before this one are present in the file.
         var firstAbsentHint = 0
+        var recentFailures = RecentFailures()
         var isVerifying = false
         var isTicking = false
         var failure: CacheError?
