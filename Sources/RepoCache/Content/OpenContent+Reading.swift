@@ -77,6 +77,8 @@ extension OpenContent {
         _ transfers: inout Transfers, _ actions: inout TransferActions<Parked>
     ) -> Parking {
         if let failure = transfers.failure { return .answered(.failure(failure)) }
+        // Dropped, though the reason is not noted yet: its blocks are still there, and wrong.
+        if state == .failed { return .answered(.failure(.integrity(location.content))) }
         let blocks = geometry.blocks(touching: range)
         let isHere = blocks.allSatisfy { isPresent($0) }
         if isHere, state >= .verified || isRow || (!servesWhole && state == .partial) {
