@@ -70,8 +70,14 @@ let package = Package(
             name: "FuseBridge", dependencies: ["CFuse", "CLinux", "Platform", logging, system],
             swiftSettings: house),
         .target(
+            name: "WriteBack",
+            dependencies: ["HubClient", "Platform", grdb, crypto, logging, system],
+            swiftSettings: house),
+        .target(
             name: "RepoFS",
-            dependencies: ["FuseBridge", "RepoCache", "HubClient", "Platform", logging, system],
+            dependencies: [
+                "FuseBridge", "RepoCache", "WriteBack", "HubClient", "Platform", logging, system,
+            ],
             swiftSettings: house),
         .executableTarget(
             name: "hubfs",
@@ -113,6 +119,10 @@ let package = Package(
             dependencies: [
                 "RepoCache", "HubClient", "Platform", "TestSupport", crypto, logging, system, grdb,
             ],
+            swiftSettings: house),
+        .testTarget(
+            name: "WriteBackTests",
+            dependencies: ["WriteBack", "HubClient", "Platform", "TestSupport", logging, system],
             swiftSettings: house),
         .testTarget(
             name: "FuseBridgeTests", dependencies: ["FuseBridge", "Platform", system],
