@@ -1,3 +1,5 @@
+import Glibc
+
 /// What the kernel can ask of a mount that may be written to, besides all of `FileSystem`.
 ///
 /// The kernel is the only one who changes such a mount, and remembers what it did: after a write,
