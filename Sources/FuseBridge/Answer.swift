@@ -55,6 +55,7 @@ package enum Answer {
     /// `keepsCache`: pages of earlier opens stay valid, because the bytes cannot have changed.
     case opened(HandleID, keepsCache: Bool)
     case openedDirectory(HandleID, keepsCache: Bool)
+    case created(Entry, HandleID, keepsCache: Bool)
     /// Valid during the call only.
     case bytes(UnsafeRawBufferPointer)
     case link(FileName)
@@ -62,4 +63,6 @@ package enum Answer {
     /// The size a buffer for an extended attribute needs.
     case size(Int)
     case offset(UInt64)
+    /// Bytes taken of a write or a copy.
+    case written(Int)
 }

@@ -45,6 +45,12 @@ final class KernelChannel: ReplyChannel {
             info.keep_cache = keepsCache ? 1 : 0
             info.cache_readdir = keepsCache ? 1 : 0
             fuse_reply_open(req, &info)
+        case .created(let entry, let handle, let keepsCache):
+            var parameters = entry.parameters
+            var info = fuse_file_info()
+            info.fh = handle.number
+            info.keep_cache = keepsCache ? 1 : 0
+            fuse_reply_create(req, &parameters, &info)
         case .bytes(let bytes):
             let start = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
             fuse_reply_buf(req, start, bytes.count)
@@ -57,6 +63,7 @@ final class KernelChannel: ReplyChannel {
             fuse_reply_statfs(req, &values)
         case .size(let size): fuse_reply_xattr(req, size)
         case .offset(let offset): fuse_reply_lseek(req, off_t(offset))
+        case .written(let count): fuse_reply_write(req, count)
         }
         // A negative result means that the caller or the whole mount has gone: nobody is left to
         // tell.

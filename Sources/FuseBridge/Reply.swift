@@ -73,6 +73,9 @@ package enum RequestKind {
     package enum Statistics {}
     package enum ExtendedAttribute {}
     package enum Seek {}
+    package enum Create {}
+    package enum MakeNode {}
+    package enum Write {}
 }
 
 extension Reply where Kind == RequestKind.Lookup {
@@ -136,4 +139,20 @@ extension Reply where Kind == RequestKind.ExtendedAttribute {
 
 extension Reply where Kind == RequestKind.Seek {
     package consuming func offset(_ offset: UInt64) { answer(.offset(offset)) }
+}
+
+extension Reply where Kind == RequestKind.Create {
+    package consuming func created(_ entry: Entry, _ handle: HandleID, keepsCache: Bool) {
+        answer(.created(entry, handle, keepsCache: keepsCache))
+    }
+}
+
+extension Reply where Kind == RequestKind.MakeNode {
+    package consuming func entry(_ entry: Entry) { answer(.entry(entry)) }
+}
+
+extension Reply where Kind == RequestKind.Write {
+    /// - Parameter count: Bytes. Fewer than asked is an error to the caller of a write, not to
+    ///   that of a copy.
+    package consuming func written(_ count: Int) { answer(.written(count)) }
 }
