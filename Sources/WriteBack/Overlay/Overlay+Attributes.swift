@@ -1,3 +1,4 @@
+package import HubClient
 import Platform
 import SystemPackage
 
@@ -70,6 +71,35 @@ extension Overlay {
             guard node.attributes[name] != nil else { throw refuse(.noData) }
             if node.isLinked { try journal.write { try $0.removeAttribute(name, of: number) } }
             node.attributes[name] = nil
+        }
+    }
+
+    /// Lets an empty new file show the whole content of another that was not edited.
+    ///
+    /// - Parameter countMax: How many bytes the copy may have.
+    /// - Returns: bytes shared; nil when the two are not such files.
+    package func share(
+        _ source: WorkingFile, with target: WorkingFile, countMax: Int
+    ) throws(WriteBackError) -> UInt64? {
+        try tree.withLock { tree throws(WriteBackError) in
+            guard let base = source.cleanBase, base.size > 0, base.size <= UInt64(countMax),
+                target.isNew, let node = tree.nodes[target.number], node.isLinked
+            else { return nil }
+            let now = wallClockNanoseconds()
+            var record = node.record
+            record.kind = .file(base)
+            record.metadata.modifiedNanoseconds = now
+            try journal.write { try $0.put(record) }
+            target.adopt(base, modifiedNanoseconds: now)
+            tree.changeCount += 1
+            return base.size
+        }
+    }
+
+    /// The objects that show a content of the base, wholly or in part.
+    package func nodes(holding content: ContentID) -> [NodeNumber] {
+        tree.withLock { tree in
+            tree.nodes.values.filter { $0.file?.base?.content == content }.map(\.number)
         }
     }
 

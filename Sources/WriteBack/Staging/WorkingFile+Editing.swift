@@ -47,12 +47,17 @@ extension WorkingFile {
     /// staging file is sparse. Source: man 2 fallocate, mode 0.
     package func allocate(_ bytes: Range<UInt64>) throws(WriteBackError) {
         guard bytes.upperBound <= Self.sizeMax else { throw refuse(.fileTooLarge) }
-        guard try staging.floor.availableBytes() >= UInt64(bytes.count) else { throw .full }
+        try checkRoom(for: UInt64(bytes.count))
         guard bytes.upperBound > size else { return }
         try edit { layer throws(WriteBackError) in
             layer.shape.size = max(layer.shape.size, bytes.upperBound)
             return ExtentMap.Delta()
         }
+    }
+
+    /// - Throws: `.full` when the disk has no room for `byteCount` more bytes.
+    package func checkRoom(for byteCount: UInt64) throws(WriteBackError) {
+        guard try staging.floor.availableBytes() >= byteCount else { throw .full }
     }
 
     /// Puts the file's bytes, its name, and every earlier change of the workspace on disk.
@@ -159,7 +164,7 @@ extension WorkingFile {
 }
 
 /// Nanoseconds since 1970, as file times count. Source: man 2 clock_gettime, CLOCK_REALTIME.
-func wallClockNanoseconds() -> Int64 {
+package func wallClockNanoseconds() -> Int64 {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)

@@ -64,6 +64,25 @@ package final class WorkingFile: Sendable {
     /// Whether a program can still write through a handle or a mapping.
     package var hasWriters: Bool { state.withLock { $0.writerCount > 0 } }
 
+    /// The base, if the file shows it and nothing else.
+    var cleanBase: BaseFile? {
+        state.withLock { $0.top == nil && $0.sealed == nil ? $0.base : nil }
+    }
+
+    /// Whether nothing was ever in the file.
+    var isNew: Bool {
+        state.withLock { $0.top == nil && $0.sealed == nil && $0.base == nil }
+    }
+
+    /// Shows `base` from now on; only for a new file, journalled by the caller.
+    func adopt(_ base: BaseFile, modifiedNanoseconds: Int64) {
+        state.withLock { state in
+            state.base = base
+            state.modifiedNanoseconds = modifiedNanoseconds
+            state.editCount += 1
+        }
+    }
+
     /// Whether any handle is open.
     var isOpen: Bool { state.withLock { $0.openCount > 0 } }
 

@@ -71,6 +71,12 @@ package final class Workspace: Sendable {
         }
     }
 
+    /// The room for edits on the workspace's disk, bytes; zero where it cannot be asked.
+    package var room: (totalBytes: UInt64, availableBytes: UInt64) {
+        let total = (try? FileSystemFacts(of: folder))?.totalBytes ?? 0
+        return (total, (try? staging.floor.availableBytes()) ?? 0)
+    }
+
     /// Closes the journal and lets others in. Call once.
     package func close() {
         journal.close()
