@@ -14,18 +14,22 @@ package struct DirectoryBuffer: ~Copyable {
         self.storage = storage
     }
 
-    /// Adds a name, its `st_ino` and type.
+    /// Adds a name, its `st_ino` and type. The kernel takes no node from it, in a readdirplus
+    /// either: `.` and `..`, and names that may have changed since they were listed.
     ///
     /// - Parameter nextOffset: Where a later readdir goes on after this entry.
     /// - Returns: false when it does not fit any more; the buffer is unchanged.
     package mutating func add(
         _ name: borrowing [CChar], inodeNumber: UInt64, kind: NodeKind, nextOffset: UInt64
     ) -> Bool {
-        var status = stat()
-        status.st_ino = ino_t(inodeNumber)
-        status.st_mode = kind.modeBits
+        var parameters = fuse_entry_param()
+        parameters.attr.st_ino = ino_t(inodeNumber)
+        parameters.attr.st_mode = kind.modeBits
         let room = storage.count - used
-        let size = fuse_add_direntry(nil, tail, room, name, &status, off_t(nextOffset))
+        let size =
+            carriesEntries
+            ? fuse_add_direntry_plus(nil, tail, room, name, &parameters, off_t(nextOffset))
+            : fuse_add_direntry(nil, tail, room, name, &parameters.attr, off_t(nextOffset))
         return take(size, of: room)
     }
 
@@ -39,19 +43,11 @@ package struct DirectoryBuffer: ~Copyable {
         return take(size, of: room)
     }
 
-    /// Adds `.` or `..` to a readdirplus: a name the kernel takes no node from.
+    /// Adds `.` or `..`.
     package mutating func addDot(
         _ name: borrowing [CChar], inodeNumber: UInt64, nextOffset: UInt64
     ) -> Bool {
-        guard carriesEntries else {
-            return add(name, inodeNumber: inodeNumber, kind: .directory, nextOffset: nextOffset)
-        }
-        var parameters = fuse_entry_param()
-        parameters.attr.st_ino = ino_t(inodeNumber)
-        parameters.attr.st_mode = NodeKind.directory.modeBits
-        let room = storage.count - used
-        let size = fuse_add_direntry_plus(nil, tail, room, name, &parameters, off_t(nextOffset))
-        return take(size, of: room)
+        add(name, inodeNumber: inodeNumber, kind: .directory, nextOffset: nextOffset)
     }
 
     /// What has been filled so far.

@@ -2,7 +2,8 @@
 ///
 /// Calls come on the session's threads, many at a time. None may wait on the network: what cannot
 /// be answered at once parks its reply. Write operations are missing here because a read-only
-/// mount is refused them by the kernel, with EROFS, before they are asked.
+/// mount is refused them by the kernel, with EROFS, before they are asked: `WritableFileSystem`
+/// has them.
 ///
 /// Source: libfuse's `fuse_lowlevel_ops`.
 package protocol FileSystem: AnyObject, Sendable {
@@ -16,7 +17,8 @@ package protocol FileSystem: AnyObject, Sendable {
 
     func attributes(of node: NodeID, _ reply: consuming Reply<RequestKind.Attributes>)
 
-    /// - Parameter flags: As given to open(2), without O_CREAT, O_EXCL and O_NOCTTY.
+    /// - Parameter flags: As given to open(2), without O_CREAT, O_EXCL and O_NOCTTY. With O_TRUNC,
+    ///   on a writable mount, the file is emptied by this request and no other.
     func open(_ node: NodeID, flags: Int32, _ reply: consuming Reply<RequestKind.Open>)
 
     /// Reads up to `count` bytes; less only at the end of the file.

@@ -20,5 +20,24 @@ extension FuseSession {
         // other file. Our own budgets bound the work instead.
         connection.max_background = 4096
         connection.congestion_threshold = 4096
+        if isWritable { negotiateWriting(&connection) }
+    }
+
+    /// What a writable mount needs besides. libfuse asks for writes of more than a page (big
+    /// writes) by itself, and for parallel_dirops, which is safe here: the kernel still holds a
+    /// directory for itself while it changes, only lookups and listings of it run side by side.
+    private func negotiateWriting(_ connection: inout fuse_conn_info) {
+        // The most there is (max_pages 256). libfuse sizes its buffers and max_pages by it.
+        connection.max_write = UInt32(ThreadBuffer.byteCount)
+        // A write is answered when we have it: what is still in the kernel when the daemon dies
+        // would be lost without an error.
+        connection.want &= ~UInt32(FUSE_CAP_WRITEBACK_CACHE)
+        // O_TRUNC comes with the open. Otherwise a setattr comes first: one request more for each
+        // file that is rewritten, and the file is empty even if the open is then refused.
+        connection.want |= UInt32(FUSE_CAP_ATOMIC_O_TRUNC) & connection.capable
+        // Setuid and setgid bits never reach the file system, so none have to be taken away.
+        connection.want |= UInt32(FUSE_CAP_HANDLE_KILLPRIV) & connection.capable
+        // Permissions are the mode's, and umask is the kernel's business.
+        connection.want &= ~UInt32(FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK)
     }
 }

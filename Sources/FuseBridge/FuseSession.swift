@@ -11,6 +11,8 @@ import Platform
 /// thread is left; libfuse's session calls used here may come from any thread.
 package final class FuseSession: @unchecked Sendable {
     let fileSystem: any FileSystem
+    /// The same file system, if the mount is writable.
+    private let writableFileSystem: (any WritableFileSystem)?
     let channel = KernelChannel()
     private let options: SessionOptions
     private let logger: Logger
@@ -24,14 +26,20 @@ package final class FuseSession: @unchecked Sendable {
         var isStopping = false
     }
 
+    /// - Parameter fileSystem: Must be a `WritableFileSystem` if `options.isWritable`.
     /// - Throws: `FuseError.sessionRefused`.
     package init(
         fileSystem: any FileSystem, options: SessionOptions, logger: Logger
     ) throws(FuseError) {
         self.fileSystem = fileSystem
+        writableFileSystem = options.isWritable ? fileSystem as? any WritableFileSystem : nil
+        precondition(
+            !options.isWritable || writableFileSystem != nil,
+            "a writable mount needs a file system that can be written to")
         self.options = options
         self.logger = logger
         var operations = makeTrampolines()
+        if options.isWritable { addWritingTrampolines(to: &operations) }
         let words = ["hubfs", "-o", options.mountOptions]
         var argv = words.map { strdup($0) }
         defer { for word in argv { free(word) } }
@@ -43,6 +51,11 @@ package final class FuseSession: @unchecked Sendable {
         }
         if session == nil { throw .sessionRefused }
     }
+
+    /// What the callbacks of a writable session call; only that session has them.
+    var writable: any WritableFileSystem { writableFileSystem! }
+
+    var isWritable: Bool { writableFileSystem != nil }
 
     deinit {
         if let session { fuse_session_destroy(session) }
@@ -81,11 +94,11 @@ package final class FuseSession: @unchecked Sendable {
         service.update { $0.isStopping = true }
     }
 
-    /// Sends the notification, unless the session is ending. `Notifier` calls it from its thread.
-    func notifyInvalidPages(of node: NodeID) {
+    /// Runs `send` to notify the kernel, unless the session is ending. `Notifier` calls it from its
+    /// thread.
+    func notify(_ send: (OpaquePointer) -> Void) {
         if service.update({ $0.isStopping }) { return }
-        // ENOENT says that the kernel had forgotten the node: nothing was cached.
-        fuse_lowlevel_notify_inval_inode(session, fuse_ino_t(node.number), 0, 0)
+        send(session)
     }
 
     /// The body of each session thread: takes requests until the session ends.

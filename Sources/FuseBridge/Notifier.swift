@@ -1,4 +1,5 @@
 import CFuse
+import Glibc
 import Platform
 
 /// Tells the kernel that what it caches is no longer so.
@@ -14,11 +15,77 @@ package final class Notifier: Sendable {
 
     /// Drops the pages of a file, so that the next read asks hubfs again.
     package func invalidatePages(of node: NodeID) {
-        _ = worker.submit { [session] in session.notifyInvalidPages(of: node) }
+        _ = invalidateInode(node)
+    }
+
+    /// Drops the cached listing of a directory, and its attributes.
+    ///
+    /// `invalidateEntry` does it only for names the kernel knows: a directory that gets a new name
+    /// needs this as well, or the name stays missing in its listing.
+    ///
+    /// - Returns: false when too many notifications wait: nothing is sent, call again later.
+    package func invalidateDirectory(_ node: NodeID) -> Bool {
+        invalidateInode(node)
+    }
+
+    /// Makes the kernel forget what a name stands for, that it is absent included. What is mounted
+    /// below it is unmounted.
+    ///
+    /// The kernel locks the directory for it, so it waits for requests in that directory.
+    ///
+    /// - Returns: As `invalidateDirectory`.
+    package func invalidateEntry(_ name: FileName, in parent: NodeID) -> Bool {
+        worker.submit { [session] in
+            session.notify { session in
+                // ENOENT says that the kernel does not know the name.
+                name.withCharacters { characters in
+                    fuse_lowlevel_notify_inval_entry(
+                        session, fuse_ino_t(parent.number), characters.baseAddress,
+                        characters.count)
+                }
+            }
+        }
+    }
+
+    /// Makes the kernel ask for a name again at its next use, and leaves what is mounted below it
+    /// alone. Where the kernel cannot (Linux before 6.2), the same as `invalidateEntry`.
+    ///
+    /// - Returns: As `invalidateDirectory`.
+    package func expireEntry(_ name: FileName, in parent: NodeID) -> Bool {
+        worker.submit { [session] in
+            session.notify { session in
+                name.withCharacters { characters in
+                    let parent = fuse_ino_t(parent.number)
+                    let (start, count) = (characters.baseAddress, characters.count)
+                    let status = fuse_lowlevel_notify_expire_entry(
+                        session, parent, start, count, FUSE_LL_EXPIRE_ONLY)
+                    guard status == -ENOSYS else { return }
+                    fuse_lowlevel_notify_inval_entry(session, parent, start, count)
+                }
+            }
+        }
+    }
+
+    private func invalidateInode(_ node: NodeID) -> Bool {
+        worker.submit { [session] in
+            session.notify { session in
+                // ENOENT says that the kernel had forgotten the node: nothing was cached.
+                fuse_lowlevel_notify_inval_inode(session, fuse_ino_t(node.number), 0, 0)
+            }
+        }
     }
 
     /// Sends what is pending and ends the thread. Before the session ends.
     package func close() {
         worker.close()
+    }
+}
+
+extension FileName {
+    /// Runs `body` with the name in C's form, its terminating NUL not counted: libfuse sends that
+    /// along by itself.
+    fileprivate func withCharacters(_ body: (UnsafeBufferPointer<CChar>) -> Void) {
+        let characters = bytes.map { CChar(bitPattern: $0) } + [0]
+        characters.withUnsafeBufferPointer { body(UnsafeBufferPointer(rebasing: $0.dropLast())) }
     }
 }

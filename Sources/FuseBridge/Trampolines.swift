@@ -21,7 +21,7 @@ extension FuseSession {
         Unmanaged<FuseSession>.fromOpaque(fuse_req_userdata(req)!).takeUnretainedValue()
     }
 
-    fileprivate func reply<Kind>(to req: fuse_req_t, _: Kind.Type) -> Reply<Kind> {
+    func reply<Kind>(to req: fuse_req_t, _: Kind.Type) -> Reply<Kind> {
         Reply(request: RequestID(req), channel: channel)
     }
 }

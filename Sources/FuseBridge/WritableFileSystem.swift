@@ -1,4 +1,4 @@
-import Glibc
+package import Glibc
 
 /// What the kernel can ask of a mount that may be written to, besides all of `FileSystem`.
 ///
@@ -121,4 +121,15 @@ package protocol WritableFileSystem: FileSystem {
     /// Valid errors: ENODATA.
     func removeExtendedAttribute(
         _ name: FileName, of node: NodeID, _ reply: consuming Reply<RequestKind.Status>)
+}
+
+/// Who asks: the owner of what is made.
+package struct Caller: Hashable, Sendable {
+    package let uid: uid_t
+    package let gid: gid_t
+
+    package init(uid: uid_t, gid: gid_t) {
+        self.uid = uid
+        self.gid = gid
+    }
 }

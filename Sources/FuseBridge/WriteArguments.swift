@@ -1,16 +1,5 @@
 package import Glibc
 
-/// Who asks: the owner of what is made.
-package struct Caller: Hashable, Sendable {
-    package let uid: uid_t
-    package let gid: gid_t
-
-    package init(uid: uid_t, gid: gid_t) {
-        self.uid = uid
-        self.gid = gid
-    }
-}
-
 /// What `setAttributes` changes; nil is left as it is. Access times are not kept, so a change of
 /// nothing but them arrives with everything nil.
 package struct AttributeChanges: Hashable, Sendable {
