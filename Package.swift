@@ -82,7 +82,8 @@ let package = Package(
         .executableTarget(
             name: "hubfs",
             dependencies: [
-                "RepoFS", "HubClient", "RepoCache", "FuseBridge", "HTTPTransport", "Platform",
+                "RepoFS", "HubClient", "RepoCache", "WriteBack", "FuseBridge", "HTTPTransport",
+                "Platform",
                 "CLinux",
                 argumentParser, logging, system,
             ],

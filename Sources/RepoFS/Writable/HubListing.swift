@@ -1,6 +1,6 @@
-import HubClient
+package import HubClient
 import RepoCache
-import WriteBack
+package import WriteBack
 
 /// A listing of the cache as the overlay reads it.
 struct HubListing: BaseListing {

@@ -59,10 +59,10 @@ extension WritableRepoFileSystem {
         guard let view = overlay.view(node.overlay) else {
             return reply.fail(.staleNFSFileHandle)
         }
-        let value =
+        let found =
             HubAttribute(rawValue: name.description).map { value(of: $0, for: view) }
             ?? overlay.attribute(name.entry, of: node.overlay)
-        guard let value else { return reply.fail(.noData) }
+        guard let value = found else { return reply.fail(.noData) }
         reply.value(value, capacity: capacity)
     }
 

@@ -1,4 +1,5 @@
 package import FuseBridge
+import HubClient
 import Logging
 import Platform
 import RepoCache

@@ -3,7 +3,7 @@ import Glibc
 package import HubClient
 package import Logging
 import Platform
-package import RepoCache
+import RepoCache
 import SystemPackage
 package import WriteBack
 

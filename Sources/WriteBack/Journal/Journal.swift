@@ -38,6 +38,7 @@ package final class Journal: Sendable {
                         PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -4096
                         """)
             }
+            try Self.makePrivate(path)
             queue = try DatabaseQueue(path: path.string, configuration: configuration)
             let reserved = try queue.write { database in
                 let found = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
@@ -116,6 +117,15 @@ package final class Journal: Sendable {
     package func close() {
         try? queue.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
         try? queue.close()
+    }
+
+    /// SQLite gives its log and index the permissions of the file it finds. Source:
+    /// sqlite.org/tempfiles.html.
+    private static func makePrivate(_ path: FilePath) throws {
+        let file = try FileDescriptor.open(
+            path, .readWrite, options: [.create, .closeOnExec, .noFollow],
+            permissions: FilePermissions(rawValue: 0o600))
+        try file.close()
     }
 
     private static func translated(_ error: any Error, _ path: FilePath) -> WriteBackError {
