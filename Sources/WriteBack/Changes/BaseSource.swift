@@ -10,6 +10,9 @@ package protocol BaseSource: Sendable {
     /// - Parameter path: From the mounted directory.
     func listing(of path: String, at commit: CommitOID) throws(PublishError) -> any BaseListing
 
+    /// Makes sure that a commit the tree is about to stand on can be listed.
+    func prepare(_ commit: CommitOID) throws(PublishError)
+
     /// Fills `buffer` with the bytes of a file from `offset` on.
     func read(
         _ file: BaseFile, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer

@@ -47,6 +47,14 @@ package struct ChangeList: Sendable {
     /// Sorted by path, no path twice.
     package var changes: [Change] = []
     package var localOnly: [LocalOnly] = []
+    /// The base's paths that what stays in the workspace still shows: nothing at or above them is
+    /// removed from the Hub.
+    package var held: Set<String> = []
+
+    /// Whether `path` is `directory` or lies below it.
+    static func isAt(_ path: String, orBelow directory: String) -> Bool {
+        path.utf8.elementsEqual(directory.utf8) || path.utf8.starts(with: (directory + "/").utf8)
+    }
 
     package var isEmpty: Bool { changes.isEmpty }
 }

@@ -14,6 +14,7 @@ struct ChangeWalk {
     private var puts: [String: Change.Kind] = [:]
     private var deletes: [String: Change.Kind] = [:]
     private var localOnly: [LocalOnly] = []
+    private var held: Set<String> = []
 
     init(
         _ tree: FrozenTree, source: any BaseSource, ignore: IgnoreRules, leavesOpenFiles: Bool
@@ -36,7 +37,10 @@ struct ChangeWalk {
 
     private var list: ChangeList {
         var list = ChangeList()
-        let gone = deletes.filter { puts[$0.key] == nil }
+        let gone = deletes.filter { (path, _) in
+            puts[path] == nil && !held.contains { ChangeList.isAt($0, orBelow: path) }
+        }
+        list.held = held
         list.changes = (puts.map { Change(path: $0.key, kind: $0.value) }
             + gone.map { Change(path: $0.key, kind: $0.value) })
             .sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
@@ -152,6 +156,7 @@ struct ChangeWalk {
             ?? PublishableName.obstacle(path: path)
         {
             localOnly.append(LocalOnly(path: path, reason: .unpublishable(obstacle)))
+            hold(child.kind)
             return false
         }
         switch child.kind {
@@ -161,6 +166,7 @@ struct ChangeWalk {
         case .directory(let below):
             if below.redirect == nil, ignore.matches(path, isDirectory: true) {
                 localOnly.append(LocalOnly(path: path, reason: .ignored))
+                hold(child.kind)
                 return false
             }
             let isKept = try visit(below, at: path)
@@ -171,6 +177,17 @@ struct ChangeWalk {
                 listing.index(of: child.name).flatMap { file(listing, $0, at: path) }
             }
             return visit(frozen, child.number, at: path, original)
+        }
+    }
+
+    /// Keeps at the Hub what something that cannot go there still shows.
+    private mutating func hold(_ kind: FrozenChild.Kind) {
+        switch kind {
+        // The bytes of a file can be had from the commit it names, whatever the head shows.
+        case .link, .file: break
+        case .directory(let directory):
+            if let redirect = directory.redirect { held.insert(redirect) }
+            for child in directory.children { hold(child.kind) }
         }
     }
 

@@ -70,7 +70,7 @@ extension Overlay {
             try transaction.putWhiteout(name, in: node.number)
         }
         directory.whiteouts = whiteouts
-        directory.redirect = frozen.path
+        directory.redirect = frozen.isHeld ? frozen.redirect : frozen.path
         if node.isLinked { try transaction.put(node.record) }
     }
 

@@ -136,10 +136,15 @@ extension Committer {
             throw .unknownOutcome(error)
         }
         guard wrong.isEmpty else { throw .mismatch(commit: commit, paths: wrong) }
+        do throws(PublishError) {
+            try source.prepare(commit)
+        } catch {
+            guard case .hub(let error) = error else { throw error }
+            throw .unknownOutcome(error)
+        }
         let settled = try local { () throws(WriteBackError) in
             try workspace.overlay.settle(plan.settlement, on: commit)
         }
-        onCommit(commit)
         for content in settled {
             sink?.adopt(content.content, size: content.size, from: content.store)
             content.store.discard()
@@ -210,6 +215,6 @@ extension Committer {
 
     private func pause(_ seconds: Double) {
         let deadline = MonotonicInstant.now.advanced(bySeconds: seconds)
-        stopping.wait(until: deadline)
+        _ = isStopping.wait(until: deadline) { $0 ? true : nil }
     }
 }

@@ -105,7 +105,7 @@ extension Committer {
                     }
                 }
             }
-            if state.withLock({ $0.isStopping }) { running.cancel() }
+            if isStopping.update({ $0 }) { running.cancel() }
         }
         while running.count > 0 { results.append(running.waitForOne()) }
         return try expired(of: results)

@@ -15,11 +15,6 @@ import SystemPackage
 ///
 /// Every call waits for the network: for threads of its own.
 package final class Committer: Sendable {
-    struct State {
-        var progress = CommitProgress()
-        var isStopping = false
-    }
-
     let client: HubClient
     let repo: RepoID
     let branch: Revision
@@ -29,7 +24,8 @@ package final class Committer: Sendable {
     let source: any BaseSource
     let sink: (any ContentSink)?
     let logger: Logger
-    let state = Guarded(State(), rank: .leaf)
+    private let shownProgress = Guarded(CommitProgress(), rank: .leaf)
+    let isStopping = Monitor(false)
 
     package init(
         client: HubClient, workspace: Workspace, source: any BaseSource,
@@ -46,10 +42,10 @@ package final class Committer: Sendable {
     }
 
     /// How far the commit is that is under way.
-    package var progress: CommitProgress { state.withLock { $0.progress } }
+    package var progress: CommitProgress { shownProgress.withLock { $0 } }
 
     /// Makes the commit under way, and every later one, end with `.cancelled` at its next step.
-    package func stop() { state.withLock { $0.isStopping = true } }
+    package func stop() { isStopping.update { $0 = true } }
 
     /// Publishes all edits as one commit.
     ///
@@ -96,20 +92,35 @@ package final class Committer: Sendable {
                 commit: tree.base, changeCount: 0, localOnly: changes.localOnly)
         }
         let title = request.title ?? CommitTitle.text(for: prepared)
-        let plan = makePlan(tree, prepared, modes, title: title)
+        let plan = makePlan(tree, prepared, modes, title: title, holding: changes.held)
         let commit = try send(plan, prepared, modes, description: request.description)
+        // What stays in the workspace is edited on.
+        try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
         return CommitReport(
             commit: commit, changeCount: prepared.operationCount, localOnly: changes.localOnly)
     }
 
     /// Edits that came to nothing are no edits any more.
-    private func settleUnchanged(_ tree: FrozenTree, _ prepared: Prepared) throws(PublishError) {
+    private func settleUnchanged(
+        _ tree: FrozenTree, _ prepared: Prepared
+    ) throws(PublishError) {
+        let plan = makePlan(tree, prepared, [:], title: "", holding: [])
+        let settled = try local { () throws(WriteBackError) in
+            try workspace.overlay.settle(plan.settlement, on: tree.base)
+        }
+        for content in settled { content.store.discard() }
         try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
+    }
+
+    private func discardTemporary(_ prepared: Prepared) {
+        for file in prepared.files + prepared.unchanged {
+            if case .staged(let store, _) = file.bytes, store.isTemporary { store.discard() }
+        }
     }
 
     private func makePlan(
         _ tree: FrozenTree, _ prepared: Prepared, _ modes: [String: PreuploadVerdict.Mode],
-        title: String
+        title: String, holding held: Set<String>
     ) -> CommitPlan {
         var files: [Settlement.File] = []
         var puts: [CommitPlan.Put] = []
@@ -140,7 +151,7 @@ package final class Committer: Sendable {
             parent: tree.base, title: title, puts: puts,
             deletedFiles: prepared.deletedFiles.map(inRepo),
             deletedDirectories: prepared.deletedDirectories.map { inRepo($0.path) },
-            settlement: Settlement(tree, files: files, kept: kept))
+            settlement: Settlement(tree, files: files, kept: kept, held: held))
     }
 
     /// Directories in place are the base's, and stay there.
@@ -169,11 +180,11 @@ package final class Committer: Sendable {
     }
 
     func checkStop() throws(PublishError) {
-        if state.withLock({ $0.isStopping }) { throw .cancelled }
+        if isStopping.update({ $0 }) { throw .cancelled }
     }
 
     func progress(_ change: (inout CommitProgress) -> Void) {
-        state.withLock { change(&$0.progress) }
+        shownProgress.withLock { change(&$0) }
     }
 
     /// Runs what uses the workspace's disk alone.

@@ -30,7 +30,10 @@ struct PreparedFile: Sendable {
         let count = Int(min(size, UInt64(PreuploadFile.sampleByteCountMax)))
         var sample = [UInt8](repeating: 0, count: count)
         let read = try store.use { (file) throws(Errno) in
-            try file.readWhole(into: &sample, at: 0)
+            // Through a Result, because the closure forgets the type of what it throws.
+            try sample.withUnsafeMutableBytes { bytes in
+                Result { () throws(Errno) in try file.readWhole(into: bytes, at: 0) }
+            }.get()
         }
         guard read == count else { throw .disk(.ioError, path: store.path.string) }
         return sample

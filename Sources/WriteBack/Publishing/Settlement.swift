@@ -11,6 +11,8 @@ struct Settlement: Codable, Sendable {
         let path: String?
         /// The base's directory that showed through it before.
         let redirect: String?
+        /// The base's directory is still there, because nothing of this one could be published.
+        let isHeld: Bool
         /// Names that were gone, as bytes.
         let whiteouts: [[UInt8]]
         /// Names that were the workspace's own and are the commit's now, with their objects.
@@ -37,25 +39,29 @@ struct Settlement: Codable, Sendable {
     /// - Parameters:
     ///   - files: What is at the Hub after the commit, by its object.
     ///   - kept: Directories of which something is at the Hub, by path.
-    init(_ tree: FrozenTree, files: [File], kept: Set<String>) {
+    ///   - held: The base's paths whose removal was held back, see `ChangeList.held`.
+    init(_ tree: FrozenTree, files: [File], kept: Set<String>, held: Set<String>) {
         self.files = files
         let committed = Set(files.map(\.number))
-        collect(tree.root, at: "", committed, kept)
+        collect(tree.root, at: "", committed, kept, held)
+    }
+
+    private static func join(_ directory: String, _ name: String) -> String {
+        directory.isEmpty ? name : directory + "/" + name
     }
 
     private mutating func collect(
         _ directory: FrozenDirectory, at path: String, _ committed: Set<UInt64>,
-        _ kept: Set<String>
+        _ kept: Set<String>, _ held: Set<String>
     ) {
         var children: [Child] = []
         for child in directory.children {
-            let childPath =
-                path.isEmpty ? child.name.description : path + "/" + child.name.description
+            let childPath = Self.join(path, child.name.description)
             var isCommitted = false
             switch child.kind {
             case .directory(let below):
                 isCommitted = kept.contains(childPath)
-                collect(below, at: childPath, committed, kept)
+                collect(below, at: childPath, committed, kept, held)
             case .file: isCommitted = committed.contains(child.number.value)
             case .link: break
             }
@@ -63,11 +69,15 @@ struct Settlement: Codable, Sendable {
                 children.append(Child(number: child.number.value, name: child.name.bytes))
             }
         }
+        let gone = directory.whiteouts.filter { name in
+            !held.contains { ChangeList.isAt($0, orBelow: Self.join(path, name.description)) }
+        }
+        let isPublished = path.isEmpty || kept.contains(path)
         directories.append(
             Directory(
-                number: directory.number.value,
-                path: path.isEmpty || kept.contains(path) ? path : nil,
-                redirect: directory.redirect, whiteouts: directory.whiteouts.map(\.bytes),
-                children: children))
+                number: directory.number.value, path: isPublished ? path : nil,
+                redirect: directory.redirect,
+                isHeld: !isPublished && directory.redirect.map(held.contains) == true,
+                whiteouts: gone.map(\.bytes), children: children))
     }
 }

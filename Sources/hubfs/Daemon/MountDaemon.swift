@@ -146,7 +146,7 @@ struct MountDaemon {
     private func editing(_ hub: HubAccess) -> EditingOptions {
         var editing = EditingOptions(
             stateFolder: FilePath(request.environment.stateFolder),
-            endpoint: hub.client.configuration.endpoint)
+            client: hub.client)
         editing.workspaceName = request.flags.workspace ?? ""
         return editing
     }
