@@ -115,7 +115,8 @@ let package = Package(
             ],
             swiftSettings: house),
         .testTarget(
-            name: "FuseBridgeTests", dependencies: ["FuseBridge", "Platform", system],
+            name: "FuseBridgeTests",
+            dependencies: ["FuseBridge", "Platform", "TestSupport", logging, system],
             swiftSettings: house),
         .testTarget(
             name: "RepoFSTests",

@@ -103,6 +103,7 @@ package final class FuseSession: @unchecked Sendable {
 
     /// The body of each session thread: takes requests until the session ends.
     private func serve() {
+        WakeSignal.unblock()
         var buffer = fuse_buf()
         defer { free(buffer.mem) }
         while fuse_session_exited(session) == 0 {
@@ -150,5 +151,14 @@ private enum WakeSignal {
         var action = sigaction()
         action.__sigaction_handler.sa_handler = { _ in }
         sigaction(number, &action, nil)
+    }
+
+    /// Lets it reach the calling thread, which may have inherited a mask that blocks it: the
+    /// threads of libdispatch and of Swift's tasks do.
+    static func unblock() {
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, number)
+        pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     }
 }
