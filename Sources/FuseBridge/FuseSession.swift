@@ -14,6 +14,7 @@ package final class FuseSession: @unchecked Sendable {
     /// The same file system, if the mount is writable.
     private let writableFileSystem: (any WritableFileSystem)?
     let channel = KernelChannel()
+    let initAmendment = InitAmendment()
     private let options: SessionOptions
     private let logger: Logger
     private var session: OpaquePointer!
@@ -66,6 +67,7 @@ package final class FuseSession: @unchecked Sendable {
     /// - Throws: `FuseError.mountFailed`; libfuse or fusermount3 says why on stderr.
     package func mount(at path: String) throws(FuseError) {
         guard fuse_session_mount(session, path) == 0 else { throw .mountFailed(path: path) }
+        if isWritable { initAmendment.install(in: session) }
     }
 
     /// Serves the mount until it is unmounted or `stop` is called; then detaches it.

@@ -26,6 +26,20 @@ struct WritableContentsTests {
         }
     }
 
+    /// The kernel asks for capabilities once and then believes that there are none.
+    @Test func manyWritesAreAsManyRequests() throws {
+        try withMount(of: fileSystem) { mount in
+            try mount.python(
+                """
+                fd = os.open("a", os.O_CREAT | os.O_WRONLY)
+                for index in range(100):
+                    os.write(fd, b"x" * 4096)
+                """)
+            #expect(fileSystem.calls("write").count == 100)
+            #expect(fileSystem.calls("getxattr").count <= 1)
+        }
+    }
+
     @Test func fourBytesInALargeFileReadNothing() throws {
         try withMount(of: fileSystem) { mount in
             try fileSystem.withTree { tree in
