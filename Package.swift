@@ -70,13 +70,20 @@ let package = Package(
             name: "FuseBridge", dependencies: ["CFuse", "CLinux", "Platform", logging, system],
             swiftSettings: house),
         .target(
+            name: "WriteBack",
+            dependencies: ["HubClient", "Platform", grdb, crypto, logging, system],
+            swiftSettings: house),
+        .target(
             name: "RepoFS",
-            dependencies: ["FuseBridge", "RepoCache", "HubClient", "Platform", logging, system],
+            dependencies: [
+                "FuseBridge", "RepoCache", "WriteBack", "HubClient", "Platform", logging, system,
+            ],
             swiftSettings: house),
         .executableTarget(
             name: "hubfs",
             dependencies: [
-                "RepoFS", "HubClient", "RepoCache", "FuseBridge", "HTTPTransport", "Platform",
+                "RepoFS", "HubClient", "RepoCache", "WriteBack", "FuseBridge", "HTTPTransport",
+                "Platform",
                 "CLinux",
                 argumentParser, logging, system,
             ],
@@ -113,6 +120,10 @@ let package = Package(
             dependencies: [
                 "RepoCache", "HubClient", "Platform", "TestSupport", crypto, logging, system, grdb,
             ],
+            swiftSettings: house),
+        .testTarget(
+            name: "WriteBackTests",
+            dependencies: ["WriteBack", "HubClient", "Platform", "TestSupport", logging, system],
             swiftSettings: house),
         .testTarget(
             name: "FuseBridgeTests",

@@ -1,6 +1,7 @@
 package import HubClient
 import Platform
 package import RepoCache
+import WriteBack
 
 /// The immutable lower layer of a mount: one commit of one repo, or a directory of it.
 ///
@@ -57,6 +58,14 @@ package final class BaseTree: Sendable {
     /// Opens a file's content for reading.
     func open(path: String, content: ContentID, size: UInt64) throws(CacheError) -> OpenContent {
         try cache.contents.open(location(path: path, content: content, size: size))
+    }
+
+    /// Opens the bytes of a file that edits stand on, which may be of an earlier commit.
+    func open(_ file: BaseFile) throws(CacheError) -> OpenContent {
+        try cache.contents.open(
+            ContentLocation(
+                repo: snapshot.repo, commit: file.commit, path: inRepo(file.path),
+                content: file.content, size: file.size))
     }
 
     /// Bytes of a content that are in the cache.

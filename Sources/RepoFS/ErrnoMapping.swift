@@ -1,6 +1,7 @@
 package import HubClient
 package import RepoCache
 package import SystemPackage
+package import WriteBack
 
 // The one place where errors become errno. Each line has its reason; docs/ERRORS.md shows the
 // same table to users, and ErrnoMappingTests holds the two together.
@@ -37,6 +38,19 @@ extension CacheError {
         case .listingTooLong: .fileTooLarge  // a directory beyond every limit of the Hub's
         case .cancelled: .interrupted  // nobody waits any more
         case .closed: .ioError  // the mount is ending
+        }
+    }
+}
+
+extension WriteBackError {
+    /// What a program that edits the mount is told.
+    package var errno: Errno {
+        switch self {
+        case .refused(let code): code  // the operation's own verdict
+        case .listingNeeded: .ioError  // asked for again and again without an end
+        case .full: .noSpace  // the workspace's disk is at its floor
+        case .disk, .journal: .ioError  // the workspace's own disk
+        case .inUse, .networkFolder, .unknownFormat, .damaged: .ioError  // cannot happen once mounted
         }
     }
 }

@@ -1,6 +1,7 @@
 package import FuseBridge
 package import RepoCache
 package import SystemPackage
+package import WriteBack
 
 /// Why a repo could not be mounted.
 package enum MountError: Error, Sendable {
@@ -11,4 +12,8 @@ package enum MountError: Error, Sendable {
     /// Something of ours that is alive is mounted there already.
     case alreadyMounted(path: String)
     case fuse(FuseError)
+    /// The edits of this branch cannot be kept.
+    case workspace(WriteBackError)
+    /// Only a branch can be edited; the text names what it is instead.
+    case notABranch(revision: String)
 }

@@ -4,7 +4,7 @@ import Platform
 import SystemPackage
 
 /// What hubfs tells of a file or directory beyond `stat`; getfattr -d shows it.
-private enum HubAttribute: String, CaseIterable {
+enum HubAttribute: String, CaseIterable {
     /// The identity of the content: git blob oid, LFS sha256, or git tree oid of a directory.
     case oid = "user.hubfs.oid"
     /// The sha256 of the bytes; on LFS files only.

@@ -5,6 +5,7 @@ package import Logging
 import Platform
 package import RepoCache
 import SystemPackage
+package import WriteBack
 
 /// One repo, or a directory of it, mounted at one place.
 ///
@@ -28,7 +29,9 @@ package final class RepoMount: Sendable {
     package let snapshot: RepoSnapshot
     package let mountPoint: String
     private let base: BaseTree
-    private let fileSystem: RepoFileSystem
+    private let tree: any MountedTree
+    /// The edits; nil on a mount that is read only.
+    package let workspace: Workspace?
     private let session: FuseSession
     private let notifier: Notifier
 
@@ -36,26 +39,45 @@ package final class RepoMount: Sendable {
     ///
     /// - Parameters:
     ///   - mountPoint: An absolute path of an existing directory.
+    ///   - editing: Makes the mount writable.
     ///   - cache: Shared by all mounts of the process; stays open.
     package init(
         _ source: Source, at mountPoint: String, presentation: Presentation,
-        options: SessionOptions, cache: RepoCache, logger: Logger
+        options: SessionOptions, editing: EditingOptions? = nil, cache: RepoCache, logger: Logger
     ) throws(MountError) {
         try Self.prepare(mountPoint, logger)
         self.mountPoint = mountPoint
-        base = try Self.openBase(source, cache, logger)
+        let head = try Self.openBase(source, source.revision, cache, logger)
+        if let editing {
+            let workspace = try Self.openWorkspace(source, head, editing, mountPoint, logger)
+            self.workspace = workspace
+            do throws(MountError) {
+                base = try Self.base(of: workspace, source, head, cache, logger)
+            } catch {
+                workspace.close()
+                throw error
+            }
+            tree = WritableRepoFileSystem(
+                workspace: workspace, base: base, presentation: presentation, logger: logger)
+        } else {
+            workspace = nil
+            base = head
+            tree = RepoFileSystem(base: base, presentation: presentation, logger: logger)
+        }
         snapshot = base.snapshot
-        fileSystem = RepoFileSystem(base: base, presentation: presentation, logger: logger)
+        var options = options
+        options.isWritable = editing != nil
         do throws(FuseError) {
-            session = try FuseSession(fileSystem: fileSystem, options: options, logger: logger)
+            session = try FuseSession(fileSystem: tree, options: options, logger: logger)
             try session.mount(at: mountPoint)
         } catch {
+            workspace?.close()
             throw .fuse(error)
         }
         notifier = Notifier(session: session)
-        let (fileSystem, notifier) = (self.fileSystem, self.notifier)
+        let (tree, notifier) = (self.tree, self.notifier)
         cache.contents.onContentDropped { content in
-            for node in fileSystem.nodes(holding: content) { notifier.invalidatePages(of: node) }
+            for node in tree.nodes(holding: content) { notifier.invalidatePages(of: node) }
         }
         if !MountPoint.raiseReadahead(of: mountPoint, kibibytes: Self.readaheadKibibytes) {
             logger.debug("the kernel's readahead stays at its default: not permitted")
@@ -74,7 +96,7 @@ package final class RepoMount: Sendable {
         session.run {
             notifier.close()
             willEnd()
-            fileSystem.closeHandles()
+            tree.closeHandles()
         }
     }
 
@@ -85,6 +107,37 @@ package final class RepoMount: Sendable {
 
     /// More makes first reads faster up to here, and random reads of mappings dearer beyond.
     private static let readaheadKibibytes = 1024
+
+    private static func openWorkspace(
+        _ source: Source, _ head: BaseTree, _ editing: EditingOptions, _ mountPoint: String,
+        _ logger: Logger
+    ) throws(MountError) -> Workspace {
+        guard CommitOID(hex: source.revision.name) == nil else {
+            throw .notABranch(revision: source.revision.name)
+        }
+        let key = WorkspaceKey(
+            endpoint: editing.endpoint, repo: head.snapshot.repo, branch: source.revision.name,
+            path: source.path, name: editing.workspaceName)
+        do throws(WriteBackError) {
+            return try Workspace(
+                key, in: editing.stateFolder, head: head.snapshot.commit,
+                numbering: RepoInodeNumbering(repo: head.snapshot.repo, path: source.path),
+                owner: "mounted at \(mountPoint) by process \(getpid())",
+                floorBytes: editing.floorBytes ?? Workspace.floorBytes, logger: logger)
+        } catch {
+            throw .workspace(error)
+        }
+    }
+
+    /// The commit a workspace stands on: the head, unless there are edits of an older one.
+    private static func base(
+        of workspace: Workspace, _ source: Source, _ head: BaseTree, _ cache: RepoCache,
+        _ logger: Logger
+    ) throws(MountError) -> BaseTree {
+        let commit = workspace.overlay.baseCommit
+        if commit == head.snapshot.commit { return head }
+        return try openBase(source, Revision(commit.hex), cache, logger)
+    }
 
     private static func prepare(_ path: String, _ logger: Logger) throws(MountError) {
         do throws(FuseError) {
@@ -109,10 +162,10 @@ package final class RepoMount: Sendable {
     /// Resolves the revision and lists the mounted directory once, so that what is wrong with the
     /// source is said now and not by the first `ls`.
     private static func openBase(
-        _ source: Source, _ cache: RepoCache, _ logger: Logger
+        _ source: Source, _ revision: Revision, _ cache: RepoCache, _ logger: Logger
     ) throws(MountError) -> BaseTree {
         let answer = waitForAnswer { completion in
-            cache.snapshots.snapshot(source.repo, source.revision, completion: completion)
+            cache.snapshots.snapshot(source.repo, revision, completion: completion)
         }
         do throws(CacheError) {
             let resolved = try answer.get()

@@ -37,11 +37,13 @@ struct Environment {
         variables[name].flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    /// Where logs lie: `$XDG_STATE_HOME/hubfs/log`.
-    var logFolder: String {
-        let state = self["XDG_STATE_HOME"] ?? (self["HOME"] ?? "") + "/.local/state"
-        return state + "/hubfs/log"
+    /// Where logs and edits lie: `$XDG_STATE_HOME/hubfs`.
+    var stateFolder: String {
+        (self["XDG_STATE_HOME"] ?? (self["HOME"] ?? "") + "/.local/state") + "/hubfs"
     }
+
+    /// Where logs lie: `$XDG_STATE_HOME/hubfs/log`.
+    var logFolder: String { stateFolder + "/log" }
 }
 
 /// A path as seen from the root, so that it holds after a change of the working directory.

@@ -9,8 +9,16 @@ struct MountFlags: ParsableArguments {
         name: .shortAndLong, help: "Stay in the foreground and log to stderr; Ctrl-C unmounts.")
     var foreground = false
 
-    @Flag(name: .shortAndLong, help: "Accepted for mount(8): every mount is read-only for now.")
+    @Flag(name: .shortAndLong, help: "Read only: the default, accepted for mount(8).")
     var readOnly = false
+
+    @Flag(name: .shortAndLong, help: "Let programs edit the repo; unmounting commits.")
+    var writable = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Keep edits apart from other writable mounts of the same branch.", valueName: "name"))
+    var workspace: String?
 
     @OptionGroup(title: "Hub options")
     var hub: HubOptions
@@ -51,6 +59,8 @@ struct MountFlags: ParsableArguments {
         var words: [String] = []
         if foreground { words += MountOption.foreground.words() }
         if readOnly { words += MountOption.readOnly.words() }
+        if writable { words += MountOption.writable.words() }
+        if let workspace { words += MountOption.workspace.words(workspace) }
         words += hub.words + cache.words
         if allowOther { words += MountOption.allowOther.words() }
         if let uid { words += MountOption.uid.words(String(uid)) }

@@ -13,12 +13,14 @@ enum MountOption: String, CaseIterable {
     case tokenFile = "token-file"
     case uid
     case umask
+    case workspace
+    case writable
 
     var takesValue: Bool {
         switch self {
-        case .allowOther, .foreground, .readOnly: false
+        case .allowOther, .foreground, .readOnly, .writable: false
         case .cacheDir, .cacheSize, .endpoint, .gid, .logFile, .logLevel, .readTimeout, .tokenFile,
-            .uid, .umask:
+            .uid, .umask, .workspace:
             true
         }
     }

@@ -5,6 +5,7 @@ import Logging
 import Platform
 import RepoCache
 import RepoFS
+import SystemPackage
 
 /// One mount from its start to its end, in this process: in the foreground, or as the daemon that
 /// `BackgroundStart` has started.
@@ -133,12 +134,21 @@ struct MountDaemon {
         do throws(MountError) {
             return try RepoMount(
                 request.source.source, at: request.mountPoint, presentation: presentation,
-                options: options, cache: hub.cache, logger: logger)
+                options: options, editing: flags.writable ? editing(hub) : nil,
+                cache: hub.cache, logger: logger)
         } catch .source(.hub(.entryNotFound(let refusal))) {
             throw fileFailure(hub) ?? Failure(.entryNotFound(refusal), isAnonymous: hub.isAnonymous)
         } catch {
             throw Failure(error, isAnonymous: hub.isAnonymous)
         }
+    }
+
+    private func editing(_ hub: HubAccess) -> EditingOptions {
+        var editing = EditingOptions(
+            stateFolder: FilePath(request.environment.stateFolder),
+            endpoint: hub.client.configuration.endpoint)
+        editing.workspaceName = request.flags.workspace ?? ""
+        return editing
     }
 
     /// The failure for a source that names a file, of which the Hub only says that it is no

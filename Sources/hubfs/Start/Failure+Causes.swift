@@ -4,6 +4,7 @@ import HubClient
 import RepoCache
 import RepoFS
 import SystemPackage
+import WriteBack
 
 // The one place where errors become exit codes and sentences for people. docs/ERRORS.md has the
 // table of codes.
@@ -82,6 +83,21 @@ extension Failure {
                 "hubfs is mounted at \(path) already: hubfs umount \(path), or take another "
                     + "directory")
         case .fuse(let error): self.init(error)
+        case .workspace(let error): self.init(error)
+        case .notABranch(let revision):
+            self.init(
+                .usage,
+                "\(revision) is a commit, and only a branch can be edited: mount it without -w, or "
+                    + "name a branch")
+        }
+    }
+
+    init(_ error: WriteBackError) {
+        switch error {
+        case .inUse: self.init(.mountPoint, error.description)
+        case .refused, .listingNeeded, .full, .disk, .journal, .networkFolder, .unknownFormat:
+            self.init(.localStorage, error.description)
+        case .damaged: self.init(.damaged, error.description)
         }
     }
 

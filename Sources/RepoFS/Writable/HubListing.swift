@@ -1,0 +1,33 @@
+package import HubClient
+import RepoCache
+package import WriteBack
+
+/// A listing of the cache as the overlay reads it.
+struct HubListing: BaseListing {
+    let listing: DirectoryListing
+
+    var count: Int { listing.count }
+
+    func index(of name: EntryName) -> Int? {
+        name.bytes.withUnsafeBytes { listing.index(ofName: $0) }
+    }
+
+    func name(at index: Int) -> EntryName {
+        EntryName(listing.withName(at: index) { [UInt8]($0) })
+    }
+
+    func kind(at index: Int) -> TreeEntry.Kind { listing.kind(at: index) }
+}
+
+/// The inode numbers of one repo's objects, see `InodeNumbers`.
+package struct RepoInodeNumbering: InodeNumbering {
+    package let root: UInt64
+
+    package init(repo: RepoID, path: String) {
+        root = InodeNumbers.root(repo: repo.description, path: path)
+    }
+
+    package func child(of parent: UInt64, name: EntryName) -> UInt64 {
+        InodeNumbers.child(of: parent, name: name.bytes)
+    }
+}

@@ -1,0 +1,58 @@
+import Platform
+import SystemPackage
+
+extension Overlay {
+    /// Builds the tree from what the journal holds.
+    func restore(_ contents: JournalContents) throws(WriteBackError) {
+        let layers = Dictionary(grouping: contents.layers, by: \.node)
+        try tree.withLock { tree throws(WriteBackError) in
+            for record in contents.nodes {
+                if record.parent == nil {
+                    restore(record, contents, into: tree.root)
+                    continue
+                }
+                tree.nodes[record.number] = makeNode(record, contents, layers[record.number] ?? [])
+            }
+            for record in contents.nodes {
+                guard let parentNumber = record.parent else { continue }
+                guard let parent = tree.nodes[parentNumber], let directory = parent.directory,
+                    let node = tree.nodes[record.number]
+                else {
+                    throw .damaged(
+                        path: staging.folder.string,
+                        reason: "object \(record.number.value) has no directory")
+                }
+                node.parent = parent
+                directory.children[node.name] = node
+            }
+        }
+    }
+
+    private func makeNode(
+        _ record: NodeRecord, _ contents: JournalContents, _ layers: [LayerRecord]
+    ) -> OverlayNode {
+        let kind: OverlayNode.Kind
+        switch record.kind {
+        case .directory(let redirect): kind = .directory(OverlayDirectory(redirect: redirect))
+        case .link(let target): kind = .link(target: target)
+        case .file(let base):
+            let file = WorkingFile(number: record.number, base: base, staging: staging)
+            file.restore(layers, modifiedNanoseconds: record.metadata.modifiedNanoseconds)
+            kind = .file(file)
+        }
+        let node = OverlayNode(
+            number: record.number, inodeNumber: record.inodeNumber, kind: kind, parent: nil,
+            name: record.name)
+        restore(record, contents, into: node)
+        return node
+    }
+
+    private func restore(
+        _ record: NodeRecord, _ contents: JournalContents, into node: OverlayNode
+    ) {
+        node.metadata = record.metadata
+        node.attributes = contents.attributes[record.number] ?? [:]
+        node.directory?.whiteouts = contents.whiteouts[record.number] ?? []
+        node.isRecorded = true
+    }
+}

@@ -1,0 +1,233 @@
+package import HubClient
+import Platform
+import SystemPackage
+
+/// The tree of a writable mount: the base at one commit, and every change above it.
+///
+/// Each operation is one step: checked, written to the journal, then shown. An operation that must
+/// know a directory of the base throws `.listingNeeded`; give the listing to `setListing` and try
+/// again. Nothing here waits for the network.
+///
+/// Locks: one lock over the tree, held while a change goes to the journal (no disk flush), so that
+/// the journal's order is the order programs saw.
+package final class Overlay: Sendable {
+    struct Tree {
+        var nodes: [NodeNumber: OverlayNode] = [:]
+        var baseCommit: CommitOID
+        /// Counts changes of names, so that a commit knows whether it holds the last one.
+        var changeCount: UInt64 = 0
+
+        var root: OverlayNode { nodes[.root]! }
+    }
+
+    let tree: Guarded<Tree>
+    let journal: Journal
+    let staging: Staging
+    let numbering: any InodeNumbering
+
+    /// Objects made here have this bit in their inode number; the base's never do.
+    static let localInodeBit: UInt64 = 1 << 63
+
+    init(
+        contents: JournalContents, baseCommit: CommitOID, journal: Journal, staging: Staging,
+        numbering: any InodeNumbering
+    ) throws(WriteBackError) {
+        self.journal = journal
+        self.staging = staging
+        self.numbering = numbering
+        tree = Guarded(Tree(baseCommit: baseCommit), rank: .inodeTable)
+        let root = OverlayNode(
+            number: .root, inodeNumber: numbering.root,
+            kind: .directory(OverlayDirectory(redirect: "")), parent: nil, name: EntryName([]))
+        root.lookupCount = 1
+        tree.withLock { $0.nodes[.root] = root }
+        try restore(contents)
+        if !root.isRecorded {
+            try journal.write { transaction in
+                try transaction.put(root.record)
+                try transaction.set(.baseCommit, baseCommit.hex)
+            }
+            root.isRecorded = true
+        }
+    }
+
+    /// The commit the tree is based on.
+    package var baseCommit: CommitOID { tree.withLock { $0.baseCommit } }
+
+    /// Objects known now, the root included.
+    package var nodeCount: Int { tree.withLock { $0.nodes.count } }
+
+    /// - Returns: nil for a number the kernel should not know any more.
+    package func view(_ number: NodeNumber) -> NodeView? {
+        tree.withLock { $0.nodes[number].map { NodeView($0) } }
+    }
+
+    /// Finds a name, and raises its object's lookup count.
+    ///
+    /// - Returns: nil when there is none.
+    package func lookUp(
+        _ name: EntryName, in parent: NodeNumber
+    ) throws(WriteBackError) -> NodeView? {
+        try tree.withLock { tree throws(WriteBackError) in
+            let directory = try tree.directory(parent)
+            guard let node = try child(name, of: directory, &tree) else { return nil }
+            node.lookupCount += 1
+            return NodeView(node)
+        }
+    }
+
+    /// Lowers a lookup count and frees what nobody needs any more.
+    package func forget(_ number: NodeNumber, count: UInt64) {
+        tree.withLock { tree in
+            guard let node = tree.nodes[number], number != .root else { return }
+            node.lookupCount -= min(count, node.lookupCount)
+            tree.free(from: node)
+        }
+    }
+
+    /// Gives a directory its listing of the base.
+    ///
+    /// - Parameter path: As `.listingNeeded` named it; a listing of anything else is ignored.
+    package func setListing(
+        _ listing: any BaseListing, of number: NodeNumber, path: String, commit: CommitOID
+    ) {
+        tree.withLock { tree in
+            guard let directory = tree.nodes[number]?.directory, directory.redirect == path,
+                tree.baseCommit == commit
+            else { return }
+            directory.listing = listing
+        }
+    }
+
+    /// A directory as it is now, for reading through.
+    package func snapshot(
+        of number: NodeNumber
+    ) throws(WriteBackError) -> DirectorySnapshot {
+        try tree.withLock { tree throws(WriteBackError) in
+            let node = try tree.directory(number)
+            return DirectorySnapshot(node, try listed(node), numbering)
+        }
+    }
+
+    /// `st_ino` of the directory that holds an object; the root's own for the root.
+    package func parentInodeNumber(of number: NodeNumber) -> UInt64 {
+        tree.withLock { tree in
+            guard let node = tree.nodes[number] else { return 0 }
+            return (node.parent ?? node).inodeNumber
+        }
+    }
+
+    /// Opens a file. Follow with `close`.
+    package func open(
+        _ number: NodeNumber, forWriting: Bool
+    ) throws(WriteBackError) -> WorkingFile {
+        try tree.withLock { tree throws(WriteBackError) in
+            guard let node = tree.nodes[number] else { throw refuse(.staleNFSFileHandle) }
+            guard let file = node.file else { throw refuse(.isDirectory) }
+            if forWriting { try record(node) }
+            file.opened(forWriting: forWriting)
+            return file
+        }
+    }
+
+    /// Ends one use of an open file.
+    package func close(_ file: WorkingFile, wasForWriting: Bool) {
+        file.closed(forWriting: wasForWriting)
+        tree.withLock { tree in
+            if let node = tree.nodes[file.number] { tree.free(from: node) }
+        }
+    }
+
+    /// Makes sure that the journal knows an object whose bytes are about to change.
+    package func willEdit(_ number: NodeNumber) throws(WriteBackError) {
+        try tree.withLock { tree throws(WriteBackError) in
+            guard let node = tree.nodes[number] else { throw refuse(.staleNFSFileHandle) }
+            if node.isLinked { try record(node) }
+        }
+    }
+}
+
+extension Overlay.Tree {
+    /// A directory by its number.
+    func directory(_ number: NodeNumber) throws(WriteBackError) -> OverlayNode {
+        guard let node = nodes[number] else { throw refuse(.staleNFSFileHandle) }
+        guard node.directory != nil else { throw refuse(.notDirectory) }
+        return node
+    }
+
+    /// Forgets a node that neither the kernel, nor the journal, nor a child, nor a handle needs, then
+    /// its parent, and so on.
+    mutating func free(from start: OverlayNode) {
+        var node = start
+        while node.number != .root, node.lookupCount == 0, !(node.isRecorded && node.isLinked),
+            node.directory?.children.isEmpty ?? true, !(node.file?.isOpen ?? false)
+        {
+            nodes[node.number] = nil
+            guard let parent = node.parent else { return }
+            if parent.directory?.children[node.name] === node {
+                parent.directory?.children[node.name] = nil
+            }
+            node = parent
+        }
+    }
+}
+
+extension Overlay {
+    /// The directory of a node, whose listing is known.
+    func listed(_ node: OverlayNode) throws(WriteBackError) -> OverlayDirectory {
+        guard let directory = node.directory else { throw refuse(.notDirectory) }
+        if let redirect = directory.redirect, directory.listing == nil {
+            throw .listingNeeded(node.number, path: redirect)
+        }
+        return directory
+    }
+
+    /// The object of a name, made if it is the base's and not known yet.
+    func child(
+        _ name: EntryName, of parent: OverlayNode, _ tree: inout Tree
+    ) throws(WriteBackError) -> OverlayNode? {
+        if let node = parent.directory?.children[name] { return node }
+        if parent.directory?.whiteouts.contains(name) == true { return nil }
+        let directory = try listed(parent)
+        guard let index = directory.baseIndex(of: name) else { return nil }
+        let number = NodeNumber(try journal.takeNumber())
+        let kind: OverlayNode.Kind
+        switch directory.listing!.kind(at: index) {
+        case .directory:
+            kind = .directory(OverlayDirectory(redirect: directory.basePath(of: name)))
+        case .file(let content, let size):
+            let base = BaseFile(
+                commit: tree.baseCommit, path: directory.basePath(of: name), content: content,
+                size: size)
+            kind = .file(WorkingFile(number: number, base: base, staging: staging))
+        }
+        let node = OverlayNode(
+            number: number,
+            inodeNumber: numbering.child(of: parent.inodeNumber, name: name), kind: kind,
+            parent: parent, name: name)
+        directory.children[name] = node
+        tree.nodes[number] = node
+        return node
+    }
+
+    /// Writes a node and the directories above it to the journal, unless it is there.
+    func record(_ node: OverlayNode) throws(WriteBackError) {
+        let missing = unrecorded(upFrom: node)
+        guard !missing.isEmpty else { return }
+        try journal.write { transaction in
+            for node in missing { try transaction.put(node.record) }
+        }
+        for node in missing { node.isRecorded = true }
+    }
+
+    /// The nodes from `node` up to the root that the journal does not know.
+    func unrecorded(upFrom node: OverlayNode) -> [OverlayNode] {
+        var missing: [OverlayNode] = []
+        var next: OverlayNode? = node
+        while let current = next {
+            if !current.isRecorded { missing.append(current) }
+            next = current.parent
+        }
+        return missing
+    }
+}

@@ -1,0 +1,80 @@
+import Platform
+package import SystemPackage
+
+/// One file of the staging folder: the edited bytes of a layer, at the offsets they have in the file
+/// the user sees.
+///
+/// The descriptor is open while somebody uses it, so that ten thousand edited files need no ten
+/// thousand descriptors.
+package final class StagingFile: Sendable {
+    private struct State {
+        var descriptor: FileDescriptor?
+        var useCount = 0
+        var isDiscarded = false
+    }
+
+    package let path: FilePath
+    private let state = Guarded(State(), rank: .leaf)
+
+    /// - Parameter path: Of a file that exists, or of one that the first use makes.
+    init(_ path: FilePath) { self.path = path }
+
+    /// Keeps the descriptor open until `release`.
+    func retain() { state.withLock { $0.useCount += 1 } }
+
+    /// Ends one use; the last one closes the descriptor, and removes a file that was discarded.
+    func release() {
+        let (descriptor, isDiscarded) = state.withLock { state in
+            state.useCount -= 1
+            guard state.useCount == 0 else { return (FileDescriptor?.none, false) }
+            defer { state.descriptor = nil }
+            return (state.descriptor, state.isDiscarded)
+        }
+        if let descriptor { try? descriptor.close() }
+        if isDiscarded { _ = try? Folder.unlink(path) }
+    }
+
+    /// Removes the file, at once or when its last use ends.
+    func discard() {
+        let isUnused = state.withLock { state in
+            state.isDiscarded = true
+            return state.useCount == 0
+        }
+        if isUnused { _ = try? Folder.unlink(path) }
+    }
+
+    /// Runs `body` with an open descriptor of the file.
+    package func use<Result>(
+        _ body: (FileDescriptor) throws(Errno) -> Result
+    ) throws(WriteBackError) -> Result {
+        retain()
+        defer { release() }
+        do throws(Errno) {
+            return try body(try openDescriptor())
+        } catch {
+            if error == .noSpace { throw .full }
+            throw .disk(error, path: path.string)
+        }
+    }
+
+    private func openDescriptor() throws(Errno) -> FileDescriptor {
+        if let descriptor = state.withLock({ $0.descriptor }) { return descriptor }
+        let opened: FileDescriptor
+        do {
+            opened = try FileDescriptor.open(
+                path, .readWrite, options: [.create, .closeOnExec, .noFollow],
+                permissions: FilePermissions(rawValue: 0o600))
+        } catch let code as Errno {
+            throw code
+        } catch {
+            throw Errno.ioError
+        }
+        let winner = state.withLock { state in
+            if let other = state.descriptor { return other }
+            state.descriptor = opened
+            return opened
+        }
+        if winner.rawValue != opened.rawValue { try? opened.close() }
+        return winner
+    }
+}

@@ -1,0 +1,171 @@
+import Glibc
+import Platform
+import SystemPackage
+
+extension WorkingFile {
+    /// The largest size a file can have: what `off_t` can say.
+    static let sizeMax = UInt64(Int64.max)
+
+    /// Writes `bytes` at `offset`; they survive the end of this process when this returns.
+    ///
+    /// - Throws: `.full` below the floor; nothing has changed then.
+    package func write(
+        _ bytes: UnsafeRawBufferPointer, at offset: UInt64
+    ) throws(WriteBackError) {
+        guard !bytes.isEmpty else { return }
+        let (end, overflows) = offset.addingReportingOverflow(UInt64(bytes.count))
+        guard !overflows, end <= Self.sizeMax else { throw refuse(.fileTooLarge) }
+        try staging.floor.reserve(UInt64(bytes.count))
+        try edit { layer throws(WriteBackError) in
+            try layer.store.use { (file) throws(Errno) in
+                try file.writeWhole(bytes, at: offset)
+            }
+            layer.shape.size = max(layer.shape.size, end)
+            return layer.shape.extents.set(offset..<end, to: .dirty)
+        }
+    }
+
+    /// Sets the size: bytes beyond it are gone, new ones are zeros. Source: man 2 ftruncate.
+    package func truncate(to size: UInt64) throws(WriteBackError) {
+        guard size <= Self.sizeMax else { throw refuse(.fileTooLarge) }
+        try edit { layer throws(WriteBackError) in
+            layer.shape.lowerLimit = min(layer.shape.lowerLimit, size)
+            layer.shape.size = size
+            return layer.shape.extents.cut(at: size)
+        }
+    }
+
+    /// Makes `bytes` zeros without changing the size. Source: man 2 fallocate, PUNCH_HOLE.
+    package func zero(_ bytes: Range<UInt64>) throws(WriteBackError) {
+        try edit { layer throws(WriteBackError) in
+            let bytes = bytes.clamped(to: 0..<layer.shape.size)
+            return layer.shape.extents.set(bytes, to: .zero)
+        }
+    }
+
+    /// Grows the file to hold `bytes`, if it does not. Space on disk is checked, not reserved: the
+    /// staging file is sparse. Source: man 2 fallocate, mode 0.
+    package func allocate(_ bytes: Range<UInt64>) throws(WriteBackError) {
+        guard bytes.upperBound <= Self.sizeMax else { throw refuse(.fileTooLarge) }
+        try checkRoom(for: UInt64(bytes.count))
+        guard bytes.upperBound > size else { return }
+        try edit { layer throws(WriteBackError) in
+            layer.shape.size = max(layer.shape.size, bytes.upperBound)
+            return ExtentMap.Delta()
+        }
+    }
+
+    /// - Throws: `.full` when the disk has no room for `byteCount` more bytes.
+    package func checkRoom(for byteCount: UInt64) throws(WriteBackError) {
+        guard try staging.floor.availableBytes() >= byteCount else { throw .full }
+    }
+
+    /// Puts the file's bytes, its name, and every earlier change of the workspace on disk.
+    package func sync() throws(WriteBackError) {
+        let layer = state.withLock { state -> Layer? in
+            state.isUnlinked ? nil : state.top
+        }
+        if let layer {
+            try layer.store.use { (file) throws(Errno) in try file.syncData() }
+            if layer.synced == nil { try staging.syncFolder() }
+            try staging.journal.writeDurably {
+                try $0.setSynced(layer.shape, ofLayer: layer.number)
+            }
+            state.withLock { state in
+                if state.top?.number == layer.number { state.top?.synced = layer.shape }
+            }
+        } else {
+            try staging.journal.writeDurably { _ in }
+        }
+    }
+
+    /// Puts the bytes on disk and has the next journal record say so, without waiting for that
+    /// record. For a rename over another file, which must never leave less than one of the two.
+    ///
+    /// - Returns: what the caller's transaction records with `setSynced`; nil without edits.
+    func syncBytes() throws(WriteBackError) -> (layer: UInt64, shape: LayerShape)? {
+        guard let layer = state.withLock({ $0.top }), layer.synced != layer.shape else {
+            return nil
+        }
+        try layer.store.use { (file) throws(Errno) in try file.syncData() }
+        if layer.synced == nil { try staging.syncFolder() }
+        return (layer.number, layer.shape)
+    }
+
+    /// Applies one change to the top layer, making it when there is none, and journals it.
+    private func edit(
+        _ change: (inout Layer) throws(WriteBackError) -> ExtentMap.Delta
+    ) throws(WriteBackError) {
+        let spareNumber = state.withLock({ $0.top == nil }) ? try staging.journal.takeNumber() : nil
+        let now = wallClockNanoseconds()
+        try state.withLock { state throws(WriteBackError) in
+            let isNew = state.top == nil
+            var layer: Layer
+            if let top = state.top {
+                layer = top
+            } else {
+                layer = try newLayer(below: state, number: spareNumber)
+            }
+            // The one reference to the extents must be ours, or each edit would copy them.
+            state.top = nil
+            let before = (size: layer.shape.size, lowerLimit: layer.shape.lowerLimit)
+            let delta: ExtentMap.Delta
+            do throws(WriteBackError) {
+                delta = try change(&layer)
+            } catch {
+                layer.shape.size = before.size
+                layer.shape.lowerLimit = before.lowerLimit
+                if isNew { layer.store.discard() } else { state.top = layer }
+                throw error
+            }
+            if isNew, state.openCount > 0 { layer.store.retain() }
+            defer {
+                state.top = layer
+                state.modifiedNanoseconds = now
+                state.editCount += 1
+            }
+            if state.isUnlinked { return }
+            do throws(WriteBackError) {
+                try record(layer, delta, isWhole: isNew || layer.isJournalBehind, modified: now)
+                layer.isJournalBehind = false
+            } catch {
+                layer.isJournalBehind = true
+                throw error
+            }
+        }
+    }
+
+    private func newLayer(below state: State, number: UInt64?) throws(WriteBackError) -> Layer {
+        let layer: UInt64
+        if let number { layer = number } else { layer = try staging.journal.takeNumber() }
+        let size = state.lowerSize
+        return Layer(
+            number: layer, store: staging.file(layer),
+            shape: LayerShape(size: size, lowerLimit: size))
+    }
+
+    private func record(
+        _ layer: Layer, _ delta: ExtentMap.Delta, isWhole: Bool, modified: Int64
+    ) throws(WriteBackError) {
+        try staging.journal.write { transaction in
+            if isWhole {
+                try transaction.putWhole(
+                    LayerRecord(
+                        number: layer.number, node: number, isSealed: false, shape: layer.shape,
+                        synced: layer.synced))
+            } else {
+                try transaction.edit(
+                    layer: layer.number, size: layer.shape.size,
+                    lowerLimit: layer.shape.lowerLimit, delta)
+            }
+            try transaction.setModified(modified, of: number)
+        }
+    }
+}
+
+/// Nanoseconds since 1970, as file times count. Source: man 2 clock_gettime, CLOCK_REALTIME.
+package func wallClockNanoseconds() -> Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+}

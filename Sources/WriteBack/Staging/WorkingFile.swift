@@ -1,0 +1,159 @@
+import Glibc
+import Platform
+import SystemPackage
+
+/// The bytes of one file of a writable mount: what was edited, over what was sealed for a commit,
+/// over what the Hub has.
+///
+/// ```
+/// top      edited now                 staging/12   extents
+/// sealed   belongs to a commit        staging/9    extents     (at most one)
+/// base     at the Hub, or nothing
+/// ```
+///
+/// Opening a file of any size and writing four bytes fetches nothing: the rest is read through the
+/// layers. Bytes have the same offset in every layer.
+///
+/// Locks: `state` is held while the edited bytes are handed to the page cache and the journal, so
+/// that two edits of one file reach both in the same order; writes of other files go on meanwhile.
+package final class WorkingFile: Sendable {
+    struct Layer: Sendable {
+        let number: UInt64
+        let store: StagingFile
+        var shape: LayerShape
+        var synced: LayerShape?
+        /// The journal missed an edit: the next one writes the whole layer.
+        var isJournalBehind = false
+    }
+
+    struct State: Sendable {
+        var base: BaseFile?
+        var sealed: Layer?
+        var top: Layer?
+        var modifiedNanoseconds: Int64?
+        /// Handles that are open, for reading or writing.
+        var openCount = 0
+        var writerCount = 0
+        /// Removed from the tree: nothing is journalled any more, and the last close drops all.
+        var isUnlinked = false
+        /// Counts edits, so that a commit knows whether it holds the last one.
+        var editCount: UInt64 = 0
+    }
+
+    package let number: NodeNumber
+    let staging: Staging
+    let state: Guarded<State>
+
+    init(number: NodeNumber, base: BaseFile?, staging: Staging) {
+        self.number = number
+        self.staging = staging
+        state = Guarded(State(base: base), rank: .blockStore)
+    }
+
+    /// Bytes.
+    package var size: UInt64 { state.withLock { $0.size } }
+
+    /// When the bytes were last changed, nanoseconds since 1970; nil: not since the base.
+    package var modifiedNanoseconds: Int64? { state.withLock { $0.modifiedNanoseconds } }
+
+    /// Whether there are edits that are in no commit, sealed or not.
+    package var isDirty: Bool { state.withLock { $0.top != nil || $0.sealed != nil } }
+
+    package var base: BaseFile? { state.withLock { $0.base } }
+
+    /// Whether a program can still write through a handle or a mapping.
+    package var hasWriters: Bool { state.withLock { $0.writerCount > 0 } }
+
+    /// The base, if the file shows it and nothing else.
+    var cleanBase: BaseFile? {
+        state.withLock { $0.top == nil && $0.sealed == nil ? $0.base : nil }
+    }
+
+    /// Whether nothing was ever in the file.
+    var isNew: Bool {
+        state.withLock { $0.top == nil && $0.sealed == nil && $0.base == nil }
+    }
+
+    /// Shows `base` from now on; only for a new file, journalled by the caller.
+    func adopt(_ base: BaseFile, modifiedNanoseconds: Int64) {
+        state.withLock { state in
+            state.base = base
+            state.modifiedNanoseconds = modifiedNanoseconds
+            state.editCount += 1
+        }
+    }
+
+    /// Whether any handle is open.
+    var isOpen: Bool { state.withLock { $0.openCount > 0 } }
+
+    /// Names of the layers the journal holds of this file.
+    var layerNumbers: [UInt64] {
+        state.withLock { state in [state.top?.number, state.sealed?.number].compactMap { $0 } }
+    }
+
+    /// Shows another time of the last change. Source: man 2 utimensat.
+    func setModified(_ nanoseconds: Int64?) {
+        state.withLock { $0.modifiedNanoseconds = nanoseconds }
+    }
+
+    /// Notes an open handle; the staging files stay open with it.
+    func opened(forWriting: Bool) {
+        state.withLock { state in
+            state.openCount += 1
+            if forWriting { state.writerCount += 1 }
+            if state.openCount == 1 {
+                state.top?.store.retain()
+                state.sealed?.store.retain()
+            }
+        }
+    }
+
+    /// Ends what `opened` began.
+    func closed(forWriting: Bool) {
+        let dropped = state.withLock { state -> [Layer] in
+            state.openCount -= 1
+            if forWriting { state.writerCount -= 1 }
+            guard state.openCount == 0 else { return [] }
+            state.top?.store.release()
+            state.sealed?.store.release()
+            return state.isUnlinked ? state.takeLayers() : []
+        }
+        for layer in dropped { layer.store.discard() }
+    }
+
+    /// The file has no name any more. Its journal records are removed by the caller.
+    func unlinked() {
+        let dropped = state.withLock { state -> [Layer] in
+            state.isUnlinked = true
+            return state.openCount == 0 ? state.takeLayers() : []
+        }
+        for layer in dropped { layer.store.discard() }
+    }
+
+    /// Puts back what the journal holds of the file.
+    func restore(_ layers: [LayerRecord], modifiedNanoseconds: Int64?) {
+        state.withLock { state in
+            state.modifiedNanoseconds = modifiedNanoseconds
+            for record in layers {
+                let layer = Layer(
+                    number: record.number, store: staging.file(record.number),
+                    shape: record.shape, synced: record.synced)
+                if record.isSealed { state.sealed = layer } else { state.top = layer }
+            }
+        }
+    }
+}
+
+extension WorkingFile.State {
+    var size: UInt64 { top?.shape.size ?? lowerSize }
+
+    /// Size of what lies below the top layer.
+    var lowerSize: UInt64 { sealed?.shape.size ?? base?.size ?? 0 }
+
+    mutating func takeLayers() -> [WorkingFile.Layer] {
+        let layers = [top, sealed].compactMap { $0 }
+        top = nil
+        sealed = nil
+        return layers
+    }
+}

@@ -1,0 +1,111 @@
+import FoundationEssentials
+package import HubClient
+package import Logging
+import Platform
+package import SystemPackage
+
+/// The folder in which the edits of one branch live until the Hub has them.
+///
+/// ```
+/// workspaces/NAME/        0700
+///   owner.json            what it belongs to, and the mount that uses it
+///   lock                  flock of the mount
+///   journal.db            Journal
+///   staging/12            edited bytes, one file per layer
+/// ```
+/// Not in the cache: clearing that loses no edit.
+package final class Workspace: Sendable {
+    package let key: WorkspaceKey
+    package let folder: FilePath
+    package let overlay: Overlay
+    /// What recovery had to drop after a power cut: paths whose last bytes were not synced.
+    package let fallenBack: [String]
+    private let lock: FileDescriptor
+    let journal: Journal
+    let staging: Staging
+
+    /// Bytes that stay free on the disk, for the journal and a commit to work with.
+    package static let floorBytes: UInt64 = 256 << 20
+
+    /// Opens the workspace of a key, making it when it is missing.
+    ///
+    /// - Parameters:
+    ///   - state: The folder of hubfs's state, `$XDG_STATE_HOME/hubfs`.
+    ///   - head: The branch's head, the base of a workspace that has no edits.
+    ///   - owner: Who opens it, for the message to those who come later.
+    /// - Throws: `.inUse` while another mount has it open.
+    package init(
+        _ key: WorkspaceKey, in state: FilePath, head: CommitOID,
+        numbering: any InodeNumbering, owner: String, floorBytes: UInt64 = Workspace.floorBytes,
+        logger: Logger
+    ) throws(WriteBackError) {
+        self.key = key
+        folder = state.appending("workspaces").appending(key.folderName)
+        let stagingFolder = folder.appending("staging")
+        let network: String?
+        do throws(Errno) {
+            try Folder.create(stagingFolder)
+            network = try FileSystemFacts(of: folder).networkName
+        } catch {
+            throw .disk(error, path: folder.string)
+        }
+        if let network { throw .networkFolder(path: folder.string, fileSystem: network) }
+        lock = try Self.lock(folder, owner: owner)
+        do throws(WriteBackError) {
+            journal = try Journal(at: folder.appending("journal.db"))
+            staging = Staging(folder: stagingFolder, journal: journal, floorBytes: floorBytes)
+            var contents = try journal.load()
+            fallenBack = try Recovery.settle(&contents, journal, staging)
+            overlay = try Overlay(
+                contents: contents,
+                baseCommit: contents.isEmpty ? head : contents.baseCommit ?? head,
+                journal: journal, staging: staging, numbering: numbering)
+        } catch {
+            try? lock.close()
+            throw error
+        }
+        if !fallenBack.isEmpty {
+            logger.warning(
+                "the machine stopped without warning: \(fallenBack.count) files are as of their last fsync"
+            )
+        }
+    }
+
+    /// The room for edits on the workspace's disk, bytes; zero where it cannot be asked.
+    package var room: (totalBytes: UInt64, availableBytes: UInt64) {
+        let total = (try? FileSystemFacts(of: folder))?.totalBytes ?? 0
+        return (total, (try? staging.floor.availableBytes()) ?? 0)
+    }
+
+    /// Closes the journal and lets others in. Call once.
+    package func close() {
+        journal.close()
+        try? lock.close()
+    }
+
+    private static func lock(_ folder: FilePath, owner: String) throws(WriteBackError)
+        -> FileDescriptor
+    {
+        let path = folder.appending("lock")
+        do {
+            let file = try FileDescriptor.open(
+                path, .readWrite, options: [.create, .closeOnExec, .noFollow],
+                permissions: FilePermissions(rawValue: 0o600))
+            guard try file.lock(.exclusive, waits: false) else {
+                let text = String(
+                    unsafeUninitializedCapacity: 512
+                ) { (try? file.readWhole(into: UnsafeMutableRawBufferPointer($0), at: 0)) ?? 0 }
+                try? file.close()
+                throw WriteBackError.inUse(path: folder.string, owner: text)
+            }
+            try file.truncate(to: 0)
+            let bytes = Array(owner.utf8.prefix(512))
+            try bytes.withUnsafeBytes { try file.writeWhole($0, at: 0) }
+            return file
+        } catch let error as WriteBackError {
+            throw error
+        } catch {
+            throw .disk((error as? Errno) ?? .ioError, path: path.string)
+        }
+    }
+}
