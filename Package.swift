@@ -127,7 +127,8 @@ let package = Package(
             dependencies: ["WriteBack", "HubClient", "Platform", "TestSupport", logging, system],
             swiftSettings: house),
         .testTarget(
-            name: "FuseBridgeTests", dependencies: ["FuseBridge", "Platform", system],
+            name: "FuseBridgeTests",
+            dependencies: ["FuseBridge", "Platform", "TestSupport", logging, system],
             swiftSettings: house),
         .testTarget(
             name: "RepoFSTests",
