@@ -47,6 +47,9 @@ package final class Committer: Sendable {
     /// Makes the commit under way, and every later one, end with `.cancelled` at its next step.
     package func stop() { isStopping.update { $0 = true } }
 
+    /// The commit the workspace stands on.
+    package var base: CommitOID { workspace.overlay.baseCommit }
+
     /// Publishes all edits as one commit.
     ///
     /// - Throws: `PublishError`; the workspace then has every edit still.
@@ -68,6 +71,9 @@ package final class Committer: Sendable {
             throw error
         }
     }
+
+    /// Gives up every edit. Only after the end of the mount.
+    package func discardAll() throws(WriteBackError) { try workspace.overlay.discardAll() }
 
     /// What differs from the base now.
     package func changes() throws(PublishError) -> ChangeList {

@@ -101,6 +101,26 @@ extension Failure {
         }
     }
 
+    /// Why edits are not at the Hub. They are kept in every case.
+    init(_ error: PublishError) {
+        switch error {
+        case .hub(let error):
+            switch error {
+            case .repoNotFound, .revisionNotFound, .entryNotFound, .gated, .badToken, .forbidden:
+                self.init(.refused, error.sentence)
+            case .status(let refusal) where (400..<500).contains(refusal.status):
+                self.init(.refused, error.sentence)
+            case .status, .rateLimited, .unreachable, .malformed, .offline, .cancelled:
+                self.init(.unsent, error.sentence)
+            }
+        case .workspace(let error): self.init(error)
+        case .base, .unknownOutcome, .cancelled: self.init(.unsent, error.description)
+        case .conflict: self.init(.conflict, error.description)
+        case .refusedFiles: self.init(.refused, error.description)
+        case .mismatch: self.init(.damaged, error.description)
+        }
+    }
+
     init(_ error: FuseError) {
         switch error {
         case .sessionRefused:
