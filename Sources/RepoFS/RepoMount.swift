@@ -119,9 +119,10 @@ package final class RepoMount: Sendable {
         _ source: Source, _ head: BaseTree, _ editing: EditingOptions, _ mountPoint: String,
         _ logger: Logger
     ) throws(MountError) -> Workspace {
-        guard CommitOID(hex: source.revision.name) == nil else {
-            throw .notABranch(revision: source.revision.name)
-        }
+        try WritingRights(
+            client: editing.client, repo: head.snapshot.repo, revision: source.revision,
+            logger: logger
+        ).check()
         let key = WorkspaceKey(
             endpoint: editing.client.configuration.endpoint, repo: head.snapshot.repo, branch: source.revision.name,
             path: source.path, name: editing.workspaceName)

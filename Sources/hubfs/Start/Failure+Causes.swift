@@ -87,8 +87,15 @@ extension Failure {
         case .notABranch(let revision):
             self.init(
                 .usage,
-                "\(revision) is a commit, and only a branch can be edited: mount it without -w, or "
+                "\(revision) is no branch, and only branches can be edited: mount it without -w, or "
                     + "name a branch")
+        case .notWritable(let error):
+            self.init(
+                .accessRefused,
+                error.sentence + "; editing needs a token that may write to the repo"
+                    + (isAnonymous
+                        ? ", and none was found (HF_TOKEN, --token-file or hf auth login)" : "")
+                    + "; without -w the repo can be read")
         }
     }
 
