@@ -36,6 +36,7 @@ package final class RepoMount: Sendable {
     package let committer: Committer?
     private let session: FuseSession
     private let notifier: Notifier
+    private let observer: KernelObserver?
 
     /// Resolves, checks and mounts. Waits for the Hub, at most as long as its time-outs allow.
     ///
@@ -86,6 +87,13 @@ package final class RepoMount: Sendable {
         cache.contents.onContentDropped { content in
             for node in tree.nodes(holding: content) { notifier.invalidatePages(of: node) }
         }
+        if let committer {
+            let observer = KernelObserver(notifier)
+            self.observer = observer
+            committer.observe(observer)
+        } else {
+            observer = nil
+        }
         if !MountPoint.raiseReadahead(of: mountPoint, kibibytes: Self.readaheadKibibytes) {
             logger.debug("the kernel's readahead stays at its default: not permitted")
         }
@@ -124,7 +132,8 @@ package final class RepoMount: Sendable {
             logger: logger
         ).check()
         let key = WorkspaceKey(
-            endpoint: editing.client.configuration.endpoint, repo: head.snapshot.repo, branch: source.revision.name,
+            endpoint: editing.client.configuration.endpoint, repo: head.snapshot.repo,
+            branch: source.revision.name,
             path: source.path, name: editing.workspaceName)
         do throws(WriteBackError) {
             return try Workspace(

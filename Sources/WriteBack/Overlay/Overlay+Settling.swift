@@ -91,7 +91,8 @@ extension Overlay {
                 if path == move.old { return move.new }
                 let prefix = move.old.isEmpty ? "" : move.old + "/"
                 if path.utf8.starts(with: prefix.utf8) {
-                    let rest = String(decoding: Array(path.utf8.dropFirst(prefix.utf8.count)), as: UTF8.self)
+                    let rest = String(
+                        decoding: Array(path.utf8.dropFirst(prefix.utf8.count)), as: UTF8.self)
                     return move.new.isEmpty ? rest : move.new + "/" + rest
                 }
             }

@@ -17,7 +17,8 @@ extension WorkingFile {
             var whole = ExtentMap()
             _ = whole.set(0..<size, to: .dirty)
             guard sealed.shape.extents != whole else { return (sealed.store, size) }
-            let missing = sealed.shape.extents.pieces(of: 0..<size).reduce(UInt64(0)) { sum, piece in
+            let missing = sealed.shape.extents.pieces(of: 0..<size).reduce(UInt64(0)) {
+                sum, piece in
                 piece.kind == nil ? sum + UInt64(piece.bytes.count) : sum
             }
             try checkRoom(for: missing)
