@@ -57,7 +57,7 @@ let package = Package(
             name: "Platform", dependencies: ["CLinux", system, collections],
             swiftSettings: house),
         .target(
-            name: "HTTPTransport", dependencies: ["CCurl", "Platform", collections],
+            name: "HTTPTransport", dependencies: ["CCurl", "Platform", collections, system],
             swiftSettings: house),
         .target(
             name: "HubClient", dependencies: ["HTTPTransport", "Platform", system],
@@ -109,11 +109,12 @@ let package = Package(
             name: "PlatformTests", dependencies: ["Platform", "TestSupport", system],
             swiftSettings: house),
         .testTarget(
-            name: "HTTPTransportTests", dependencies: ["HTTPTransport", "Platform", "TestSupport"],
+            name: "HTTPTransportTests",
+            dependencies: ["HTTPTransport", "Platform", "TestSupport", system],
             swiftSettings: house),
         .testTarget(
             name: "HubClientTests",
-            dependencies: ["HubClient", "HTTPTransport", "Platform", "TestSupport"],
+            dependencies: ["HubClient", "HTTPTransport", "Platform", "TestSupport", system],
             swiftSettings: house),
         .testTarget(
             name: "RepoCacheTests",
@@ -126,7 +127,8 @@ let package = Package(
             dependencies: ["WriteBack", "HubClient", "Platform", "TestSupport", logging, system],
             swiftSettings: house),
         .testTarget(
-            name: "FuseBridgeTests", dependencies: ["FuseBridge", "Platform", system],
+            name: "FuseBridgeTests",
+            dependencies: ["FuseBridge", "Platform", "TestSupport", logging, system],
             swiftSettings: house),
         .testTarget(
             name: "RepoFSTests",

@@ -33,10 +33,15 @@ static inline CURLcode hubfs_easy_set_list(
     return curl_easy_setopt(easy, option, value);
 }
 
-/// CURLOPT_WRITEFUNCTION and CURLOPT_HEADERFUNCTION, which have one signature.
+/// CURLOPT_WRITEFUNCTION, CURLOPT_HEADERFUNCTION and CURLOPT_READFUNCTION: one signature.
 static inline CURLcode hubfs_easy_set_data_callback(
     CURL *easy, CURLoption option, hubfs_curl_data_callback value) {
     return curl_easy_setopt(easy, option, value);
+}
+
+/// CURLOPT_SEEKFUNCTION, called when a body has to be read from its beginning again.
+static inline CURLcode hubfs_easy_set_seek_callback(CURL *easy, curl_seek_callback value) {
+    return curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, value);
 }
 
 /// CURLOPT_PREREQFUNCTION, called when the connection stands and the request is about to be sent.

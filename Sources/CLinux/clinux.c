@@ -21,6 +21,8 @@ void hubfs_set_thread_name(const char *name) {
     (void)pthread_setname_np(pthread_self(), name);
 }
 
+int hubfs_syncfs(int fd) { return syncfs(fd); }
+
 int hubfs_fallocate(int fd, int mode, int64_t offset, int64_t length) {
     return fallocate(fd, mode, offset, length);
 }

@@ -36,6 +36,7 @@ extension FuseSession {
         // file that is rewritten, and the file is empty even if the open is then refused.
         connection.want |= UInt32(FUSE_CAP_ATOMIC_O_TRUNC) & connection.capable
         // Setuid and setgid bits never reach the file system, so none have to be taken away.
+        // `InitAmendment` says the same of capabilities.
         connection.want |= UInt32(FUSE_CAP_HANDLE_KILLPRIV) & connection.capable
         // Permissions are the mode's, and umask is the kernel's business.
         connection.want &= ~UInt32(FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK)

@@ -14,6 +14,7 @@ package final class FuseSession: @unchecked Sendable {
     /// The same file system, if the mount is writable.
     private let writableFileSystem: (any WritableFileSystem)?
     let channel = KernelChannel()
+    let initAmendment = InitAmendment()
     private let options: SessionOptions
     private let logger: Logger
     private var session: OpaquePointer!
@@ -66,6 +67,7 @@ package final class FuseSession: @unchecked Sendable {
     /// - Throws: `FuseError.mountFailed`; libfuse or fusermount3 says why on stderr.
     package func mount(at path: String) throws(FuseError) {
         guard fuse_session_mount(session, path) == 0 else { throw .mountFailed(path: path) }
+        if isWritable { initAmendment.install(in: session) }
     }
 
     /// Serves the mount until it is unmounted or `stop` is called; then detaches it.
@@ -103,6 +105,7 @@ package final class FuseSession: @unchecked Sendable {
 
     /// The body of each session thread: takes requests until the session ends.
     private func serve() {
+        WakeSignal.unblock()
         var buffer = fuse_buf()
         defer { free(buffer.mem) }
         while fuse_session_exited(session) == 0 {
@@ -150,5 +153,14 @@ private enum WakeSignal {
         var action = sigaction()
         action.__sigaction_handler.sa_handler = { _ in }
         sigaction(number, &action, nil)
+    }
+
+    /// Lets it reach the calling thread, which may have inherited a mask that blocks it: the
+    /// threads of libdispatch and of Swift's tasks do.
+    static func unblock() {
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, number)
+        pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     }
 }

@@ -23,12 +23,14 @@ final class ActiveTransfer {
     private let startedAt: MonotonicInstant
     private var progressAt: MonotonicInstant
     private var parser = HeadParser()
+    private var bodyReader: BodyReader?
 
     init(_ transfer: HTTPTransfer, easy: EasyHandle, now: MonotonicInstant) {
         self.transfer = transfer
         self.easy = easy
         startedAt = now
         progressAt = now
+        bodyReader = transfer.request.body.map { BodyReader($0) }
     }
 
     var isConnected: Bool {
@@ -40,6 +42,36 @@ final class ActiveTransfer {
     func connected() {
         progressAt = .now
         if case .connecting = phase { phase = .waiting }
+        transfer.receiver.begun()
+    }
+
+    /// The next bytes of the request's body. That libcurl asks for them means that the network has
+    /// taken those before: sending is progress.
+    ///
+    /// - Returns: how many there are, 0 at the end; nil to make libcurl end the transfer.
+    func requestBody(into buffer: UnsafeMutableRawBufferPointer) -> Int? {
+        progressAt = .now
+        guard !transfer.isCancelled else {
+            phase = .refused(.cancelled)
+            return nil
+        }
+        do throws(BodyReader.Unreadable) {
+            let count = try bodyReader?.read(into: buffer) ?? 0
+            transfer.receiver.sent(bodyReader?.offset ?? 0)
+            return count
+        } catch {
+            phase = .refused(.unreadableBody(error.reason))
+            return nil
+        }
+    }
+
+    /// The request has to go out anew, on another connection.
+    ///
+    /// - Returns: false when the body has no such place.
+    func rewind(to place: Int) -> Bool {
+        guard bodyReader?.seek(to: place) ?? (place == 0) else { return false }
+        transfer.receiver.sent(bodyReader?.offset ?? 0)
+        return true
     }
 
     /// - Returns: false to make libcurl end the transfer.

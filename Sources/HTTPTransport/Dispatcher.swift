@@ -12,6 +12,7 @@ struct Dispatcher {
     struct Limits: Sendable {
         var streamCountPerHostMax: Int
         var smallCountPerHostMax: Int
+        var uploadCountPerHostMax: Int
         /// Requests that wait, over all hosts.
         var queueCountMax: Int
         var loopCount: Int
@@ -20,6 +21,7 @@ struct Dispatcher {
             switch lane {
             case .stream: streamCountPerHostMax
             case .small: smallCountPerHostMax
+            case .upload: uploadCountPerHostMax
             }
         }
     }

@@ -6,8 +6,6 @@ import CCurl
 final class EasyHandle {
     let pointer: UnsafeMutableRawPointer
     private var headerList: UnsafeMutablePointer<curl_slist>?
-    /// Kept here because libcurl does not copy it (CURLOPT_POSTFIELDS).
-    private var body: UnsafeMutableRawBufferPointer?
 
     init?() {
         guard let pointer = curl_easy_init() else { return nil }
@@ -28,44 +26,60 @@ final class EasyHandle {
     ) -> Bool {
         curl_easy_reset(pointer)
         releaseRequest()
-        return setTarget(request) && setAnswer(request, context) && setConnection(request, options)
+        return setTarget(request) && setBody(request, context) && setAnswer(request, context)
+            && setConnection(request, options)
     }
 
-    /// Drops headers and body, which hold the token, as soon as the request is over.
+    /// Drops the headers, which hold the token, as soon as the request is over.
     func releaseRequest() {
         curl_slist_free_all(headerList)
         headerList = nil
-        body?.deallocate()
-        body = nil
     }
 
     private func setTarget(_ request: HTTPRequest) -> Bool {
         for (name, value) in request.headers + [("Accept-Encoding", "identity")] {
             // A line end in a value would start a header of its own.
             guard !(name + value).utf8.contains(where: { $0 == 10 || $0 == 13 || $0 == 0 }),
-                let list = curl_slist_append(headerList, "\(name): \(value)")
+                addHeader("\(name): \(value)")
             else { return false }
-            headerList = list
         }
+        // Without a value: libcurl must not ask for permission (100-continue) and wait a second
+        // for servers that give none.
+        guard addHeader("Expect:") else { return false }
         let isSet =
             set(CURLOPT_URL, request.url) && set(CURLOPT_PROTOCOLS_STR, "http,https")
             && hubfs_easy_set_list(pointer, CURLOPT_HTTPHEADER, headerList) == CURLE_OK
         switch request.method {
         case .get: return isSet && set(CURLOPT_HTTPGET, 1)
         case .head: return isSet && set(CURLOPT_NOBODY, 1)
-        case .post: return isSet && setBody(request.body ?? [])
+        case .post: return isSet && set(CURLOPT_POST, 1)
+        case .put: return isSet && set(CURLOPT_UPLOAD, 1)
+        case .delete:
+            return isSet && set(request.body == nil ? CURLOPT_HTTPGET : CURLOPT_UPLOAD, 1)
+                && set(CURLOPT_CUSTOMREQUEST, "DELETE")
         }
     }
 
-    private func setBody(_ bytes: [UInt8]) -> Bool {
-        let copy = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: max(bytes.count, 1), alignment: 1)
-        copy.copyBytes(from: bytes)
-        body = copy
-        return set(CURLOPT_POST, 1)
-            && hubfs_easy_set_offset(
-                pointer, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(bytes.count)) == CURLE_OK
-            && hubfs_easy_set_pointer(pointer, CURLOPT_POSTFIELDS, copy.baseAddress) == CURLE_OK
+    private func addHeader(_ line: String) -> Bool {
+        guard let list = curl_slist_append(headerList, line) else { return false }
+        headerList = list
+        return true
+    }
+
+    private func setBody(_ request: HTTPRequest, _ context: UnsafeMutableRawPointer) -> Bool {
+        guard request.method != .get, request.method != .head else { return request.body == nil }
+        let byteCount = curl_off_t(request.body?.byteCount ?? 0)
+        // A call for each 64 KiB costs more than it saves; what is read and not yet sent cannot be
+        // watched for progress, so not more.
+        let bufferByteCount = request.lane == .upload ? 256 << 10 : 64 << 10
+        return set(CURLOPT_UPLOAD_BUFFERSIZE, bufferByteCount)
+            && hubfs_easy_set_offset(pointer, CURLOPT_POSTFIELDSIZE_LARGE, byteCount) == CURLE_OK
+            && hubfs_easy_set_offset(pointer, CURLOPT_INFILESIZE_LARGE, byteCount) == CURLE_OK
+            && hubfs_easy_set_data_callback(pointer, CURLOPT_READFUNCTION, requestBodyCallback)
+                == CURLE_OK
+            && hubfs_easy_set_seek_callback(pointer, rewindCallback) == CURLE_OK
+            && hubfs_easy_set_pointer(pointer, CURLOPT_READDATA, context) == CURLE_OK
+            && hubfs_easy_set_pointer(pointer, CURLOPT_SEEKDATA, context) == CURLE_OK
     }
 
     private func setAnswer(_ request: HTTPRequest, _ context: UnsafeMutableRawPointer) -> Bool {
@@ -93,6 +107,7 @@ final class EasyHandle {
         return set(CURLOPT_NOSIGNAL, 1) && set(CURLOPT_QUICK_EXIT, 1)
             && set(CURLOPT_HTTP_VERSION, Int(version)) && set(CURLOPT_TCP_NODELAY, 1)
             && set(CURLOPT_TCP_KEEPALIVE, 1)
+            && set(CURLOPT_FRESH_CONNECT, request.isSentOnce ? 1 : 0)
             && set(CURLOPT_CONNECTTIMEOUT_MS, milliseconds(request.bounds.connectSeconds))
             && set(CURLOPT_MAXAGE_CONN, options.connectionIdleSecondsMax)
             && set(CURLOPT_USERAGENT, options.userAgent)

@@ -7,6 +7,8 @@ package struct HTTPRequest: Sendable {
         case get = "GET"
         case head = "HEAD"
         case post = "POST"
+        case put = "PUT"
+        case delete = "DELETE"
     }
 
     /// Which connections a request may use. The lanes are limited apart from each other, so that
@@ -16,6 +18,8 @@ package struct HTTPRequest: Sendable {
         case stream
         /// API calls and small files: more connections, small buffers.
         case small
+        /// Bodies that are sent: a handful of connections, big send buffers.
+        case upload
     }
 
     package var method: Method
@@ -23,16 +27,21 @@ package struct HTTPRequest: Sendable {
     package var url: String
     /// Names and values as they go on the wire; never logged.
     package var headers: [(name: String, value: String)]
-    package var body: [UInt8]?
+    /// For `post`, `put` and `delete`; its length goes along as Content-Length.
+    package var body: HTTPRequestBody?
     package var lane: Lane
     /// Urgent requests leave the queue before those that are not.
     package var isUrgent: Bool
+    /// True for a request that must not arrive twice. libcurl by itself repeats a request that
+    /// found its warm connection closed, also when the server had read it: this one gets a
+    /// connection of its own, where it does not.
+    package var isSentOnce: Bool
     package var bounds: HTTPBounds
 
     package init(
         method: Method = .get, url: String, headers: [(name: String, value: String)] = [],
-        body: [UInt8]? = nil, lane: Lane = .small, isUrgent: Bool = true,
-        bounds: HTTPBounds = HTTPBounds()
+        body: HTTPRequestBody? = nil, lane: Lane = .small, isUrgent: Bool = true,
+        isSentOnce: Bool = false, bounds: HTTPBounds = HTTPBounds()
     ) {
         self.method = method
         self.url = url
@@ -40,6 +49,7 @@ package struct HTTPRequest: Sendable {
         self.body = body
         self.lane = lane
         self.isUrgent = isUrgent
+        self.isSentOnce = isSentOnce
         self.bounds = bounds
     }
 
@@ -56,7 +66,8 @@ package struct HTTPRequest: Sendable {
 package struct HTTPBounds: Hashable, Sendable {
     /// Name look-up, TCP and TLS together. Two SYN retransmissions (1 s and 3 s) fit in.
     package var connectSeconds: Double
-    /// Without a byte from the server: waiting for the head, or between pieces of the body.
+    /// Without a byte in either direction: sending the body, waiting for the head, or between
+    /// pieces of the answer's body.
     package var stallSeconds: Double
     /// From the start of the transfer to its end; nil for streams, which only need progress.
     package var totalSeconds: Double?

@@ -29,9 +29,20 @@ package struct HTTPResponse: Sendable {
 
 /// Takes one answer as it arrives.
 ///
-/// Calls of one request never overlap and come on a transfer thread: head, pieces of the body, end.
-/// Whatever blocks in them blocks every transfer of that thread.
+/// Calls of one request never overlap and come on a transfer thread: begun, sent, head, pieces of
+/// the body, end. Whatever blocks in them blocks every transfer of that thread.
 package protocol HTTPReceiver: AnyObject, Sendable {
+    /// The connection stands and the request goes out now. Until this call the server has seen
+    /// nothing of it.
+    func begun()
+
+    /// Part of the request's body has been taken for sending; the last piece, at most 256 KiB, may
+    /// still be on this side of the network.
+    ///
+    /// - Parameter byteCount: Bytes since the body's beginning; less than before when it has to be
+    ///   sent anew.
+    func sent(_ byteCount: UInt64)
+
     /// - Returns: false to end the request; `end` follows with `.cancelled`.
     func head(_ head: HTTPHead) -> Bool
 
@@ -41,6 +52,11 @@ package protocol HTTPReceiver: AnyObject, Sendable {
 
     /// Ends the request, exactly once; success means that the body was whole.
     func end(_ result: Result<Void, HTTPTransportError>)
+}
+
+extension HTTPReceiver {
+    package func begun() {}
+    package func sent(_ byteCount: UInt64) {}
 }
 
 /// Why a request has no whole answer. Any HTTP status is an answer, not an error.
@@ -67,6 +83,8 @@ package enum HTTPTransportError: Error, Hashable, Sendable {
     case malformed(String)
     /// A collected body grew over the limit its caller gave.
     case bodyTooLarge(byteCountMax: Int)
+    /// The file that the request's body is read from ends early or cannot be read.
+    case unreadableBody(String)
     /// The queue of waiting requests is full.
     case queueFull
     /// Cancelled by its caller, by its receiver, or by `HTTPTransport.shutdown`.

@@ -6,16 +6,21 @@ extension HTTPTransport {
     /// - Parameters:
     ///   - bodyByteCountMax: A longer body ends the request with `.bodyTooLarge`.
     ///   - wantsBody: Asked with the head; false ends the request there, with an empty body.
+    ///   - begun: See `HTTPReceiver.begun`.
+    ///   - sent: See `HTTPReceiver.sent`.
     @discardableResult
     package func collect(
         _ request: HTTPRequest, bodyByteCountMax: Int,
         wantsBody: @escaping @Sendable (HTTPHead) -> Bool = { _ in true },
+        begun: @escaping @Sendable () -> Void = {},
+        sent: @escaping @Sendable (UInt64) -> Void = { _ in },
         completion: @escaping @Sendable (Result<HTTPResponse, HTTPTransportError>) -> Void
     ) -> HTTPTransfer {
         submit(
             request,
             to: Collector(
-                bodyByteCountMax: bodyByteCountMax, wantsBody: wantsBody, completion: completion))
+                bodyByteCountMax: bodyByteCountMax, wantsBody: wantsBody, onBegun: begun,
+                onSent: sent, completion: completion))
     }
 
     /// Sends a request and waits for its answer. For commands; never on a transfer thread.
@@ -37,6 +42,8 @@ extension HTTPTransport {
 private final class Collector: HTTPReceiver, @unchecked Sendable {
     private let bodyByteCountMax: Int
     private let wantsBody: @Sendable (HTTPHead) -> Bool
+    private let onBegun: @Sendable () -> Void
+    private let onSent: @Sendable (UInt64) -> Void
     private let completion: @Sendable (Result<HTTPResponse, HTTPTransportError>) -> Void
     private var answerHead: HTTPHead?
     private var answerBody: [UInt8] = []
@@ -45,12 +52,19 @@ private final class Collector: HTTPReceiver, @unchecked Sendable {
 
     init(
         bodyByteCountMax: Int, wantsBody: @escaping @Sendable (HTTPHead) -> Bool,
+        onBegun: @escaping @Sendable () -> Void, onSent: @escaping @Sendable (UInt64) -> Void,
         completion: @escaping @Sendable (Result<HTTPResponse, HTTPTransportError>) -> Void
     ) {
         self.wantsBody = wantsBody
         self.bodyByteCountMax = bodyByteCountMax
+        self.onBegun = onBegun
+        self.onSent = onSent
         self.completion = completion
     }
+
+    func begun() { onBegun() }
+
+    func sent(_ byteCount: UInt64) { onSent(byteCount) }
 
     func head(_ head: HTTPHead) -> Bool {
         answerHead = head

@@ -12,6 +12,7 @@ package final class HTTPTransport: Sendable {
         package var threadCount: Int
         package var streamCountPerHostMax: Int
         package var smallCountPerHostMax: Int
+        package var uploadCountPerHostMax: Int
         /// Requests that may wait for a connection; more fail with `.queueFull`.
         package var queueCountMax: Int
         /// HTTP/2 where a TLS server offers it. Off by default: separate HTTP/1.1 connections
@@ -23,12 +24,13 @@ package final class HTTPTransport: Sendable {
 
         package init(
             threadCount: Int = 2, streamCountPerHostMax: Int = 24, smallCountPerHostMax: Int = 64,
-            queueCountMax: Int = 8192, usesHTTP2: Bool = false, userAgent: String = "hubfs",
-            connectionIdleSecondsMax: Int = 50
+            uploadCountPerHostMax: Int = 6, queueCountMax: Int = 8192, usesHTTP2: Bool = false,
+            userAgent: String = "hubfs", connectionIdleSecondsMax: Int = 50
         ) {
             self.threadCount = threadCount
             self.streamCountPerHostMax = streamCountPerHostMax
             self.smallCountPerHostMax = smallCountPerHostMax
+            self.uploadCountPerHostMax = uploadCountPerHostMax
             self.queueCountMax = queueCountMax
             self.usesHTTP2 = usesHTTP2
             self.userAgent = userAgent
@@ -38,7 +40,8 @@ package final class HTTPTransport: Sendable {
         var limits: Dispatcher.Limits {
             Dispatcher.Limits(
                 streamCountPerHostMax: streamCountPerHostMax,
-                smallCountPerHostMax: smallCountPerHostMax, queueCountMax: queueCountMax,
+                smallCountPerHostMax: smallCountPerHostMax,
+                uploadCountPerHostMax: uploadCountPerHostMax, queueCountMax: queueCountMax,
                 loopCount: threadCount)
         }
     }

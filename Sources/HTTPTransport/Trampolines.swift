@@ -1,4 +1,5 @@
 import CCurl
+import Glibc
 
 // The C functions libcurl calls: find the transfer, call it, answer. `context` is an
 // `ActiveTransfer` that its loop holds for as long as the easy handle is in the multi handle.
@@ -11,6 +12,16 @@ let headerCallback: hubfs_curl_data_callback = { data, size, count, context in
 let bodyCallback: hubfs_curl_data_callback = { data, size, count, context in
     let bytes = UnsafeRawBufferPointer(start: data, count: size * count)
     return activeTransfer(context).body(bytes) ? size * count : 0
+}
+
+let requestBodyCallback: hubfs_curl_data_callback = { data, size, count, context in
+    let buffer = UnsafeMutableRawBufferPointer(start: data, count: size * count)
+    return activeTransfer(context).requestBody(into: buffer) ?? Int(CURL_READFUNC_ABORT)
+}
+
+let rewindCallback: curl_seek_callback = { context, offset, origin in
+    let isFound = origin == SEEK_SET && activeTransfer(context).rewind(to: offset)
+    return isFound ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL
 }
 
 let connectedCallback: curl_prereq_callback = { context, _, _, _, _ in

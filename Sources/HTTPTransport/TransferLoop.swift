@@ -37,8 +37,8 @@ final class TransferLoop: @unchecked Sendable {
         self.multi = multi
         self.options = options
         let connectionCountMax =
-            options.limits.streamCountPerHostMax
-            + options.limits.smallCountPerHostMax
+            options.streamCountPerHostMax + options.smallCountPerHostMax
+            + options.uploadCountPerHostMax
         let status = hubfs_multi_set_long(multi, CURLMOPT_MAXCONNECTS, connectionCountMax)
         precondition(status == CURLM_OK, "libcurl knows CURLMOPT_MAXCONNECTS")
     }

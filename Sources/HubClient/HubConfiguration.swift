@@ -24,6 +24,13 @@ package struct HubConfiguration: Sendable {
         limits.secondsWithoutProgressMax = timeouts.readSeconds
         return limits
     }
+
+    /// For everything that belongs to writing.
+    var writeRetryLimits: RetryPolicy.Limits {
+        var limits = retries
+        limits.secondsWithoutProgressMax = timeouts.writeSeconds
+        return limits
+    }
 }
 
 /// How long the parts of a question to the Hub may take, in seconds.
@@ -38,6 +45,12 @@ package struct HubTimeouts: Hashable, Sendable {
     package var stallSeconds = 8.0
     /// One answer of the API from beginning to end: a page of 1000 entries at 20 KB/s.
     package var answerSeconds = 20.0
+    /// Without progress of something that is written, retries and waits included. Nobody waits in a
+    /// read for it, so it outlasts a whole window of the Hub's rate limit (300 s).
+    package var writeSeconds = 330.0
+    /// Without a byte in either direction on one connection that writes. The Hub gives a commit up
+    /// after 60 s and says so; whoever hangs up before that never learns what became of it.
+    package var writeStallSeconds = 90.0
 
     package init() {}
 }

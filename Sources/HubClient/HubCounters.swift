@@ -19,6 +19,8 @@ package final class HubCounters: Sendable {
         package var requests: [Class: UInt64] = [:]
         /// Bytes of bodies received, those that were dropped included.
         package var bytesReceived: [Class: UInt64] = [:]
+        /// Bytes of files sent, repeated ones included.
+        package var bytesSent: [Class: UInt64] = [:]
         /// Requests that were sent again.
         package var retries: UInt64 = 0
         /// The last error that a caller got.
@@ -41,6 +43,10 @@ package final class HubCounters: Sendable {
 
     func countBytes(_ count: Int, _ kind: Class) {
         state.withLock { $0.bytesReceived[kind, default: 0] += UInt64(count) }
+    }
+
+    func countBytesSent(_ count: UInt64, _ kind: Class) {
+        state.withLock { $0.bytesSent[kind, default: 0] += count }
     }
 
     func countRetry() {

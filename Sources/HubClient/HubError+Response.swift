@@ -26,6 +26,20 @@ extension HubError {
         }
     }
 
+    /// What the Hub said when it refused; nil for the other cases.
+    package var refusal: Refusal? {
+        switch self {
+        case .repoNotFound(let refusal), .revisionNotFound(let refusal),
+            .entryNotFound(let refusal), .gated(let refusal), .badToken(let refusal),
+            .forbidden(let refusal), .rateLimited(let refusal), .status(let refusal):
+            refusal
+        case .unreachable, .malformed, .offline, .cancelled: nil
+        }
+    }
+
+    /// The status of the refusal; 0 for the other cases.
+    var status: Int { refusal?.status ?? 0 }
+
     /// What a failed transfer means once no retry is left.
     init(_ error: HTTPTransportError, url: WebURL) {
         let url = url.withoutQuery
@@ -36,6 +50,8 @@ extension HubError {
             case .bodyTooLarge(let limit):
                 .malformed(url: url, reason: "the answer is over \(limit) bytes")
             case .badURL: .malformed(url: url, reason: "this is no URL that can be asked")
+            case .unreadableBody(let reason):
+                .malformed(url: url, reason: "what was to be sent cannot be read: \(reason)")
             case .resolve(let reason), .connect(let reason), .tls(let reason),
                 .failed(_, let reason):
                 .unreachable(url: url, reason: reason)

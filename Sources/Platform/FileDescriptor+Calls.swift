@@ -1,3 +1,4 @@
+import CLinux
 package import Glibc
 package import SystemPackage
 
@@ -69,6 +70,11 @@ extension FileDescriptor {
     /// Puts the file, or a directory's entries, on disk. Source: man 2 fsync.
     package func sync() throws(Errno) {
         try check { Int(fsync(rawValue)) }
+    }
+
+    /// Puts everything of the file system that holds the file on disk. Source: man 2 syncfs.
+    package func syncFileSystem() throws(Errno) {
+        try check { Int(hubfs_syncfs(rawValue)) }
     }
 
     /// The file's metadata. Source: man 2 fstat.

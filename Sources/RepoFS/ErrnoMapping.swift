@@ -49,8 +49,8 @@ extension WriteBackError {
         case .refused(let code): code  // the operation's own verdict
         case .listingNeeded: .ioError  // asked for again and again without an end
         case .full: .noSpace  // the workspace's disk is at its floor
-        case .disk, .journal: .ioError  // the workspace's own disk
-        case .inUse, .networkFolder, .unknownFormat, .damaged: .ioError  // cannot happen once mounted
+        case .disk, .journal: .ioError  // its own disk, otherwise
+        case .inUse, .networkFolder, .unknownFormat, .damaged: .ioError  // not once mounted
         }
     }
 }

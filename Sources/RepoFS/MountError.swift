@@ -1,4 +1,5 @@
 package import FuseBridge
+package import HubClient
 package import RepoCache
 package import SystemPackage
 package import WriteBack
@@ -16,4 +17,6 @@ package enum MountError: Error, Sendable {
     case workspace(WriteBackError)
     /// Only a branch can be edited; the text names what it is instead.
     case notABranch(revision: String)
+    /// The Hub does not let this user commit.
+    case notWritable(HubError)
 }

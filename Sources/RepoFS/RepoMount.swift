@@ -32,6 +32,8 @@ package final class RepoMount: Sendable {
     private let tree: any MountedTree
     /// The edits; nil on a mount that is read only.
     package let workspace: Workspace?
+    /// Publishes them; nil on a mount that is read only.
+    package let committer: Committer?
     private let session: FuseSession
     private let notifier: Notifier
 
@@ -57,10 +59,15 @@ package final class RepoMount: Sendable {
                 workspace.close()
                 throw error
             }
+            let bases = BaseTrees(first: base, cache: cache)
+            committer = Committer(
+                client: editing.client, workspace: workspace, source: bases, sink: nil,
+                logger: logger)
             tree = WritableRepoFileSystem(
-                workspace: workspace, base: base, presentation: presentation, logger: logger)
+                workspace: workspace, bases: bases, presentation: presentation, logger: logger)
         } else {
             workspace = nil
+            committer = nil
             base = head
             tree = RepoFileSystem(base: base, presentation: presentation, logger: logger)
         }
@@ -112,11 +119,12 @@ package final class RepoMount: Sendable {
         _ source: Source, _ head: BaseTree, _ editing: EditingOptions, _ mountPoint: String,
         _ logger: Logger
     ) throws(MountError) -> Workspace {
-        guard CommitOID(hex: source.revision.name) == nil else {
-            throw .notABranch(revision: source.revision.name)
-        }
+        try WritingRights(
+            client: editing.client, repo: head.snapshot.repo, revision: source.revision,
+            logger: logger
+        ).check()
         let key = WorkspaceKey(
-            endpoint: editing.endpoint, repo: head.snapshot.repo, branch: source.revision.name,
+            endpoint: editing.client.configuration.endpoint, repo: head.snapshot.repo, branch: source.revision.name,
             path: source.path, name: editing.workspaceName)
         do throws(WriteBackError) {
             return try Workspace(

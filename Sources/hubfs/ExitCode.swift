@@ -9,6 +9,8 @@ enum ExitCode: Int32 {
     case notFound = 3
     /// The Hub refuses: no token, a bad one, or a gated repo.
     case accessRefused = 4
+    /// Edits are not at the Hub yet, and kept: it could not be reached, or there was no time.
+    case unsent = 5
     /// The Hub cannot be asked now: no network, its rate limit, or its own trouble.
     case hubUnavailable = 6
     /// The mount point is missing, no directory, mounted already, or not mounted.
@@ -23,6 +25,10 @@ enum ExitCode: Int32 {
     case damaged = 11
     /// A daemon did not answer or end in time.
     case timedOut = 12
+    /// The branch was changed at the same paths: edits are kept until somebody decides.
+    case conflict = 13
+    /// The Hub refuses what was edited: rights, quota, names or contents. Edits are kept.
+    case refused = 14
 }
 
 /// Why a command ends early: a sentence for people and a code for scripts.

@@ -30,7 +30,8 @@ struct HubfsCommand: ParsableCommand {
             """,
         version: "hubfs \(hubfsVersion)",
         subcommands: [
-            MountCommand.self, UnmountCommand.self, StatusCommand.self, LogCommand.self,
+            MountCommand.self, UnmountCommand.self, CommitCommand.self, StatusCommand.self,
+            LogCommand.self,
             ListCommand.self, CatCommand.self, StatCommand.self,
             CacheCommand.self, DoctorCommand.self,
         ]

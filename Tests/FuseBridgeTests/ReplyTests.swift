@@ -71,6 +71,17 @@ private final class RecordingChannel: ReplyChannel {
             ])
     }
 
+    @Test func whatWritesIsAnsweredInItsOwnWords() {
+        reply(1, RequestKind.Write.self).written(4096)
+        drop(reply(2, RequestKind.Create.self))
+        reply(3, RequestKind.MakeNode.self).fail(.fileExists)
+        #expect(
+            channel.sent == [
+                "1: written(4096)", "2: error \(Errno.ioError.rawValue)",
+                "3: error \(Errno.fileExists.rawValue)",
+            ])
+    }
+
     @Test func onlyTheFirstWhoTakesAnswers() {
         let parked = reply(4, RequestKind.Data.self).park()
         #expect(channel.sent.isEmpty)

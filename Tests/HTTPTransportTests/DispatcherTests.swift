@@ -9,8 +9,8 @@ struct DispatcherTests {
     private func dispatcher(small: Int = 4, queue: Int = 100, loops: Int = 2) -> Dispatcher {
         Dispatcher(
             limits: Dispatcher.Limits(
-                streamCountPerHostMax: 2, smallCountPerHostMax: small, queueCountMax: queue,
-                loopCount: loops))
+                streamCountPerHostMax: 2, smallCountPerHostMax: small, uploadCountPerHostMax: 1,
+                queueCountMax: queue, loopCount: loops))
     }
 
     private func submit(

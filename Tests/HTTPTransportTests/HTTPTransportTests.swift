@@ -62,7 +62,7 @@ struct HTTPTransportTests {
     @Test func aPostCarriesItsBody() throws {
         try withServer({ request, _ in .init(200, body: request.body) }) { server, transport in
             let body = Array("paths=a&paths=b".utf8)
-            let request = HTTPRequest(method: .post, url: server.url, body: body)
+            let request = HTTPRequest(method: .post, url: server.url, body: .bytes(body))
             let response = try transport.perform(request, bodyByteCountMax: 100)
             #expect(response.body == body)
             #expect(server.requests.map(\.method) == ["POST"])

@@ -20,6 +20,9 @@ int hubfs_fallocate(int fd, int mode, int64_t offset, int64_t length);
 int64_t hubfs_seek_data(int fd, int64_t offset);
 int64_t hubfs_seek_hole(int fd, int64_t offset);
 
+/// syncfs; hidden behind _GNU_SOURCE. Answers -1 and sets errno.
+int hubfs_syncfs(int fd);
+
 /// statfs; its structure and constants are not in Swift's Glibc module. Sizes in bytes. Answers -1
 /// and sets errno.
 int hubfs_statfs(const char *_Nonnull path, int64_t *_Nonnull kind, uint64_t *_Nonnull total,

@@ -52,6 +52,12 @@ package struct RetryPolicy: Sendable {
         deadline = now.advanced(bySeconds: limits.secondsWithoutProgressMax)
     }
 
+    /// Bytes have been sent: the clock starts anew. The waits do not, because a body that breaks
+    /// off is sent from its beginning, and must not be so for ever.
+    package mutating func extended(now: MonotonicInstant) {
+        deadline = now.advanced(bySeconds: limits.secondsWithoutProgressMax)
+    }
+
     /// A try has failed.
     package mutating func failed(_ failure: Failure, now: MonotonicInstant) -> Action {
         failureCount += 1

@@ -10,10 +10,19 @@ import Platform
 final class Exchange: TimedOperation {
     struct Question: Sendable {
         var url: WebURL
+        var method = HTTPRequest.Method.get
         var kind: RateLimitGate.Class
         var counter: HubCounters.Class
         var priority: FetchPriority
         var headers: [(name: String, value: String)] = []
+        /// Small, and sent again with every try: what it asks for may be done twice.
+        var body: [UInt8]?
+        /// Part of writing, which has longer time-outs.
+        var isForWriting = false
+        /// False for a signed URL.
+        var sendsToken = true
+        /// Besides 2xx: statuses whose body is the answer.
+        var answerStatuses: Set<Int> = []
         var bodyByteCountMax = 1 << 20
         /// False: a redirect is the answer.
         var followsRedirects = true
@@ -50,7 +59,10 @@ final class Exchange: TimedOperation {
 
     init(_ client: HubClient, _ question: Question, completion: @escaping Completion) {
         self.client = client
-        let policy = RetryPolicy(limits: client.configuration.retryLimits, now: .now)
+        let configuration = client.configuration
+        let policy = RetryPolicy(
+            limits: question.isForWriting
+                ? configuration.writeRetryLimits : configuration.retryLimits, now: .now)
         state = Guarded(
             State(question: question, policy: policy, completion: completion), rank: .hub)
     }
@@ -102,9 +114,12 @@ final class Exchange: TimedOperation {
             return state.attempt
         }
         let request = HTTPRequest(
-            url: question.url.text, headers: client.headers(for: question.url) + question.headers,
-            lane: .small, isUrgent: question.priority == .demand,
-            bounds: client.bounds(isStream: false))
+            method: question.method, url: question.url.text,
+            headers: client.headers(for: question.url, sendsToken: question.sendsToken)
+                + question.headers,
+            body: question.body.map { .bytes($0) }, lane: .small,
+            isUrgent: question.priority == .demand,
+            bounds: question.isForWriting ? client.writeBounds : client.bounds(isStream: false))
         client.counters.countRequest(question.counter)
         let transfer = client.transport.collect(
             request, bodyByteCountMax: question.bodyByteCountMax,
@@ -139,7 +154,8 @@ final class Exchange: TimedOperation {
         if client.routes?.isOurs(question.url) == true {
             client.learnRateLimit(response.head, question.kind)
         }
-        if (200..<300).contains(response.head.status) {
+        let status = response.head.status
+        if (200..<300).contains(status) || question.answerStatuses.contains(status) {
             return end(.success(Answer(response: response, url: question.url)))
         }
         if response.head.isRedirect {
@@ -153,7 +169,7 @@ final class Exchange: TimedOperation {
     }
 
     private func follow(_ response: HTTPResponse, _ question: Question) {
-        guard let next = response.head["location"].flatMap({ question.url.resolving($0) }) else {
+        guard let next = redirectTarget(response, question) else {
             return end(
                 .failure(
                     .malformed(url: question.url.withoutQuery, reason: "a redirect leads nowhere")))
@@ -168,6 +184,17 @@ final class Exchange: TimedOperation {
                 .failure(.malformed(url: question.url.withoutQuery, reason: "too many redirects")))
         }
         askGate()
+    }
+
+    /// Questions without a body are followed to any server, the others within the Hub alone, and
+    /// only where method and body are to stay as they are. Source: RFC 9110, 15.4.
+    private func redirectTarget(_ response: HTTPResponse, _ question: Question) -> WebURL? {
+        guard let next = response.head["location"].flatMap({ question.url.resolving($0) }) else {
+            return nil
+        }
+        if question.method == .get { return next }
+        let keepsMethod = [307, 308].contains(response.head.status)
+        return keepsMethod && client.routes?.isOurs(next) == true ? next : nil
     }
 
     private func failed(

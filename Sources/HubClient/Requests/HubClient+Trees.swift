@@ -62,21 +62,35 @@ extension HubClient: TreeOrigin {
         then: @escaping @Sendable (Exchange.Answer) -> Void
     ) {
         guard let url else {
-            let endpoint = configuration.endpoint
-            return runOnTransferThread {
-                completion(.failure(.malformed(url: endpoint, reason: "the endpoint is no URL")))
-            }
+            return runOnTransferThread { [self] in completion(.failure(noEndpoint)) }
         }
         // A page of 1000 long entries is half a MiB; info with all siblings of a huge repo, 20.
         let question = Exchange.Question(
             url: url, kind: .api, counter: .api, priority: priority, bodyByteCountMax: 32 << 20,
             asksForRepo: asksForRepo)
-        Exchange(self, question) { result in
+        ask(question, completion: completion, then: then)
+    }
+
+    /// Asks; errors go to `completion`, an answer to `then`.
+    @discardableResult
+    func ask<Value>(
+        _ question: Exchange.Question,
+        completion: @escaping @Sendable (Result<Value, HubError>) -> Void,
+        then: @escaping @Sendable (Exchange.Answer) -> Void
+    ) -> Exchange {
+        let exchange = Exchange(self, question) { result in
             switch result {
             case .success(let answer): then(answer)
             case .failure(let error): completion(.failure(error))
             }
-        }.start()
+        }
+        exchange.start()
+        return exchange
+    }
+
+    /// What every question ends with when the configured endpoint is no URL.
+    var noEndpoint: HubError {
+        .malformed(url: configuration.endpoint, reason: "the endpoint is no URL")
     }
 
     private struct RevisionInfo {

@@ -15,6 +15,7 @@ package final class HubClient: Sendable {
     let routes: HubRoutes?
     let operations: Operations
     let locations = LocationCache()
+    let uploadSlots = UploadSlots(count: 4)
     private let gate = Guarded(RateLimitGate(), rank: .gate)
 
     /// - Parameters:
@@ -33,9 +34,13 @@ package final class HubClient: Sendable {
 
     /// Headers for one request to `url`. The token goes to the endpoint's own origin and nowhere
     /// else, whatever redirect led there.
-    func headers(for url: WebURL) -> [(name: String, value: String)] {
+    ///
+    /// - Parameter sendsToken: False for a signed URL, which needs none.
+    func headers(
+        for url: WebURL, sendsToken: Bool = true
+    ) -> [(name: String, value: String)] {
         var headers = [(name: "User-Agent", value: configuration.userAgent)]
-        if routes?.isOurs(url) == true, let token = configuration.token.token {
+        if sendsToken, routes?.isOurs(url) == true, let token = configuration.token.token {
             headers.append(("Authorization", "Bearer \(token.secret)"))
         }
         return headers
@@ -53,6 +58,15 @@ package final class HubClient: Sendable {
             stallSeconds: stallSeconds,
             totalSeconds: isStream ? nil : min(timeouts.answerSeconds, timeouts.readSeconds),
             queueSeconds: timeouts.readSeconds)
+    }
+
+    /// The time-outs of one try of something that is written.
+    var writeBounds: HTTPBounds {
+        let timeouts = configuration.timeouts
+        return HTTPBounds(
+            connectSeconds: min(timeouts.connectSeconds, timeouts.writeSeconds),
+            stallSeconds: timeouts.writeStallSeconds, totalSeconds: nil,
+            queueSeconds: timeouts.writeSeconds)
     }
 
     /// Asks the rate-limit gate for one request. Locks: takes gate.

@@ -2,7 +2,7 @@
 struct HubRoutes: Sendable {
     let endpoint: WebURL
     /// The endpoint as it is put before a path.
-    private let base: String
+    let base: String
 
     /// - Returns: nil when the endpoint is no http or https URL.
     init?(endpoint text: String) {
@@ -47,7 +47,7 @@ struct HubRoutes: Sendable {
 
     var whoAmI: WebURL? { WebURL(base + "/api/whoami-v2") }
 
-    private func api(_ repo: RepoID, _ rest: String) -> WebURL? {
+    func api(_ repo: RepoID, _ rest: String) -> WebURL? {
         WebURL("\(base)/api/\(repo.kind.apiName)/\(repo.name)\(rest)")
     }
 }

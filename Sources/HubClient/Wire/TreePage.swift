@@ -53,7 +53,7 @@ enum TreePage {
 
     /// A path git can hold: names between single slashes, none of them `.` or `..`. Told by bytes: to
     /// a `Character`, a slash before a combining accent is none.
-    private static func isPath(_ path: String) -> Bool {
+    static func isPath(_ path: String) -> Bool {
         !path.utf8.contains(0)
             && path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
                 .allSatisfy { name in

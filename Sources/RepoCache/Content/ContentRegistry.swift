@@ -88,6 +88,8 @@ final class ContentRegistry: Sendable {
     func takeHungry() -> OpenContent? { state.withLock { $0.hungry.popFirst() } }
 
     /// Names of all open contents.
+    var allOpen: [OpenContent] { state.withLock { $0.open.values.map(\.content) } }
+
     var openNames: Set<String> { state.withLock { Set($0.open.keys.map(\.hex)) } }
 
     /// Refuses every later use.

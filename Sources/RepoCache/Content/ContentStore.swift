@@ -60,6 +60,12 @@ package final class ContentStore: Sendable {
     }
 
     /// Answers every parked read with `.closed`.
+    /// Answers every read that is parked now with `.closed`. Contents that are opened afterwards, when
+    /// those that were open have been closed, can be read.
+    package func endReads() {
+        for content in registry.allOpen { content.retire() }
+    }
+
     func close() {
         services.beginClosing()
         for content in registry.close() { content.retire() }

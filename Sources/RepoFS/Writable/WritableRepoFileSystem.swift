@@ -16,7 +16,9 @@ package final class WritableRepoFileSystem: WritableFileSystem {
     let workspace: Workspace
     let presentation: Presentation
     let logger: Logger
-    private let bases: Guarded<BaseTree>
+    private let bases: BaseTrees
+    /// What was not changed since the mount began keeps this time, whatever commits are made.
+    private let unchangedNanoseconds: Int64
     let files = Guarded(HandleTable<OpenFile>(), rank: .handle)
     let directories = Guarded(HandleTable<DirectoryStream>(), rank: .handle)
 
@@ -26,17 +28,21 @@ package final class WritableRepoFileSystem: WritableFileSystem {
     }
 
     package init(
-        workspace: Workspace, base: BaseTree, presentation: Presentation, logger: Logger
+        workspace: Workspace, bases: BaseTrees, presentation: Presentation, logger: Logger
     ) {
         self.workspace = workspace
         overlay = workspace.overlay
-        bases = Guarded(base, rank: .leaf)
+        self.bases = bases
+        unchangedNanoseconds =
+            bases.tree(at: workspace.overlay.baseCommit)?.snapshot.commitDateNanoseconds ?? 0
         self.presentation = presentation
         self.logger = logger
     }
 
     /// The base the tree stands on now.
-    package var base: BaseTree { bases.withLock { $0 } }
+    ///
+    /// Invariant: every commit the overlay stands on was prepared before.
+    package var base: BaseTree { bases.tree(at: overlay.baseCommit)! }
 
     package func forget(_ node: NodeID, count: UInt64) {
         overlay.forget(node.overlay, count: count)
@@ -95,8 +101,7 @@ package final class WritableRepoFileSystem: WritableFileSystem {
         }
         var attributes = presentation.attributes(
             inodeNumber: view.inodeNumber, kind: kind, size: size,
-            modifiedNanoseconds: view.modifiedNanoseconds
-                ?? base.snapshot.commitDateNanoseconds)
+            modifiedNanoseconds: view.modifiedNanoseconds ?? unchangedNanoseconds)
         if kind == .symbolicLink { attributes.permissions = 0o777 }
         if let permissions = view.metadata.permissions { attributes.permissions = permissions }
         if let uid = view.metadata.uid { attributes.uid = uid }

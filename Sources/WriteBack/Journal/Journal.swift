@@ -104,6 +104,15 @@ package final class Journal: Sendable {
         }
     }
 
+    /// The commit that was planned and whose outcome was not settled.
+    func plan() throws(WriteBackError) -> String? {
+        do {
+            return try queue.read { try JournalTransaction(database: $0).fact(.plan) }
+        } catch {
+            throw Self.translated(error, path)
+        }
+    }
+
     /// Everything the journal holds.
     package func load() throws(WriteBackError) -> JournalContents {
         do {

@@ -273,7 +273,7 @@ extension BaseFile {
 
 extension ContentID {
     /// The identity written as its digest: 40 digits are a git blob, 64 an LFS object.
-    fileprivate init?(hex: String) {
+    init?(hex: String) {
         if let blob = BlobOID(hex: hex) {
             self = .git(blob)
         } else if let object = LFSOID(hex: hex) {

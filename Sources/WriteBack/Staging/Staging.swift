@@ -19,6 +19,11 @@ final class Staging: Sendable {
         StagingFile(folder.appending(String(layer)))
     }
 
+    /// A staging file that no layer owns: for bytes a commit needs for its own time.
+    func temporaryFile() throws(WriteBackError) -> StagingFile {
+        StagingFile(folder.appending(String(try journal.takeNumber())), isTemporary: true)
+    }
+
     /// Puts the names of new staging files on disk. Source: man 2 fsync.
     func syncFolder() throws(WriteBackError) {
         do {
@@ -26,6 +31,19 @@ final class Staging: Sendable {
                 folder, .readOnly, options: [.directory, .closeOnExec])
             defer { try? directory.close() }
             try directory.sync()
+        } catch {
+            throw .disk((error as? Errno) ?? .ioError, path: folder.string)
+        }
+    }
+
+    /// Puts all edited bytes on disk with one call, however many files they are in.
+    /// Source: man 2 syncfs.
+    func syncEverything() throws(WriteBackError) {
+        do {
+            let directory = try FileDescriptor.open(
+                folder, .readOnly, options: [.directory, .closeOnExec])
+            defer { try? directory.close() }
+            try directory.syncFileSystem()
         } catch {
             throw .disk((error as? Errno) ?? .ioError, path: folder.string)
         }

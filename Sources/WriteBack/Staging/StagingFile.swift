@@ -14,10 +14,15 @@ package final class StagingFile: Sendable {
     }
 
     package let path: FilePath
+    /// Belongs to a commit, not to a layer.
+    let isTemporary: Bool
     private let state = Guarded(State(), rank: .leaf)
 
     /// - Parameter path: Of a file that exists, or of one that the first use makes.
-    init(_ path: FilePath) { self.path = path }
+    init(_ path: FilePath, isTemporary: Bool = false) {
+        self.path = path
+        self.isTemporary = isTemporary
+    }
 
     /// Keeps the descriptor open until `release`.
     func retain() { state.withLock { $0.useCount += 1 } }
@@ -55,6 +60,11 @@ package final class StagingFile: Sendable {
             if error == .noSpace { throw .full }
             throw .disk(error, path: path.string)
         }
+    }
+
+    /// The open descriptor, good until the `release` that ends the caller's `retain`.
+    func descriptorWhileRetained() throws(WriteBackError) -> FileDescriptor {
+        try use { (file) throws(Errno) in file }
     }
 
     private func openDescriptor() throws(Errno) -> FileDescriptor {

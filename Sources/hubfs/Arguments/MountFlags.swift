@@ -17,6 +17,12 @@ struct MountFlags: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "When edits are committed: 'unmount', or 'manual' for 'hubfs commit' alone.",
+            valueName: "when"))
+    var commit = CommitMoment.unmount
+
+    @Option(
+        help: ArgumentHelp(
             "Keep edits apart from other writable mounts of the same branch.", valueName: "name"))
     var workspace: String?
 
@@ -60,6 +66,7 @@ struct MountFlags: ParsableArguments {
         if foreground { words += MountOption.foreground.words() }
         if readOnly { words += MountOption.readOnly.words() }
         if writable { words += MountOption.writable.words() }
+        if commit != .unmount { words += MountOption.commit.words(commit.rawValue) }
         if let workspace { words += MountOption.workspace.words(workspace) }
         words += hub.words + cache.words
         if allowOther { words += MountOption.allowOther.words() }

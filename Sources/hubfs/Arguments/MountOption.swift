@@ -3,6 +3,7 @@ enum MountOption: String, CaseIterable {
     case allowOther = "allow-other"
     case cacheDir = "cache-dir"
     case cacheSize = "cache-size"
+    case commit
     case endpoint
     case foreground
     case gid
@@ -19,7 +20,7 @@ enum MountOption: String, CaseIterable {
     var takesValue: Bool {
         switch self {
         case .allowOther, .foreground, .readOnly, .writable: false
-        case .cacheDir, .cacheSize, .endpoint, .gid, .logFile, .logLevel, .readTimeout, .tokenFile,
+        case .cacheDir, .cacheSize, .commit, .endpoint, .gid, .logFile, .logLevel, .readTimeout, .tokenFile,
             .uid, .umask, .workspace:
             true
         }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import FuseBridge
+import Glibc
 import Platform
 import SystemPackage
 
@@ -9,7 +10,9 @@ struct UnmountCommand: ParsableCommand {
         abstract: "Unmount, and wait for the daemon's end.",
         discussion: """
             Refuses while a process uses the mount, and says which. A mount whose daemon has died is \
-            simply removed. Needs no network, and never waits for the daemon longer than a few seconds.
+            simply removed. The edits of a writable mount are committed, and the command waits until they \
+            are at the Hub; if that fails they are kept, for the next writable mount and for 'hubfs recover'. \
+            For all other mounts no network is needed, and the wait is a few seconds at most.
             """,
         aliases: ["unmount"])
 
@@ -21,6 +24,21 @@ struct UnmountCommand: ParsableCommand {
 
     @Flag(help: "Cut the connection first: whoever uses the mount gets an error. For root.")
     var force = false
+
+    @Flag(help: "Keep the edits of a writable mount for the next one, without committing.")
+    var noCommit = false
+
+    @Flag(help: "Give up the edits of a writable mount.")
+    var discard = false
+
+    @Option(help: "Seconds to wait for the commit; edits that are not at the Hub then are kept.")
+    var timeout: Seconds?
+
+    func validate() throws {
+        if noCommit && discard {
+            throw ValidationError("--no-commit keeps the edits and --discard gives them up")
+        }
+    }
 
     /// The daemon waits two seconds for parked requests and closes its cache.
     private static let endPatienceSeconds = 15.0
@@ -39,9 +57,19 @@ struct UnmountCommand: ParsableCommand {
         }
         let (daemon, isDead) = connect(path)
         defer { daemon?.close() }
+        let editing = try isDead ? nil : EditingDaemon(at: path)
+        try editing?.setEnding(discard ? .discard : noCommit ? .keep : nil)
         if force { try FuseConnection(record).abort() }
-        // Nobody who uses a dead mount can finish anything.
-        try unmount(path, lazily: lazy || force || isDead)
+        do throws(Failure) {
+            // Nobody who uses a dead mount can finish anything.
+            try unmount(path, lazily: lazy || force || isDead)
+        } catch {
+            try editing?.resetEnding()
+            throw error
+        }
+        if let editing, !lazy || force {
+            try editing.finish(showsProgress: isatty(STDERR_FILENO) == 1, patience: timeout?.value)
+        }
         // Detached lazily, the daemon serves on until the last user has finished.
         guard let daemon, !lazy || force else { return }
         let patience = force ? Self.cutPatienceSeconds : Self.endPatienceSeconds

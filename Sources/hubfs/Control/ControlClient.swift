@@ -83,6 +83,34 @@ struct ControlClient {
         return status
     }
 
+    /// The answer to `commit` and `finish`, which takes as long as the commit does.
+    ///
+    /// - Parameters:
+    ///   - deadline: When to give up with `.hangs`; nil waits as long as the daemon lives.
+    ///   - whileWaiting: Called about twice a second.
+    func commitResult(
+        until deadline: MonotonicInstant?, whileWaiting: () -> Void
+    ) throws(Silence) -> CommitResult {
+        var line: [UInt8]?
+        while true {
+            if let deadline, .now >= deadline { throw .hangs }
+            do throws(Errno) {
+                line = try ControlSocket.receiveLine(
+                    from: socket, until: .now.advanced(bySeconds: 0.5))
+                break
+            } catch .timedOut {
+                whileWaiting()
+            } catch {
+                throw .dead
+            }
+        }
+        guard let line else { throw .dead }
+        guard let result = JSON(line)?["commit"].flatMap({ CommitResult($0) }) else {
+            throw .unknownAnswer
+        }
+        return result
+    }
+
     /// Waits for the daemon's end, after `ask(.end)`.
     ///
     /// - Returns: false when it has not ended by then.

@@ -5,25 +5,61 @@ import HubClient
 ///     -> {"hubfs":1,"ask":"status"}
 ///     <- {"hubfs":1,"status":{…}}
 ///
-/// `end` is answered by the connection itself: it is closed when the daemon ends. A request of another
-/// version, or one that is not understood, is answered by `{"hubfs":1,"error":"…"}`.
-enum ControlQuestion: String {
+///     -> {"hubfs":1,"ask":"commit","title":"Fix the config","description":""}
+///     <- {"hubfs":1,"commit":{…}}
+///
+/// `end` is answered by the connection itself: it is closed when the daemon ends. `ending` says what
+/// becomes of edits when the mount ends, and is answered by the status; `finish` does that now. A
+/// request of another version, or one that is not understood, is answered by
+/// `{"hubfs":1,"error":"…"}`.
+enum ControlQuestion {
     case status
     case end
+    case commit(title: String?, description: String)
+    case ending(CommitDesk.Ending)
+    case finish
 
     static let version: Int64 = 1
 
     /// The line that asks this.
     var line: String {
-        JSON.object(["hubfs": .integer(Self.version), "ask": .string(rawValue)]).line
+        var members: [String: JSON] = ["hubfs": .integer(Self.version)]
+        switch self {
+        case .status: members["ask"] = .string("status")
+        case .end: members["ask"] = .string("end")
+        case .finish: members["ask"] = .string("finish")
+        case .ending(let ending):
+            members["ask"] = .string("ending")
+            members["ending"] = .string(ending.rawValue)
+        case .commit(let title, let description):
+            members["ask"] = .string("commit")
+            members["title"] = .optional(title)
+            members["description"] = .string(description)
+        }
+        return JSON.object(members).line
     }
 
     /// - Returns: nil when the line is of another version or not understood.
     init?(line: [UInt8]) {
-        guard let json = JSON(line), json["hubfs"]?.integer == Self.version,
-            let question = json["ask"]?.string.flatMap({ ControlQuestion(rawValue: $0) })
-        else { return nil }
-        self = question
+        guard let json = JSON(line), json["hubfs"]?.integer == Self.version else { return nil }
+        switch json["ask"]?.string {
+        case "status": self = .status
+        case "end": self = .end
+        case "finish": self = .finish
+        case "ending":
+            guard let ending = json["ending"]?.string.flatMap(CommitDesk.Ending.init(rawValue:))
+            else { return nil }
+            self = .ending(ending)
+        case "commit":
+            self = .commit(
+                title: json["title"]?.string, description: json["description"]?.string ?? "")
+        default: return nil
+        }
+    }
+
+    /// The line that answers `commit` and `finish`.
+    static func answer(commit: CommitResult) -> String {
+        JSON.object(["hubfs": .integer(version), "commit": commit.json]).line
     }
 
     /// The line that answers `status`.

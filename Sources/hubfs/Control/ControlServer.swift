@@ -2,6 +2,7 @@ import Glibc
 import Logging
 import Platform
 import SystemPackage
+import WriteBack
 
 /// Answers `hubfs status` and `hubfs umount` for one mount, on a thread of its own.
 ///
@@ -19,8 +20,11 @@ final class ControlServer: Sendable {
     private let thread: Thread
 
     /// Listens at `path` and answers by `status`, which must not wait for the network.
+    ///
+    /// - Parameter desk: Takes commits; nil on a mount that is read only.
     init(
-        at path: FilePath, logger: Logger, status: @escaping @Sendable () -> MountStatus
+        at path: FilePath, logger: Logger, desk: CommitDesk?,
+        status: @escaping @Sendable () -> MountStatus
     ) throws(Failure) {
         self.path = path
         do throws(Errno) {
@@ -31,7 +35,7 @@ final class ControlServer: Sendable {
         inode = Self.inode(of: path)
         let socket = self.socket
         thread = Thread(name: "hubfs-control") {
-            Self.serve(socket, logger: logger, status: status)
+            Self.serve(socket, logger: logger, desk, status: status)
         }
     }
 
@@ -45,7 +49,8 @@ final class ControlServer: Sendable {
     }
 
     private static func serve(
-        _ socket: FileDescriptor, logger: Logger, status: () -> MountStatus
+        _ socket: FileDescriptor, logger: Logger, _ desk: CommitDesk?,
+        status: () -> MountStatus
     ) {
         var waiting: [FileDescriptor] = []
         while true {
@@ -63,10 +68,13 @@ final class ControlServer: Sendable {
                 continue
             }
             do throws(Errno) {
-                if try answer(accepted, status) == .end {
+                switch try answer(accepted, desk, status) {
+                case .answered: break
+                case .atTheEnd:
                     waiting.append(accepted)
                     if waiting.count > waitingCountMax { try? waiting.removeFirst().close() }
                     continue
+                case .later: continue
                 }
             } catch {
                 logger.debug("a control connection failed: \(error)")
@@ -75,26 +83,57 @@ final class ControlServer: Sendable {
         }
     }
 
-    /// - Returns: what was asked; nil when it was not understood or not permitted.
+    /// What is left to do with a connection.
+    private enum Rest {
+        case answered
+        /// It is closed when the process ends.
+        case atTheEnd
+        /// Somebody else answers and closes it.
+        case later
+    }
+
     private static func answer(
-        _ peer: FileDescriptor, _ status: () -> MountStatus
-    ) throws(Errno) -> ControlQuestion? {
+        _ peer: FileDescriptor, _ desk: CommitDesk?, _ status: () -> MountStatus
+    ) throws(Errno) -> Rest {
         let user = try ControlSocket.peerUser(peer)
-        guard user == geteuid() || user == 0 else { return nil }
+        guard user == geteuid() || user == 0 else { return .answered }
         let deadline = MonotonicInstant.now.advanced(bySeconds: patienceSeconds)
         guard let line = try ControlSocket.receiveLine(from: peer, until: deadline) else {
-            return nil
+            return .answered
         }
-        switch ControlQuestion(line: line) {
-        case .status:
+        switch (ControlQuestion(line: line), desk) {
+        case (.status, _):
             try ControlSocket.send(ControlQuestion.answer(status: status()), over: peer)
-            return .status
-        case .end: return .end
-        case nil:
+            return .answered
+        case (.end, _): return .atTheEnd
+        case (.ending(let ending), let desk?):
+            desk.setEnding(ending)
+            try ControlSocket.send(ControlQuestion.answer(status: status()), over: peer)
+            return .answered
+        case (.commit(let title, let description), let desk?):
+            var request = CommitRequest()
+            request.title = title
+            request.description = description
+            desk.commit(request) { answer($0, over: peer) }
+            return .later
+        case (.finish, let desk?):
+            desk.finish { answer($0, over: peer) }
+            return .later
+        case (.ending, nil), (.commit, nil), (.finish, nil):
+            try ControlSocket.send(
+                ControlQuestion.answer(error: "this mount is read only"), over: peer)
+            return .answered
+        case (nil, _):
             let error = "not understood; this is hubfs control version \(ControlQuestion.version)"
             try ControlSocket.send(ControlQuestion.answer(error: error), over: peer)
-            return nil
+            return .answered
         }
+    }
+
+    private static func answer(_ result: CommitResult, over peer: FileDescriptor) {
+        // A peer that has gone does not need to know.
+        try? ControlSocket.send(ControlQuestion.answer(commit: result), over: peer)
+        try? peer.close()
     }
 
     private static func inode(of path: FilePath) -> UInt64 {

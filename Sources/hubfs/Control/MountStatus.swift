@@ -26,6 +26,50 @@ struct MountStatus {
     var retryCount: UInt64
     var lastError: String?
     var lastErrorSeconds: Int64?
+    /// What is known of edits; nil on a mount that is read only.
+    var edits: EditStatus?
+}
+
+/// What a daemon tells of a writable mount's edits.
+struct EditStatus: Sendable {
+    /// Where they are kept.
+    var workspacePath: String
+    /// The step of the commit under way: a `CommitProgress.Step`.
+    var step: String
+    /// Bytes of that step.
+    var doneBytes: UInt64
+    var totalBytes: UInt64
+    /// How the last commit ended.
+    var last: CommitResult?
+
+    var json: JSON {
+        .object([
+            "workspace": .string(workspacePath), "step": .string(step),
+            "doneBytes": .count(doneBytes), "totalBytes": .count(totalBytes),
+            "lastCommit": last?.json ?? .null,
+        ])
+    }
+
+    init(
+        workspacePath: String, step: String, doneBytes: UInt64, totalBytes: UInt64,
+        last: CommitResult?
+    ) {
+        self.workspacePath = workspacePath
+        self.step = step
+        self.doneBytes = doneBytes
+        self.totalBytes = totalBytes
+        self.last = last
+    }
+
+    /// - Returns: nil when a member is missing or of another type.
+    init?(_ json: JSON) {
+        guard let workspace = json["workspace"]?.string, let step = json["step"]?.string,
+            let done = json["doneBytes"]?.unsigned, let total = json["totalBytes"]?.unsigned
+        else { return nil }
+        self.init(
+            workspacePath: workspace, step: step, doneBytes: done, totalBytes: total,
+            last: json["lastCommit"].flatMap { CommitResult($0) })
+    }
 }
 
 extension MountStatus {
@@ -53,6 +97,7 @@ extension MountStatus {
             "requests": .object(requests.mapValues { .count($0) }),
             "bytesReceived": .object(bytesReceived.mapValues { .count($0) }),
             "retries": .count(retryCount), "lastError": lastError,
+            "edits": edits?.json ?? .null,
         ])
     }
 
@@ -78,6 +123,7 @@ extension MountStatus {
             requests: requests.compactMapValues(\.unsigned),
             bytesReceived: bytesReceived.compactMapValues(\.unsigned), retryCount: retryCount,
             lastError: json["lastError"]?["message"]?.string,
-            lastErrorSeconds: json["lastError"]?["seconds"]?.integer)
+            lastErrorSeconds: json["lastError"]?["seconds"]?.integer,
+            edits: json["edits"].flatMap { EditStatus($0) })
     }
 }

@@ -6,6 +6,7 @@ import Platform
 import RepoCache
 import RepoFS
 import SystemPackage
+import WriteBack
 
 /// One mount from its start to its end, in this process: in the foreground, or as the daemon that
 /// `BackgroundStart` has started.
@@ -66,7 +67,10 @@ struct MountDaemon {
         var cacheIsClosed = false
         defer { hub.close(cacheIsClosed: cacheIsClosed) }
         let mount = try makeMount(hub, logger)
-        let control = openControl(mount, hub, log, logger)
+        let desk = mount.committer.map {
+            CommitDesk($0, ending: request.flags.commit.ending, logger: logger)
+        }
+        let control = openControl(mount, hub, desk, log, logger)
         defer { control?.close() }
 
         let isWanted = signals.serve { mount.stop() } && (readiness?.report() ?? true)
@@ -82,12 +86,26 @@ struct MountDaemon {
         } else {
             mount.stop()
         }
-        mount.run {
-            hub.cache.close()
-            cacheIsClosed = true
+        if let desk {
+            mount.run { hub.cache.contents.endReads() }
+            logger.notice("unmounted", metadata: ["at": "\(mount.mountPoint)"])
+            defer { mount.workspace?.close() }
+            try finish(desk)
+        } else {
+            mount.run {
+                hub.cache.close()
+                cacheIsClosed = true
+            }
+            logger.notice("unmounted", metadata: ["at": "\(mount.mountPoint)"])
         }
-        logger.notice("unmounted", metadata: ["at": "\(mount.mountPoint)"])
         if !isWanted { throw Failure(.failure, "interrupted before the mount worked") }
+    }
+
+    /// Does with the edits what the end of the mount asks for.
+    private func finish(_ desk: CommitDesk) throws(Failure) {
+        let result = waitForAnswer { completion in desk.finish(completion: completion) }
+        desk.close()
+        if let sentence = result.sentence { throw Failure(result.code, sentence) }
     }
 
     /// For `df`, which nobody waits for: asked when the mount works already.
@@ -146,7 +164,7 @@ struct MountDaemon {
     private func editing(_ hub: HubAccess) -> EditingOptions {
         var editing = EditingOptions(
             stateFolder: FilePath(request.environment.stateFolder),
-            endpoint: hub.client.configuration.endpoint)
+            client: hub.client)
         editing.workspaceName = request.flags.workspace ?? ""
         return editing
     }
@@ -165,22 +183,32 @@ struct MountDaemon {
 
     /// A mount works without its control socket, so that is no reason to fail.
     private func openControl(
-        _ mount: RepoMount, _ hub: HubAccess, _ log: DaemonLog, _ logger: Logger
+        _ mount: RepoMount, _ hub: HubAccess, _ desk: CommitDesk?, _ log: DaemonLog,
+        _ logger: Logger
     ) -> ControlServer? {
         let folder = ControlFolder.own(request.environment)
-        let status = statusReader(mount, hub, log)
+        let status = statusReader(mount, hub, desk, log)
         do throws(Failure) {
             try folder.prepare()
             return try ControlServer(
-                at: folder.socket(of: mount.mountPoint), logger: logger, status: status)
+                at: folder.socket(of: mount.mountPoint), logger: logger, desk: desk,
+                status: status)
         } catch {
             logger.warning("hubfs status will not see this mount: \(error.sentence)")
             return nil
         }
     }
 
+    private static func editStatus(_ mount: RepoMount, _ desk: CommitDesk?) -> EditStatus? {
+        guard let desk, let workspace = mount.workspace else { return nil }
+        let progress = desk.progress
+        return EditStatus(
+            workspacePath: workspace.folder.string, step: progress.step.rawValue,
+            doneBytes: progress.doneBytes, totalBytes: progress.totalBytes, last: desk.last)
+    }
+
     private func statusReader(
-        _ mount: RepoMount, _ hub: HubAccess, _ log: DaemonLog
+        _ mount: RepoMount, _ hub: HubAccess, _ desk: CommitDesk?, _ log: DaemonLog
     ) -> @Sendable () -> MountStatus {
         let (uri, revision) = (request.source.uri, request.source.revision)
         let (client, cache, cachePath) = (hub.client, hub.cache, hub.cachePath)
@@ -196,13 +224,14 @@ struct MountDaemon {
             return MountStatus(
                 pid: getpid(), mountPoint: mount.mountPoint, source: uri.description,
                 repo: mount.snapshot.repo.description, revision: revision.name, path: uri.path,
-                commit: mount.snapshot.commit.hex, endpoint: client.configuration.endpoint,
+                commit: (mount.committer?.base ?? mount.snapshot.commit).hex, endpoint: client.configuration.endpoint,
                 startedSeconds: startedSeconds, logPath: log.path, cachePath: cachePath,
                 cacheBytes: cache.usedBytes, cacheLimitBytes: cache.limitBytes,
                 requests: byClass(counters.requests),
                 bytesReceived: byClass(counters.bytesReceived), retryCount: counters.retries,
                 lastError: counters.lastError?.sentence,
-                lastErrorSeconds: counters.lastErrorSeconds.map { Int64($0) })
+                lastErrorSeconds: counters.lastErrorSeconds.map { Int64($0) },
+                edits: Self.editStatus(mount, desk))
         }
     }
 }

@@ -87,8 +87,15 @@ extension Failure {
         case .notABranch(let revision):
             self.init(
                 .usage,
-                "\(revision) is a commit, and only a branch can be edited: mount it without -w, or "
+                "\(revision) is no branch, and only branches can be edited: mount it without -w, or "
                     + "name a branch")
+        case .notWritable(let error):
+            self.init(
+                .accessRefused,
+                error.sentence + "; editing needs a token that may write to the repo"
+                    + (isAnonymous
+                        ? ", and none was found (HF_TOKEN, --token-file or hf auth login)" : "")
+                    + "; without -w the repo can be read")
         }
     }
 
@@ -98,6 +105,26 @@ extension Failure {
         case .refused, .listingNeeded, .full, .disk, .journal, .networkFolder, .unknownFormat:
             self.init(.localStorage, error.description)
         case .damaged: self.init(.damaged, error.description)
+        }
+    }
+
+    /// Why edits are not at the Hub. They are kept in every case.
+    init(_ error: PublishError) {
+        switch error {
+        case .hub(let error):
+            switch error {
+            case .repoNotFound, .revisionNotFound, .entryNotFound, .gated, .badToken, .forbidden:
+                self.init(.refused, error.sentence)
+            case .status(let refusal) where (400..<500).contains(refusal.status):
+                self.init(.refused, error.sentence)
+            case .status, .rateLimited, .unreachable, .malformed, .offline, .cancelled:
+                self.init(.unsent, error.sentence)
+            }
+        case .workspace(let error): self.init(error)
+        case .base, .unknownOutcome, .cancelled: self.init(.unsent, error.description)
+        case .conflict: self.init(.conflict, error.description)
+        case .refusedFiles: self.init(.refused, error.description)
+        case .mismatch: self.init(.damaged, error.description)
         }
     }
 

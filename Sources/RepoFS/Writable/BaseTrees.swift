@@ -1,0 +1,83 @@
+package import HubClient
+import Platform
+package import RepoCache
+package import WriteBack
+
+/// The commits a writable mount stands on, one after the other, and the answers of the cache to what
+/// the overlay and a commit ask of them.
+package final class BaseTrees: BaseSource {
+    private let cache: RepoCache
+    private let rootPath: String
+    private let repo: RepoID
+    private let trees: Guarded<[CommitOID: BaseTree]>
+
+    package init(first: BaseTree, cache: RepoCache) {
+        self.cache = cache
+        rootPath = first.rootPath
+        repo = first.snapshot.repo
+        trees = Guarded([first.snapshot.commit: first], rank: .leaf)
+    }
+
+    /// A tree that was prepared; nil for any other commit.
+    func tree(at commit: CommitOID) -> BaseTree? { trees.withLock { $0[commit] } }
+
+    package func prepare(_ commit: CommitOID) throws(PublishError) {
+        if tree(at: commit) != nil { return }
+        let answer = waitForAnswer { completion in
+            cache.snapshots.snapshot(repo, Revision(commit.hex), completion: completion)
+        }
+        do throws(CacheError) {
+            let snapshot = try answer.get().snapshot
+            let tree = BaseTree(snapshot: snapshot, rootPath: rootPath, cache: cache)
+            trees.withLock { $0[commit] = tree }
+        } catch {
+            throw PublishError(error)
+        }
+    }
+
+    package func listing(
+        of path: String, at commit: CommitOID
+    ) throws(PublishError) -> any BaseListing {
+        try prepare(commit)
+        let tree = tree(at: commit)!
+        let answer = waitForAnswer { completion in
+            tree.listing(path: path, tree: nil, completion: completion)
+        }
+        do throws(CacheError) {
+            return HubListing(listing: try answer.get())
+        } catch {
+            throw PublishError(error)
+        }
+    }
+
+    package func read(
+        _ file: BaseFile, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(PublishError) {
+        guard let tree = trees.withLock({ $0.values.first }) else { return }
+        do throws(CacheError) {
+            let content = try tree.open(file)
+            defer { content.close() }
+            // Blocks can be evicted between the fetch and the read when the cache is full.
+            for _ in 0..<Self.tryCountMax {
+                if content.readPresent(into: buffer, at: offset) == buffer.count { return }
+                try waitForAnswer { completion in
+                    _ = content.read(offset: offset, count: buffer.count, completion: completion)
+                }.get()
+            }
+        } catch {
+            throw PublishError(error)
+        }
+        throw .base("the cache is too full to read \(file.path)")
+    }
+
+    private static let tryCountMax = 8
+}
+
+extension PublishError {
+    init(_ error: CacheError) {
+        switch error {
+        case .hub(let error): self = .hub(error)
+        default: self = .base(error.description)
+        }
+    }
+}

@@ -1,0 +1,60 @@
+package import HubClient
+
+/// One path at which the edits differ from the base.
+package struct Change: Sendable {
+    package enum Kind: Sendable {
+        /// A file that is new at this path.
+        case added(FrozenFile, NodeNumber)
+        /// A file whose bytes may differ from those of the base at this path.
+        case modified(FrozenFile, NodeNumber, replaces: BaseFile)
+        /// A file of the base that is shown at this path now: its directory was renamed.
+        case moved(BaseFile)
+        /// A file of the base that is gone.
+        case deleted(BaseFile)
+        /// A directory of the base that is gone, with everything in it.
+        case deletedDirectory(TreeOID)
+    }
+
+    /// From the mounted directory.
+    package let path: String
+    package let kind: Kind
+}
+
+/// Something that stays in the workspace, and why.
+package struct LocalOnly: Hashable, Sendable {
+    package enum Reason: Hashable, Sendable {
+        /// git keeps files only.
+        case emptyDirectory
+        /// The Hub's listings do not know symbolic links.
+        case symbolicLink
+        /// By `.hubfsignore` or the defaults.
+        case ignored
+        /// By the repo's `.gitignore`: the Hub says so.
+        case gitIgnored
+        /// The Hub cannot store the name; the text says why.
+        case unpublishable(String)
+        /// A program can still write to it; it is in the next commit.
+        case openForWriting
+    }
+
+    /// For people: what is not UTF-8 is replaced.
+    package let path: String
+    package let reason: Reason
+}
+
+/// Everything that differs from the base.
+package struct ChangeList: Sendable {
+    /// Sorted by path, no path twice.
+    package var changes: [Change] = []
+    package var localOnly: [LocalOnly] = []
+    /// The base's paths that what stays in the workspace still shows: nothing at or above them is
+    /// removed from the Hub.
+    package var held: Set<String> = []
+
+    /// Whether `path` is `directory` or lies below it.
+    static func isAt(_ path: String, orBelow directory: String) -> Bool {
+        path.utf8.elementsEqual(directory.utf8) || path.utf8.starts(with: (directory + "/").utf8)
+    }
+
+    package var isEmpty: Bool { changes.isEmpty }
+}

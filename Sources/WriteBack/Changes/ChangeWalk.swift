@@ -1,0 +1,224 @@
+import HubClient
+
+/// Finds what a frozen tree changes: pure but for the listings it asks for, and of those it asks only
+/// for directories that were changed or moved.
+///
+/// A directory is in place when the base's directory of the same path shows through it. Everything
+/// below one that is not is new where it is now; what the base had at its old path is gone by the
+/// whiteout that was left there.
+struct ChangeWalk {
+    private let base: CommitOID
+    private let source: any BaseSource
+    private let ignore: IgnoreRules
+    private let leavesOpenFiles: Bool
+    private var puts: [String: Change.Kind] = [:]
+    private var deletes: [String: Change.Kind] = [:]
+    private var localOnly: [LocalOnly] = []
+    private var held: Set<String> = []
+
+    init(
+        _ tree: FrozenTree, source: any BaseSource, ignore: IgnoreRules, leavesOpenFiles: Bool
+    ) {
+        base = tree.base
+        self.source = source
+        self.ignore = ignore
+        self.leavesOpenFiles = leavesOpenFiles
+    }
+
+    /// - Parameter leavesOpenFiles: Files that programs can write to are listed, not committed.
+    static func changes(
+        of tree: FrozenTree, source: any BaseSource, ignore: IgnoreRules, leavesOpenFiles: Bool
+    ) throws(PublishError) -> ChangeList {
+        var walk = ChangeWalk(
+            tree, source: source, ignore: ignore, leavesOpenFiles: leavesOpenFiles)
+        try walk.visit(tree.root, at: "")
+        return walk.list
+    }
+
+    private var list: ChangeList {
+        var list = ChangeList()
+        let gone = deletes.filter { (path, _) in
+            puts[path] == nil && !held.contains { ChangeList.isAt($0, orBelow: path) }
+        }
+        list.held = held
+        list.changes = (puts.map { Change(path: $0.key, kind: $0.value) }
+            + gone.map { Change(path: $0.key, kind: $0.value) })
+            .sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
+        list.localOnly = localOnly.sorted {
+            $0.path.utf8.lexicographicallyPrecedes($1.path.utf8)
+        }
+        return list
+    }
+
+    private static func join(_ directory: String, _ name: String) -> String {
+        directory.isEmpty ? name : directory + "/" + name
+    }
+
+    private func file(
+        _ listing: any BaseListing, _ index: Int, at path: String
+    ) -> BaseFile? {
+        guard case .file(let content, let size) = listing.kind(at: index) else { return nil }
+        return BaseFile(commit: base, path: path, content: content, size: size)
+    }
+
+    /// - Returns: whether anything in the directory is at the Hub, or will be.
+    @discardableResult
+    private mutating func visit(
+        _ directory: FrozenDirectory, at path: String
+    ) throws(PublishError) -> Bool {
+        let isInPlace = directory.redirect == path
+        let needsListing =
+            isInPlace && !(directory.whiteouts.isEmpty && directory.children.allSatisfy(\.isDirectory))
+        let listing = needsListing ? try source.listing(of: path, at: base) : nil
+        var isKept = isInPlace
+        if let listing { try visitWhiteouts(of: directory, listing, at: path) }
+        if !isInPlace, let redirect = directory.redirect {
+            isKept = try move(directory, from: redirect, to: path) || isKept
+        }
+        for child in directory.children {
+            if try visit(child, in: directory, listing, at: path) { isKept = true }
+        }
+        return isKept
+    }
+
+    /// Deletes what the base has under names that are gone.
+    private mutating func visitWhiteouts(
+        of directory: FrozenDirectory, _ listing: any BaseListing, at path: String
+    ) throws(PublishError) {
+        for name in directory.whiteouts {
+            guard let index = listing.index(of: name) else { continue }
+            let gone = Self.join(path, name.description)
+            switch listing.kind(at: index) {
+            case .file: deletes[gone] = .deleted(file(listing, index, at: gone)!)
+            case .directory(let oid):
+                if directory.children.contains(where: { $0.name == name }) {
+                    // Something else stands at this path: no path may be named twice in a commit.
+                    try deleteFiles(under: gone)
+                } else {
+                    deletes[gone] = .deletedDirectory(oid)
+                }
+            }
+        }
+    }
+
+    private mutating func deleteFiles(under path: String) throws(PublishError) {
+        let listing = try source.listing(of: path, at: base)
+        for index in 0..<listing.count {
+            let below = Self.join(path, listing.name(at: index).description)
+            if let file = file(listing, index, at: below) {
+                deletes[below] = .deleted(file)
+            } else {
+                try deleteFiles(under: below)
+            }
+        }
+    }
+
+    /// Shows the base's files of a moved directory at their new paths.
+    ///
+    /// - Returns: whether there were any.
+    private mutating func move(
+        _ directory: FrozenDirectory, from old: String, to new: String
+    ) throws(PublishError) -> Bool {
+        let hidden = directory.whiteouts.union(directory.children.map(\.name))
+        return try move(from: old, to: new, hiding: hidden)
+    }
+
+    private mutating func move(
+        from old: String, to new: String, hiding hidden: Set<EntryName>
+    ) throws(PublishError) -> Bool {
+        let listing = try source.listing(of: old, at: base)
+        var isKept = false
+        for index in 0..<listing.count {
+            let name = listing.name(at: index)
+            if hidden.contains(name) { continue }
+            let (from, to) = (Self.join(old, name.description), Self.join(new, name.description))
+            if let file = file(listing, index, at: from) {
+                if let obstacle = PublishableName.obstacle(path: to) {
+                    localOnly.append(LocalOnly(path: to, reason: .unpublishable(obstacle)))
+                    continue
+                }
+                puts[to] = .moved(file)
+                isKept = true
+            } else if try move(from: from, to: to, hiding: []) {
+                isKept = true
+            }
+        }
+        return isKept
+    }
+
+    /// - Returns: whether the child is at the Hub, or will be.
+    private mutating func visit(
+        _ child: FrozenChild, in directory: FrozenDirectory, _ listing: (any BaseListing)?,
+        at parentPath: String
+    ) throws(PublishError) -> Bool {
+        let path = Self.join(parentPath, child.name.description)
+        if let obstacle = PublishableName.obstacle(child.name)
+            ?? PublishableName.obstacle(path: path)
+        {
+            localOnly.append(LocalOnly(path: path, reason: .unpublishable(obstacle)))
+            hold(child.kind)
+            return false
+        }
+        switch child.kind {
+        case .link:
+            localOnly.append(LocalOnly(path: path, reason: .symbolicLink))
+            return false
+        case .directory(let below):
+            if below.redirect == nil, ignore.matches(path, isDirectory: true) {
+                localOnly.append(LocalOnly(path: path, reason: .ignored))
+                hold(child.kind)
+                return false
+            }
+            let isKept = try visit(below, at: path)
+            if !isKept { localOnly.append(LocalOnly(path: path, reason: .emptyDirectory)) }
+            return isKept
+        case .file(let frozen):
+            let original = listing.flatMap { listing in
+                listing.index(of: child.name).flatMap { file(listing, $0, at: path) }
+            }
+            return visit(frozen, child.number, at: path, original)
+        }
+    }
+
+    /// Keeps at the Hub what something that cannot go there still shows.
+    private mutating func hold(_ kind: FrozenChild.Kind) {
+        switch kind {
+        // The bytes of a file can be had from the commit it names, whatever the head shows.
+        case .link, .file: break
+        case .directory(let directory):
+            if let redirect = directory.redirect { held.insert(redirect) }
+            for child in directory.children { hold(child.kind) }
+        }
+    }
+
+    private mutating func visit(
+        _ frozen: FrozenFile, _ number: NodeNumber, at path: String, _ original: BaseFile?
+    ) -> Bool {
+        if let original {
+            if !frozen.isEdited, frozen.base?.content == original.content { return true }
+            if leavesOpenFiles, frozen.hasWriters {
+                localOnly.append(LocalOnly(path: path, reason: .openForWriting))
+                deletes[path] = nil
+                return true
+            }
+            puts[path] = .modified(frozen, number, replaces: original)
+            return true
+        }
+        if ignore.matches(path, isDirectory: false) {
+            localOnly.append(LocalOnly(path: path, reason: .ignored))
+            return false
+        }
+        if leavesOpenFiles, frozen.hasWriters {
+            localOnly.append(LocalOnly(path: path, reason: .openForWriting))
+            return false
+        }
+        puts[path] = .added(frozen, number)
+        return true
+    }
+}
+
+extension FrozenChild {
+    var isDirectory: Bool {
+        if case .directory = kind { true } else { false }
+    }
+}

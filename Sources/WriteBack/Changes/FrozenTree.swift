@@ -1,0 +1,45 @@
+package import HubClient
+
+/// The edits of a workspace at one moment: what a commit is made of.
+///
+/// A value: names and kinds stay as they were while programs go on editing, and the bytes of its
+/// files are sealed.
+package struct FrozenTree: Sendable {
+    /// The commit the edits are based on.
+    package let base: CommitOID
+    package let root: FrozenDirectory
+}
+
+package struct FrozenDirectory: Sendable {
+    package let number: NodeNumber
+    /// The base's directory that shows through, from the mounted directory; nil: none does.
+    package let redirect: String?
+    /// Names of the base's directory that are gone.
+    package let whiteouts: Set<EntryName>
+    /// What was changed, or stands above something that was. Sorted by name.
+    package let children: [FrozenChild]
+}
+
+package struct FrozenChild: Sendable {
+    package enum Kind: Sendable {
+        case directory(FrozenDirectory)
+        case file(FrozenFile)
+        case link(target: [UInt8])
+    }
+
+    package let number: NodeNumber
+    package let name: EntryName
+    package let kind: Kind
+}
+
+package struct FrozenFile: Sendable {
+    package let file: WorkingFile
+    /// The base's bytes below the edited ones.
+    package let base: BaseFile?
+    /// Whether bytes were edited; else the file is its base, or empty without one.
+    package let isEdited: Bool
+    /// Bytes, as of the freeze.
+    package let size: UInt64
+    /// Whether a program could still write when it was frozen.
+    package let hasWriters: Bool
+}

@@ -1,0 +1,53 @@
+import FoundationEssentials
+import HubClient
+
+/// One commit, decided to the last byte. Written to disk before it is sent, so that whatever happens
+/// then, it can be told whether the branch has it.
+struct CommitPlan: Codable, Sendable {
+    /// What a path has after the commit.
+    struct Put: Codable, Sendable {
+        /// From the root of the repo.
+        let path: String
+        /// 40 digits: a git blob; 64: an LFS object.
+        let content: String
+    }
+
+    /// The commit the branch must be at, 40 digits.
+    let parent: String
+    let title: String
+    let puts: [Put]
+    /// From the root of the repo.
+    let deletedFiles: [String]
+    let deletedDirectories: [String]
+    let settlement: Settlement
+
+    var parentCommit: CommitOID? { CommitOID(hex: parent) }
+
+    func encoded() throws(WriteBackError) -> String {
+        do {
+            return String(decoding: try JSONEncoder().encode(self), as: UTF8.self)
+        } catch {
+            throw .journal("the plan cannot be written: \(error)")
+        }
+    }
+
+    /// - Returns: nil when the text is no plan of this version.
+    init?(encoded text: String) {
+        guard let plan = try? JSONDecoder().decode(Self.self, from: Data(text.utf8)) else {
+            return nil
+        }
+        self = plan
+    }
+
+    init(
+        parent: CommitOID, title: String, puts: [Put], deletedFiles: [String],
+        deletedDirectories: [String], settlement: Settlement
+    ) {
+        self.parent = parent.hex
+        self.title = title
+        self.puts = puts
+        self.deletedFiles = deletedFiles
+        self.deletedDirectories = deletedDirectories
+        self.settlement = settlement
+    }
+}

@@ -1,0 +1,220 @@
+import HubClient
+import Logging
+import Platform
+import SystemPackage
+
+extension Committer {
+    /// Sends one planned commit and follows it to its end: taken, looked at, and the workspace
+    /// standing on it. The plan is on disk before the first byte leaves.
+    func send(
+        _ plan: CommitPlan, _ prepared: Prepared, _ modes: [String: PreuploadVerdict.Mode],
+        description: String
+    ) throws(PublishError) -> CommitOID {
+        let spool = try local { () throws(WriteBackError) in
+            try workspace.staging.temporaryFile()
+        }
+        defer { spool.discard() }
+        let byteCount = try write(plan, prepared, modes, description, to: spool)
+        try local { () throws(WriteBackError) in
+            let text = try plan.encoded()
+            try workspace.journal.writeDurably { try $0.set(.plan, text) }
+        }
+        progress { $0.step = .committing }
+        do throws(PublishError) {
+            let commit = try post(plan, spool, byteCount)
+            return try finish(plan, commit)
+        } catch .unknownOutcome(let error) {
+            throw .unknownOutcome(error)
+        } catch .mismatch(let commit, let paths) {
+            throw .mismatch(commit: commit, paths: paths)
+        } catch {
+            // The Hub has not taken it, for certain.
+            try dropPlan()
+            throw error
+        }
+    }
+
+    /// Settles a plan that was left by a commit whose end nobody saw: by a daemon that was killed, or
+    /// a Hub that did not answer.
+    func finishPlan() throws(PublishError) {
+        let text = try local { () throws(WriteBackError) in try workspace.journal.plan() }
+        guard let text else { return }
+        guard let plan = CommitPlan(encoded: text) else {
+            throw .workspace(
+                .damaged(path: workspace.folder.string, reason: "the planned commit is unreadable"))
+        }
+        if let commit = try madeCommit(of: plan) {
+            logger.notice("the commit that was under way is at the Hub: \(commit.hex)")
+            _ = try finish(plan, commit)
+        } else {
+            logger.notice("the commit that was under way did not reach the Hub; it is made anew")
+            try dropPlan()
+            try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
+        }
+    }
+
+    /// The commit that was made of a plan, if the branch has it: the child of the plan's parent, with
+    /// every planned path as planned. Also found with foreign commits on top.
+    func madeCommit(of plan: CommitPlan) throws(PublishError) -> CommitOID? {
+        guard let parent = plan.parentCommit else { return nil }
+        let child = try ask { client.child(of: parent, repo, in: branch, completion: $0) }
+        guard case .found(let summary) = child,
+            try differences(of: summary.commit, from: plan).isEmpty
+        else { return nil }
+        return summary.commit
+    }
+
+    private func dropPlan() throws(PublishError) {
+        try local { () throws(WriteBackError) in
+            try workspace.journal.writeDurably { try $0.remove(.plan) }
+        }
+    }
+
+    /// Waits between tries at a busy branch, in seconds.
+    private static let busySeconds: [Double] = [1, 2, 4, 8, 15, 30]
+
+    private func post(
+        _ plan: CommitPlan, _ spool: StagingFile, _ byteCount: UInt64
+    ) throws(PublishError) -> CommitOID {
+        var waits = Self.busySeconds[...]
+        while true {
+            try checkStop()
+            let outcome = try local { () throws(WriteBackError) in
+                try spool.use { (body) throws(Errno) in
+                    waitForAnswer { completion in
+                        client.commit(
+                            repo, to: branch, body: body, byteCount: byteCount,
+                            completion: completion)
+                    }
+                }
+            }
+            switch outcome {
+            case .committed(let receipt): return receipt.commit
+            case .refused(let error): throw .hub(error)
+            case .busy(let error), .notSent(let error):
+                guard let seconds = waits.popFirst() else { throw .hub(error) }
+                pause(seconds)
+            case .stale(let error):
+                if let commit = try afterUncertainty(plan, error) { return commit }
+                throw try staleness(plan, error)
+            case .unknown(let error):
+                if let commit = try afterUncertainty(plan, error) { return commit }
+                // Not there: it can be sent again with the same parent, so at most one lands.
+                guard let seconds = waits.popFirst() else { throw .unknownOutcome(error) }
+                pause(seconds)
+            }
+        }
+    }
+
+    /// Asks whether the commit is there after all. A Hub that cannot be asked leaves the question open.
+    private func afterUncertainty(
+        _ plan: CommitPlan, _ error: HubError
+    ) throws(PublishError) -> CommitOID? {
+        do throws(PublishError) {
+            return try madeCommit(of: plan)
+        } catch {
+            guard case .hub(let error) = error else { throw error }
+            throw .unknownOutcome(error)
+        }
+    }
+
+    /// Why a commit was stale: somebody else's commit, and at which of our paths.
+    private func staleness(
+        _ plan: CommitPlan, _ error: HubError
+    ) throws(PublishError) -> PublishError {
+        .conflict([])
+    }
+
+    /// Looks at what the Hub has now, and lets the workspace stand on it.
+    private func finish(_ plan: CommitPlan, _ commit: CommitOID) throws(PublishError) -> CommitOID {
+        progress { $0.step = .verifying }
+        let wrong: [String]
+        do throws(PublishError) {
+            wrong = try differences(of: commit, from: plan)
+        } catch {
+            guard case .hub(let error) = error else { throw error }
+            throw .unknownOutcome(error)
+        }
+        guard wrong.isEmpty else { throw .mismatch(commit: commit, paths: wrong) }
+        do throws(PublishError) {
+            try source.prepare(commit)
+        } catch {
+            guard case .hub(let error) = error else { throw error }
+            throw .unknownOutcome(error)
+        }
+        let settled = try local { () throws(WriteBackError) in
+            try workspace.overlay.settle(plan.settlement, on: commit)
+        }
+        for content in settled {
+            sink?.adopt(content.content, size: content.size, from: content.store)
+            content.store.discard()
+        }
+        return commit
+    }
+
+    /// Planned paths that a commit does not show as planned.
+    private func differences(
+        of commit: CommitOID, from plan: CommitPlan
+    ) throws(PublishError) -> [String] {
+        let paths = plan.puts.map(\.path) + plan.deletedFiles + plan.deletedDirectories
+        let entries = try ask {
+            client.pathsInfo(repo, Revision(commit.hex), paths: paths, completion: $0)
+        }
+        // By bytes: two paths of git's can be one String's equal.
+        var found: [[UInt8]: TreeEntry.Kind] = [:]
+        for entry in entries { found[Array(entry.path.utf8)] = entry.kind }
+        let wrong = plan.puts.filter { put in
+            guard case .file(let content, _)? = found[Array(put.path.utf8)] else { return true }
+            return content.hex != put.content
+        }
+        // A path that was deleted as a file may be a directory now, and the other way round.
+        let left = plan.deletedFiles.filter { path in
+            if case .file? = found[Array(path.utf8)] { true } else { false }
+        }
+        let leftDirectories = plan.deletedDirectories.filter { path in
+            if case .directory? = found[Array(path.utf8)] { true } else { false }
+        }
+        return wrong.map(\.path) + left + leftDirectories
+    }
+
+    private func write(
+        _ plan: CommitPlan, _ prepared: Prepared, _ modes: [String: PreuploadVerdict.Mode],
+        _ description: String, to spool: StagingFile
+    ) throws(PublishError) -> UInt64 {
+        do {
+            spool.retain()
+            defer { spool.release() }
+            var body = try CommitBody(
+                spool: try spool.descriptorWhileRetained(), summary: plan.title,
+                description: description, parent: plan.parentCommit)
+            for path in plan.deletedFiles { try body.deletedFile(path) }
+            for path in plan.deletedDirectories { try body.deletedFolder(path) }
+            for file in prepared.files {
+                switch (content(of: file, modes[file.path]), file.bytes) {
+                case (.lfs(let oid), _):
+                    try body.lfsFile(inRepo(file.path), oid: oid, size: file.size)
+                case (.git, .staged(let store, _)):
+                    store.retain()
+                    defer { store.release() }
+                    try body.file(
+                        inRepo(file.path), content: try store.descriptorWhileRetained(),
+                        size: file.size)
+                case (.git, .base):
+                    preconditionFailure("what git keeps was staged when it was prepared")
+                }
+            }
+            return try body.finish()
+        } catch let error as WriteBackError {
+            throw .workspace(error)
+        } catch CommitBody.Failure.spool(.noSpace) {
+            throw .workspace(.full)
+        } catch {
+            throw .workspace(.journal("the commit cannot be written: \(error)"))
+        }
+    }
+
+    private func pause(_ seconds: Double) {
+        let deadline = MonotonicInstant.now.advanced(bySeconds: seconds)
+        _ = isStopping.wait(until: deadline) { $0 ? true : nil }
+    }
+}

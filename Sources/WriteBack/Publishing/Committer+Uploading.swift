@@ -1,0 +1,199 @@
+import HubClient
+import Platform
+import SystemPackage
+
+extension Committer {
+    /// Asks how each file is to be sent, and brings to LFS storage what belongs there. Files that the
+    /// repo's `.gitignore` excludes leave `prepared`.
+    ///
+    /// - Returns: how each staged file is sent, by path from the mounted directory.
+    func upload(
+        _ prepared: inout Prepared, _ localOnly: inout [LocalOnly]
+    ) throws(PublishError) -> [String: PreuploadVerdict.Mode] {
+        var modes: [String: PreuploadVerdict.Mode] = [:]
+        var ignored: Set<String> = []
+        let staged = prepared.files.filter(\.isStaged)
+        var start = 0
+        while start < staged.count {
+            let batch = Array(staged[start..<min(start + HubClient.preuploadCountMax, staged.count)])
+            for (file, verdict) in zip(batch, try preupload(batch)) {
+                // What the repo has already is not ignored, whatever .gitignore says.
+                if verdict.isIgnored, file.replaces == nil { ignored.insert(file.path) }
+                modes[file.path] = verdict.mode
+            }
+            start += batch.count
+        }
+        for path in ignored { localOnly.append(LocalOnly(path: path, reason: .gitIgnored)) }
+        prepared.files.removeAll { ignored.contains($0.path) }
+        try uploadObjects(prepared.files.filter { $0.isStaged && modes[$0.path] == .lfs })
+        return modes
+    }
+
+    private func preupload(_ files: [PreparedFile]) throws(PublishError) -> [PreuploadVerdict] {
+        var asked: [PreuploadFile] = []
+        for file in files {
+            let sample = try local { () throws(WriteBackError) in try file.sample() }
+            asked.append(PreuploadFile(path: inRepo(file.path), size: file.size, sample: sample))
+        }
+        let questions = asked
+        return try ask { client.preupload(repo, to: branch, files: questions, completion: $0) }
+    }
+
+    private func uploadObjects(_ files: [PreparedFile]) throws(PublishError) {
+        var objects: [LFSOID: PreparedFile] = [:]
+        for file in files {
+            if case .staged(_, let hash) = file.bytes { objects[hash.lfs] = file }
+        }
+        let total = objects.values.reduce(0) { $0 + $1.size }
+        progress { progress in
+            progress.step = .uploading
+            (progress.doneBytes, progress.totalBytes) = (0, total)
+        }
+        let pending = objects.sorted { $0.key < $1.key }
+        var start = 0
+        while start < pending.count {
+            let batch = Array(pending[start..<min(start + HubClient.lfsBatchCountMax, pending.count)])
+            try upload(batch)
+            start += batch.count
+        }
+    }
+
+    /// Sends what the Hub does not have of one batch, several objects at a time. Signed URLs that
+    /// have expired meanwhile are asked for once again.
+    private func upload(
+        _ batch: [(key: LFSOID, value: PreparedFile)]
+    ) throws(PublishError) {
+        var pending = batch
+        for _ in 0..<Self.batchCountMax {
+            let objects = pending.map { LFSObject(oid: $0.key, size: $0.value.size) }
+            let verdicts = try ask {
+                client.lfsBatch(repo, to: branch, objects: objects, completion: $0)
+            }
+            var refused: [(path: String, reason: String)] = []
+            var uploads: [(PreparedFile, LFSUpload)] = []
+            for ((_, file), verdict) in zip(pending, verdicts) {
+                switch verdict {
+                case .present: progress { $0.doneBytes += file.size }
+                case .refused(_, let message): refused.append((file.path, message))
+                case .upload(let upload): uploads.append((file, upload))
+                }
+            }
+            if !refused.isEmpty { throw .refusedFiles(refused) }
+            let expired = try send(uploads)
+            if expired.isEmpty { return }
+            pending = pending.filter { expired.contains($0.key) }
+        }
+        throw .hub(.unreachable(url: "", reason: "signed upload URLs expire before they are used"))
+    }
+
+    /// Batches asked for the same objects before giving up on URLs that are expired at once.
+    private static let batchCountMax = 3
+
+    /// Sends objects side by side; the client bounds how many parts are on their way at once.
+    ///
+    /// - Returns: those whose URLs had expired.
+    private func send(_ uploads: [(PreparedFile, LFSUpload)]) throws(PublishError) -> Set<LFSOID> {
+        let running = ObjectTransfers()
+        var results: [(LFSOID, Result<Void, UploadFailure>)] = []
+        for (file, upload) in uploads {
+            guard case .staged(let store, _) = file.bytes else { continue }
+            if running.count >= Self.objectCountMax { results.append(running.waitForOne()) }
+            try local { () throws(WriteBackError) in
+                try running.start(upload, from: store, client) { [self] bytes in
+                    progress { progress in
+                        progress.doneBytes = UInt64(max(0, Int64(progress.doneBytes) + bytes))
+                    }
+                }
+            }
+            if isStopping.update({ $0 }) { running.cancel() }
+        }
+        while running.count > 0 { results.append(running.waitForOne()) }
+        return try expired(of: results)
+    }
+
+    /// Objects whose uploads are begun before one has ended.
+    private static let objectCountMax = 8
+
+    private func expired(
+        of results: [(LFSOID, Result<Void, UploadFailure>)]
+    ) throws(PublishError) -> Set<LFSOID> {
+        var expired: Set<LFSOID> = []
+        for (oid, result) in results {
+            switch result {
+            case .success: break
+            case .failure(.expired): expired.insert(oid)
+            case .failure(.unreadable(let text)):
+                throw .workspace(.disk(.ioError, path: text))
+            case .failure(.failed(let error)): throw .hub(error)
+            }
+        }
+        return expired
+    }
+}
+
+/// Uploads under way, and those that have ended and were not taken.
+private final class ObjectTransfers: Sendable {
+    private struct State {
+        var running: [LFSOID: any Sending] = [:]
+        var ended: [(LFSOID, Result<Void, UploadFailure>)] = []
+        var count = 0
+        var sent: [LFSOID: UInt64] = [:]
+        var isCancelled = false
+    }
+
+    private let state = Monitor(State())
+
+    /// Uploads that were started and not taken.
+    var count: Int { state.update { $0.count } }
+
+    /// - Parameter progress: Bytes sent since the last call; negative when a part starts over.
+    func start(
+        _ upload: LFSUpload, from store: StagingFile, _ client: HubClient,
+        progress: @escaping @Sendable (Int64) -> Void
+    ) throws(WriteBackError) {
+        let oid = upload.object.oid
+        store.retain()
+        let descriptor: FileDescriptor
+        do throws(WriteBackError) {
+            descriptor = try store.descriptorWhileRetained()
+        } catch {
+            store.release()
+            throw error
+        }
+        state.update { $0.count += 1 }
+        let sending = client.upload(upload, from: descriptor) { [state] sent in
+            let change = state.update { state in
+                defer { state.sent[oid] = sent }
+                return Int64(sent) - Int64(state.sent[oid] ?? 0)
+            }
+            progress(change)
+        } completion: { [state] result in
+            store.release()
+            state.update { state in
+                state.ended.append((oid, result))
+                state.running[oid] = nil
+            }
+        }
+        let isCancelled = state.update { state in
+            if !state.ended.contains(where: { $0.0 == oid }) { state.running[oid] = sending }
+            return state.isCancelled
+        }
+        if isCancelled { sending.cancel() }
+    }
+
+    func waitForOne() -> (LFSOID, Result<Void, UploadFailure>) {
+        state.wait { state in
+            guard let ended = state.ended.popLast() else { return nil }
+            state.count -= 1
+            return ended
+        }!
+    }
+
+    func cancel() {
+        let running = state.update { state in
+            state.isCancelled = true
+            return state.running.values.map { $0 }
+        }
+        for sending in running { sending.cancel() }
+    }
+}

@@ -1,0 +1,218 @@
+package import HubClient
+package import Logging
+import Platform
+import SystemPackage
+
+/// Turns the edits of a workspace into commits of its branch: the freeze, the uploads, the commit
+/// and what follows it, one at a time.
+///
+/// ```
+/// seal ▶ list changes ▶ hash ▶ preupload ▶ LFS upload ▶ plan on disk ▶ POST ▶ verify ▶ settle
+///                                                        └──── from here on, asked before repeated
+/// ```
+/// Until the Hub has taken a commit nothing of the workspace is given up; a failure at any step
+/// leaves all edits as they were.
+///
+/// Every call waits for the network: for threads of its own.
+package final class Committer: Sendable {
+    let client: HubClient
+    let repo: RepoID
+    let branch: Revision
+    /// The mounted directory, "" for the whole repo.
+    let rootPath: String
+    let workspace: Workspace
+    let source: any BaseSource
+    let sink: (any ContentSink)?
+    let logger: Logger
+    private let shownProgress = Guarded(CommitProgress(), rank: .leaf)
+    let isStopping = Monitor(false)
+
+    package init(
+        client: HubClient, workspace: Workspace, source: any BaseSource,
+        sink: (any ContentSink)?, logger: Logger
+    ) {
+        self.client = client
+        self.workspace = workspace
+        repo = workspace.key.repo
+        branch = Revision(workspace.key.branch)
+        rootPath = workspace.key.path
+        self.source = source
+        self.sink = sink
+        self.logger = logger
+    }
+
+    /// How far the commit is that is under way.
+    package var progress: CommitProgress { shownProgress.withLock { $0 } }
+
+    /// Makes the commit under way, and every later one, end with `.cancelled` at its next step.
+    package func stop() { isStopping.update { $0 = true } }
+
+    /// The commit the workspace stands on.
+    package var base: CommitOID { workspace.overlay.baseCommit }
+
+    /// Publishes all edits as one commit.
+    ///
+    /// - Throws: `PublishError`; the workspace then has every edit still.
+    package func commit(_ request: CommitRequest) throws(PublishError) -> CommitReport {
+        defer { progress { $0 = CommitProgress() } }
+        try finishPlan()
+        progress { $0.step = .sealing }
+        let overlay = workspace.overlay
+        let tree = try local { () throws(WriteBackError) in
+            try overlay.freeze(leavesOpenFiles: request.leavesOpenFiles)
+        }
+        do throws(PublishError) {
+            return try publish(tree, request)
+        } catch {
+            try local { () throws(WriteBackError) in
+                // A plan whose outcome is not known keeps its sealed bytes until it is.
+                if try workspace.journal.plan() == nil { try overlay.thaw() }
+            }
+            throw error
+        }
+    }
+
+    /// Gives up every edit. Only after the end of the mount.
+    package func discardAll() throws(WriteBackError) { try workspace.overlay.discardAll() }
+
+    /// What differs from the base now.
+    package func changes() throws(PublishError) -> ChangeList {
+        try ChangeWalk.changes(
+            of: workspace.overlay.edits(), source: source, ignore: IgnoreRules(),
+            leavesOpenFiles: false)
+    }
+
+    private func publish(
+        _ tree: FrozenTree, _ request: CommitRequest
+    ) throws(PublishError) -> CommitReport {
+        var changes = try ChangeWalk.changes(
+            of: tree, source: source, ignore: IgnoreRules(),
+            leavesOpenFiles: request.leavesOpenFiles)
+        progress { $0.step = .hashing }
+        var prepared = try prepare(changes)
+        defer { discardTemporary(prepared) }
+        let modes = try upload(&prepared, &changes.localOnly)
+        guard !prepared.isEmpty else {
+            try settleUnchanged(tree, prepared)
+            return CommitReport(
+                commit: tree.base, changeCount: 0, localOnly: changes.localOnly)
+        }
+        let title = request.title ?? CommitTitle.text(for: prepared)
+        let plan = makePlan(tree, prepared, modes, title: title, holding: changes.held)
+        let commit = try send(plan, prepared, modes, description: request.description)
+        // What stays in the workspace is edited on.
+        try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
+        return CommitReport(
+            commit: commit, changeCount: prepared.operationCount, localOnly: changes.localOnly)
+    }
+
+    /// Edits that came to nothing are no edits any more.
+    private func settleUnchanged(
+        _ tree: FrozenTree, _ prepared: Prepared
+    ) throws(PublishError) {
+        let plan = makePlan(tree, prepared, [:], title: "", holding: [])
+        let settled = try local { () throws(WriteBackError) in
+            try workspace.overlay.settle(plan.settlement, on: tree.base)
+        }
+        for content in settled { content.store.discard() }
+        try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
+    }
+
+    private func discardTemporary(_ prepared: Prepared) {
+        for file in prepared.files + prepared.unchanged {
+            if case .staged(let store, _) = file.bytes, store.isTemporary { store.discard() }
+        }
+    }
+
+    private func makePlan(
+        _ tree: FrozenTree, _ prepared: Prepared, _ modes: [String: PreuploadVerdict.Mode],
+        title: String, holding held: Set<String>
+    ) -> CommitPlan {
+        var files: [Settlement.File] = []
+        var puts: [CommitPlan.Put] = []
+        var kept: Set<String> = []
+        for file in prepared.files + prepared.unchanged {
+            let content = content(of: file, modes[file.path])
+            if let number = file.number {
+                files.append(
+                    Settlement.File(
+                        number: number.value, path: file.path, content: content.hex,
+                        size: file.size))
+            }
+        }
+        for file in prepared.files {
+            puts.append(
+                CommitPlan.Put(
+                    path: inRepo(file.path), content: content(of: file, modes[file.path]).hex))
+        }
+        collectKept(tree.root, at: "", into: &kept)
+        for file in prepared.files + prepared.unchanged {
+            var path = Substring(file.path)
+            while let slash = path.lastIndex(of: "/") {
+                path = path[..<slash]
+                kept.insert(String(path))
+            }
+        }
+        return CommitPlan(
+            parent: tree.base, title: title, puts: puts,
+            deletedFiles: prepared.deletedFiles.map(inRepo),
+            deletedDirectories: prepared.deletedDirectories.map { inRepo($0.path) },
+            settlement: Settlement(tree, files: files, kept: kept, held: held))
+    }
+
+    /// Directories in place are the base's, and stay there.
+    private func collectKept(
+        _ directory: FrozenDirectory, at path: String, into kept: inout Set<String>
+    ) {
+        if directory.redirect == path { kept.insert(path) }
+        for child in directory.children {
+            if case .directory(let below) = child.kind {
+                let name = child.name.description
+                collectKept(below, at: path.isEmpty ? name : path + "/" + name, into: &kept)
+            }
+        }
+    }
+
+    /// The identity a file has at the Hub.
+    func content(of file: PreparedFile, _ mode: PreuploadVerdict.Mode?) -> ContentID {
+        switch file.bytes {
+        case .base(let base): base.content
+        case .staged(_, let hash): mode == .lfs ? .lfs(hash.lfs) : .git(hash.git)
+        }
+    }
+
+    func inRepo(_ path: String) -> String {
+        rootPath.isEmpty ? path : rootPath + "/" + path
+    }
+
+    func checkStop() throws(PublishError) {
+        if isStopping.update({ $0 }) { throw .cancelled }
+    }
+
+    func progress(_ change: (inout CommitProgress) -> Void) {
+        shownProgress.withLock { change(&$0) }
+    }
+
+    /// Runs what uses the workspace's disk alone.
+    func local<Value>(
+        _ body: () throws(WriteBackError) -> Value
+    ) throws(PublishError) -> Value {
+        do throws(WriteBackError) {
+            return try body()
+        } catch {
+            throw .workspace(error)
+        }
+    }
+
+    /// Asks the Hub and waits.
+    func ask<Value: Sendable>(
+        _ start: (@escaping @Sendable (Result<Value, HubError>) -> Void) -> Void
+    ) throws(PublishError) -> Value {
+        try checkStop()
+        do throws(HubError) {
+            return try waitForAnswer(start).get()
+        } catch {
+            throw .hub(error)
+        }
+    }
+}

@@ -1,0 +1,50 @@
+import HubClient
+import Platform
+import SystemPackage
+
+/// A file of a coming commit, whose bytes are known.
+struct PreparedFile: Sendable {
+    enum Bytes: Sendable {
+        /// All of them, from the start of a staging file.
+        case staged(StagingFile, ContentHash)
+        /// An LFS object that the Hub has already.
+        case base(BaseFile)
+    }
+
+    /// From the mounted directory.
+    let path: String
+    let size: UInt64
+    let bytes: Bytes
+    /// The object of the workspace; nil for what moved with its directory.
+    let number: NodeNumber?
+    /// What the base has at this path.
+    let replaces: BaseFile?
+
+    var isStaged: Bool {
+        if case .staged = bytes { true } else { false }
+    }
+
+    /// The first bytes, by which the Hub decides how a file is to be sent.
+    func sample() throws(WriteBackError) -> [UInt8] {
+        guard case .staged(let store, _) = bytes else { return [] }
+        let count = Int(min(size, UInt64(PreuploadFile.sampleByteCountMax)))
+        var sample = [UInt8](repeating: 0, count: count)
+        let read = try store.use { (file) throws(Errno) in
+            // Through a Result, because the closure forgets the type of what it throws.
+            try sample.withUnsafeMutableBytes { bytes in
+                Result { () throws(Errno) in try file.readWhole(into: bytes, at: 0) }
+            }.get()
+        }
+        guard read == count else { throw .disk(.ioError, path: store.path.string) }
+        return sample
+    }
+
+    /// Whether the bytes are what the base has at the path.
+    var isNoChange: Bool {
+        guard let replaces, replaces.size == size else { return false }
+        switch bytes {
+        case .staged(_, let hash): return hash.isNamed(replaces.content)
+        case .base(let file): return file.content == replaces.content
+        }
+    }
+}

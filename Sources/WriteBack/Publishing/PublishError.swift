@@ -1,0 +1,44 @@
+package import HubClient
+
+/// Why edits are not at the Hub. Whatever the case, the workspace keeps them.
+package enum PublishError: Error, Sendable {
+    /// The Hub refused or could not be asked.
+    case hub(HubError)
+    /// The workspace could not be read or written.
+    case workspace(WriteBackError)
+    /// Bytes of the base that an edit needs could not be read; the text says which and why.
+    case base(String)
+    /// The branch has foreign changes of the same paths.
+    case conflict([String])
+    /// The Hub refuses files; the others can go without them.
+    case refusedFiles([(path: String, reason: String)])
+    /// The answer to the commit was lost, and the Hub cannot be asked whether it took effect.
+    case unknownOutcome(HubError)
+    /// The Hub took the commit, but shows something else at these paths.
+    case mismatch(commit: CommitOID, paths: [String])
+    /// Somebody asked to stop.
+    case cancelled
+}
+
+extension PublishError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .hub(let error): error.sentence
+        case .workspace(let error): error.description
+        case .base(let text): text
+        case .conflict(let paths):
+            "the branch was changed meanwhile at the same paths: "
+                + paths.prefix(5).joined(separator: ", ")
+                + (paths.count > 5 ? " and \(paths.count - 5) more" : "")
+        case .refusedFiles(let files):
+            "the Hub refuses "
+                + files.prefix(5).map { "\($0.path) (\($0.reason))" }.joined(separator: ", ")
+        case .unknownOutcome(let error):
+            "the Hub did not say whether it took the commit (\(error.sentence)); "
+                + "it is asked again before anything else is sent"
+        case .mismatch(let commit, let paths):
+            "commit \(commit.hex) differs from what was sent at \(paths.prefix(5).joined(separator: ", "))"
+        case .cancelled: "the commit was interrupted"
+        }
+    }
+}

@@ -1,0 +1,83 @@
+import HubClient
+
+/// What a commit makes of the tree: enough to let the workspace stand on it, also after a restart.
+///
+/// Paths are from the mounted directory.
+struct Settlement: Codable, Sendable {
+    /// A directory as it was frozen.
+    struct Directory: Codable, Sendable {
+        let number: UInt64
+        /// Where the commit has it; nil when nothing of it is at the Hub.
+        let path: String?
+        /// The base's directory that showed through it before.
+        let redirect: String?
+        /// The base's directory is still there, because nothing of this one could be published.
+        let isHeld: Bool
+        /// Names that were gone, as bytes.
+        let whiteouts: [[UInt8]]
+        /// Names that were the workspace's own and are the commit's now, with their objects.
+        let children: [Child]
+    }
+
+    struct Child: Codable, Sendable {
+        let number: UInt64
+        let name: [UInt8]
+    }
+
+    /// A file whose bytes the commit has.
+    struct File: Codable, Sendable {
+        let number: UInt64
+        let path: String
+        /// 40 digits: a git blob; 64: an LFS object.
+        let content: String
+        let size: UInt64
+    }
+
+    var directories: [Directory] = []
+    var files: [File] = []
+
+    /// - Parameters:
+    ///   - files: What is at the Hub after the commit, by its object.
+    ///   - kept: Directories of which something is at the Hub, by path.
+    ///   - held: The base's paths whose removal was held back, see `ChangeList.held`.
+    init(_ tree: FrozenTree, files: [File], kept: Set<String>, held: Set<String>) {
+        self.files = files
+        let committed = Set(files.map(\.number))
+        collect(tree.root, at: "", committed, kept, held)
+    }
+
+    private static func join(_ directory: String, _ name: String) -> String {
+        directory.isEmpty ? name : directory + "/" + name
+    }
+
+    private mutating func collect(
+        _ directory: FrozenDirectory, at path: String, _ committed: Set<UInt64>,
+        _ kept: Set<String>, _ held: Set<String>
+    ) {
+        var children: [Child] = []
+        for child in directory.children {
+            let childPath = Self.join(path, child.name.description)
+            var isCommitted = false
+            switch child.kind {
+            case .directory(let below):
+                isCommitted = kept.contains(childPath)
+                collect(below, at: childPath, committed, kept, held)
+            case .file: isCommitted = committed.contains(child.number.value)
+            case .link: break
+            }
+            if isCommitted {
+                children.append(Child(number: child.number.value, name: child.name.bytes))
+            }
+        }
+        let gone = directory.whiteouts.filter { name in
+            !held.contains { ChangeList.isAt($0, orBelow: Self.join(path, name.description)) }
+        }
+        let isPublished = path.isEmpty || kept.contains(path)
+        directories.append(
+            Directory(
+                number: directory.number.value, path: isPublished ? path : nil,
+                redirect: directory.redirect,
+                isHeld: !isPublished && directory.redirect.map(held.contains) == true,
+                whiteouts: gone.map(\.bytes), children: children))
+    }
+}

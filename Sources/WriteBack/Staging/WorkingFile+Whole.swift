@@ -1,0 +1,84 @@
+import Platform
+import SystemPackage
+
+extension WorkingFile {
+    /// The staging file that holds all bytes of the sealed file, from 0 to its size.
+    ///
+    /// Of a large file that was edited in a few places, the rest is first brought from the base.
+    ///
+    /// - Parameter read: Fills a buffer with bytes of the base.
+    /// - Returns: nil when nothing is sealed.
+    func wholeSealed(
+        from source: any BaseSource
+    ) throws(PublishError) -> (store: StagingFile, size: UInt64)? {
+        guard let sealed = state.withLock({ $0.sealed }) else { return nil }
+        let size = sealed.shape.size
+        do throws(WriteBackError) {
+            var whole = ExtentMap()
+            _ = whole.set(0..<size, to: .dirty)
+            guard sealed.shape.extents != whole else { return (sealed.store, size) }
+            let missing = sealed.shape.extents.pieces(of: 0..<size).reduce(UInt64(0)) { sum, piece in
+                piece.kind == nil ? sum + UInt64(piece.bytes.count) : sum
+            }
+            try checkRoom(for: missing)
+        } catch {
+            throw .workspace(error)
+        }
+        for segment in frozenSegments(offset: 0, count: Int(size)) {
+            if case .staged(let store) = segment.source, store === sealed.store { continue }
+            try fill(segment, of: sealed.store, from: source)
+        }
+        do throws(WriteBackError) {
+            try sealed.store.use { (file) throws(Errno) in
+                try file.truncate(to: size)
+                try file.syncData()
+            }
+            try recordWhole(sealed.number, size: size)
+        } catch {
+            throw .workspace(error)
+        }
+        return (sealed.store, size)
+    }
+
+    private func fill(
+        _ segment: Segment, of store: StagingFile, from source: any BaseSource
+    ) throws(PublishError) {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
+        defer { buffer.deallocate() }
+        var offset = segment.bytes.lowerBound
+        while offset < segment.bytes.upperBound {
+            let count = Int(min(UInt64(buffer.count), segment.bytes.upperBound - offset))
+            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
+            switch segment.source {
+            case .base(let file): try source.read(file, at: offset, into: piece)
+            case .zeros, .staged: _ = piece.initializeMemory(as: UInt8.self, repeating: 0)
+            }
+            do throws(WriteBackError) {
+                try store.use { (file) throws(Errno) in
+                    try file.writeWhole(UnsafeRawBufferPointer(piece), at: offset)
+                }
+            } catch {
+                throw .workspace(error)
+            }
+            offset += UInt64(count)
+        }
+    }
+
+    private func recordWhole(_ layer: UInt64, size: UInt64) throws(WriteBackError) {
+        try state.withLock { state throws(WriteBackError) in
+            guard var sealed = state.sealed, sealed.number == layer else { return }
+            sealed.shape.lowerLimit = 0
+            _ = sealed.shape.extents.set(0..<size, to: .dirty)
+            sealed.synced = sealed.shape
+            if !state.isUnlinked {
+                try staging.journal.write { transaction in
+                    try transaction.putWhole(
+                        LayerRecord(
+                            number: layer, node: number, isSealed: true, shape: sealed.shape,
+                            synced: sealed.synced))
+                }
+            }
+            state.sealed = sealed
+        }
+    }
+}

@@ -1,0 +1,76 @@
+import HubClient
+import WriteBack
+
+/// How a commit ended, as it goes over the control socket.
+struct CommitResult: Sendable {
+    /// What the workspace stands on now, 40 digits; empty when that is not known.
+    var commit = ""
+    /// Paths that were committed.
+    var changeCount = 0
+    /// Paths that stay in the workspace, with the reason; of many the first ones.
+    var localOnly: [String] = []
+    var localOnlyCount = 0
+    var code = ExitCode.success
+    /// Why the edits are not at the Hub; nil when they are.
+    var sentence: String?
+
+    /// The control socket's lines have a limit.
+    private static let localOnlyCountMax = 50
+
+    init(_ report: CommitReport) {
+        commit = report.commit.hex
+        changeCount = report.changeCount
+        localOnly = report.localOnly.prefix(Self.localOnlyCountMax).map(\.description)
+        localOnlyCount = report.localOnly.count
+    }
+
+    init(keptAt commit: CommitOID) { self.commit = commit.hex }
+
+    init(_ error: PublishError) {
+        let failure = Failure(error)
+        code = failure.code
+        sentence = failure.sentence
+    }
+
+    var json: JSON {
+        .object([
+            "commit": .string(commit), "changes": .integer(Int64(changeCount)),
+            "localOnly": .array(localOnly.map { .string($0) }),
+            "localOnlyCount": .integer(Int64(localOnlyCount)),
+            "code": .integer(Int64(code.rawValue)), "error": .optional(sentence),
+        ])
+    }
+
+    /// - Returns: nil when a member is missing or of another type.
+    init?(_ json: JSON) {
+        guard let commit = json["commit"]?.string, let changes = json["changes"]?.integer,
+            let localOnly = json["localOnly"]?.array,
+            let count = json["localOnlyCount"]?.integer,
+            let code = json["code"]?.integer.flatMap({ ExitCode(rawValue: Int32($0)) })
+        else { return nil }
+        self.commit = commit
+        changeCount = Int(changes)
+        self.localOnly = localOnly.compactMap(\.string)
+        localOnlyCount = Int(count)
+        self.code = code
+        sentence = json["error"]?.string
+    }
+}
+
+extension LocalOnly: CustomStringConvertible {
+    /// `path (reason)`, for people.
+    public var description: String { "\(path) (\(reason.sentence))" }
+}
+
+extension LocalOnly.Reason {
+    var sentence: String {
+        switch self {
+        case .emptyDirectory: "an empty directory: git keeps files only"
+        case .symbolicLink: "a symbolic link: the Hub has none"
+        case .ignored: "ignored"
+        case .gitIgnored: "excluded by the repo's .gitignore"
+        case .unpublishable(let why): "cannot be published: \(why)"
+        case .openForWriting: "open for writing: it goes with the next commit"
+        }
+    }
+}

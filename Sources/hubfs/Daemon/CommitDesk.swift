@@ -1,0 +1,96 @@
+import HubClient
+import Logging
+import Platform
+import WriteBack
+
+/// Takes the commits of one mount, one after the other, on a thread of its own.
+final class CommitDesk: Sendable {
+    /// What becomes of the edits when the mount ends.
+    enum Ending: String, Sendable {
+        case commit
+        /// They stay in the workspace for the next writable mount.
+        case keep
+        case discard
+    }
+
+    private struct State {
+        var ending: Ending
+        var last: CommitResult?
+    }
+
+    let committer: Committer
+    private let logger: Logger
+    private let worker = Worker(name: "hubfs-commit", jobCountMax: 64)
+    private let state: Guarded<State>
+
+    init(_ committer: Committer, ending: Ending, logger: Logger) {
+        self.committer = committer
+        self.logger = logger
+        state = Guarded(State(ending: ending), rank: .leaf)
+    }
+
+    /// How far the commit is that is under way.
+    var progress: CommitProgress { committer.progress }
+
+    /// How the last commit ended; nil before the first.
+    var last: CommitResult? { state.withLock { $0.last } }
+
+    /// Decides what the end of the mount does; it can be changed until then.
+    func setEnding(_ ending: Ending) { state.withLock { $0.ending = ending } }
+
+    /// Publishes all edits. `completion` runs on the commit thread, unless the desk is full or
+    /// closed: then here.
+    func commit(
+        _ request: CommitRequest, completion: @escaping @Sendable (CommitResult) -> Void
+    ) {
+        let isTaken = worker.submit { [self] in completion(run(request)) }
+        if !isTaken { completion(CommitResult(PublishError.cancelled)) }
+    }
+
+    /// Does what the end of the mount asks for.
+    func finish(completion: @escaping @Sendable (CommitResult) -> Void) {
+        switch state.withLock({ $0.ending }) {
+        case .commit: commit(CommitRequest(), completion: completion)
+        case .keep: completion(CommitResult(keptAt: committer.base))
+        case .discard:
+            let isTaken = worker.submit { [self] in completion(discard()) }
+            if !isTaken { completion(CommitResult(PublishError.cancelled)) }
+        }
+    }
+
+    /// Makes the commit under way end soon; its edits stay in the workspace.
+    func stop() { committer.stop() }
+
+    /// Waits for the commits that were taken. Call once, not from a completion.
+    func close() { worker.close() }
+
+    private func run(_ request: CommitRequest) -> CommitResult {
+        let result: CommitResult
+        do throws(PublishError) {
+            let report = try committer.commit(request)
+            result = CommitResult(report)
+            if report.changeCount > 0 {
+                logger.notice(
+                    "committed",
+                    metadata: [
+                        "commit": "\(report.commit.hex)", "changes": "\(report.changeCount)",
+                    ])
+            }
+        } catch {
+            logger.error("the edits are not at the Hub, the workspace keeps them: \(error)")
+            result = CommitResult(error)
+        }
+        state.withLock { $0.last = result }
+        return result
+    }
+
+    private func discard() -> CommitResult {
+        do throws(WriteBackError) {
+            try committer.discardAll()
+            logger.notice("all edits were discarded")
+            return CommitResult(keptAt: committer.base)
+        } catch {
+            return CommitResult(PublishError.workspace(error))
+        }
+    }
+}
