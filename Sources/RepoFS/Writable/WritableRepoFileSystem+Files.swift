@@ -21,7 +21,14 @@ extension WritableRepoFileSystem {
                 view = try overlay.make(.file, name.entry, in: parent.overlay, metadata: metadata)
             }
             let file = try overlay.open(view.number, forWriting: forWriting)
-            if flags & O_TRUNC != 0, file.size > 0 { try file.truncate(to: 0) }
+            if flags & O_TRUNC != 0 {
+                do throws(WriteBackError) {
+                    try overlay.empty(view.number, file)
+                } catch {
+                    overlay.close(file, wasForWriting: forWriting)
+                    throw error
+                }
+            }
             return (view, file)
         } answer: { [self] reply, made in
             let open = OpenFile(made.1, isForWriting: forWriting)
@@ -37,10 +44,9 @@ extension WritableRepoFileSystem {
         do throws(WriteBackError) {
             let file = try overlay.open(node.overlay, forWriting: forWriting)
             let open = OpenFile(file, isForWriting: forWriting)
-            if flags & O_TRUNC != 0, file.size > 0 {
+            if flags & O_TRUNC != 0 {
                 do throws(WriteBackError) {
-                    try overlay.willEdit(node.overlay)
-                    try file.truncate(to: 0)
+                    try overlay.empty(node.overlay, file)
                 } catch {
                     close(open)
                     throw error
@@ -154,17 +160,24 @@ extension WritableRepoFileSystem {
     }
 }
 
+extension Overlay {
+    /// What O_TRUNC asks for: no bytes, and a new time also where there were none before.
+    fileprivate func empty(_ number: NodeNumber, _ file: WorkingFile) throws(WriteBackError) {
+        try willEdit(number)
+        if file.size > 0 { try file.truncate(to: 0) } else { try file.touch() }
+    }
+}
+
 extension WorkingFile {
     /// Source: man 2 fallocate.
     fileprivate func allocate(
         _ bytes: Range<UInt64>, _ allocation: Allocation
     ) throws(WriteBackError) {
         switch allocation {
-        case .reserve(let keepsSize):
-            if keepsSize { try checkRoom(for: UInt64(bytes.count)) } else { try allocate(bytes) }
+        case .reserve(let keepsSize): try allocate(bytes, keepsSize: keepsSize)
         case .punchHole: try zero(bytes)
         case .zero(let keepsSize):
-            if !keepsSize { try allocate(bytes) }
+            if !keepsSize { try allocate(bytes, keepsSize: false) }
             try zero(bytes)
         }
     }

@@ -65,12 +65,16 @@ package final class Overlay: Sendable {
     /// Finds a name, and raises its object's lookup count.
     ///
     /// - Returns: nil when there is none.
+    /// - Throws: ENAMETOOLONG, where `make` would; a repo may have such a name all the same.
     package func lookUp(
         _ name: EntryName, in parent: NodeNumber
     ) throws(WriteBackError) -> NodeView? {
         try tree.withLock { tree throws(WriteBackError) in
             let directory = try tree.directory(parent)
-            guard let node = try child(name, of: directory, &tree) else { return nil }
+            guard let node = try child(name, of: directory, &tree) else {
+                try Self.check(name)
+                return nil
+            }
             node.lookupCount += 1
             return NodeView(node)
         }

@@ -43,21 +43,29 @@ extension WorkingFile {
         }
     }
 
-    /// Grows the file to hold `bytes`, if it does not. Space on disk is checked, not reserved: the
-    /// staging file is sparse. Source: man 2 fallocate, mode 0.
-    package func allocate(_ bytes: Range<UInt64>) throws(WriteBackError) {
+    /// Sees that the disk has room for `bytes`, and grows the file to hold them unless it
+    /// `keepsSize`. The room is not reserved: the staging file is sparse. Source: man 2 fallocate.
+    ///
+    /// - Throws: `.full` when the disk has no room.
+    package func allocate(_ bytes: Range<UInt64>, keepsSize: Bool) throws(WriteBackError) {
         guard bytes.upperBound <= Self.sizeMax else { throw refuse(.fileTooLarge) }
-        try checkRoom(for: UInt64(bytes.count))
-        guard bytes.upperBound > size else { return }
+        guard try staging.floor.availableBytes() >= UInt64(bytes.count) else { throw .full }
+        guard !keepsSize, bytes.upperBound > size else { return try touch() }
         try edit { layer throws(WriteBackError) in
             layer.shape.size = max(layer.shape.size, bytes.upperBound)
             return ExtentMap.Delta()
         }
     }
 
-    /// - Throws: `.full` when the disk has no room for `byteCount` more bytes.
-    package func checkRoom(for byteCount: UInt64) throws(WriteBackError) {
-        guard try staging.floor.availableBytes() >= byteCount else { throw .full }
+    /// Gives the file a new time and leaves its bytes alone.
+    package func touch() throws(WriteBackError) {
+        let now = wallClockNanoseconds()
+        try state.withLock { state throws(WriteBackError) in
+            if !state.isUnlinked {
+                try staging.journal.write { try $0.setModified(now, of: number) }
+            }
+            state.modifiedNanoseconds = now
+        }
     }
 
     /// Puts the file's bytes, its name, and every earlier change of the workspace on disk.

@@ -1,0 +1,13 @@
+"""The reference model of editing: random operations on a mount and on a plain folder, side by side.
+
+- `side`        one of the two folders: performs an operation, keeps open handles
+- `generator`   makes up operations that fit the tree as it is
+- `comparison`  what must be equal, and the few things that need not be
+- `journal`     what must be true of a workspace whose daemon has ended
+- `world`       both sides, one step after the other, with remounts and kills between
+- `shrinking`   makes a failing list of operations shorter
+- `soak`        the command line, for `scripts/soak`
+
+An operation is a dictionary of plain values, so that a run is a list of JSON lines that can be
+replayed, with or without some of its lines.
+"""
