@@ -21,7 +21,7 @@ extension WorkingFile {
                 sum, piece in
                 piece.kind == nil ? sum + UInt64(piece.bytes.count) : sum
             }
-            try checkRoom(for: missing)
+            try staging.floor.reserve(missing)
         } catch {
             throw .workspace(error)
         }
