@@ -62,7 +62,7 @@ package final class RepoMount: Sendable {
             }
             let bases = BaseTrees(first: base, cache: cache)
             committer = Committer(
-                client: editing.client, workspace: workspace, source: bases, sink: nil,
+                client: editing.client, workspace: workspace, source: bases, sink: bases,
                 logger: logger)
             tree = WritableRepoFileSystem(
                 workspace: workspace, bases: bases, presentation: presentation, logger: logger)

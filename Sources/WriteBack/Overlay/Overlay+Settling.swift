@@ -30,8 +30,7 @@ extension Overlay {
                         let base = BaseFile(
                             commit: commit, path: file.path, content: content, size: file.size)
                         if let store = try node.file?.settle(on: base, transaction) {
-                            settled.append(
-                                SettledContent(content: content, size: file.size, store: store))
+                            settled.append(SettledContent(base: base, store: store))
                         }
                         if node.isLinked { try transaction.put(node.record) }
                     }
@@ -103,7 +102,7 @@ extension Overlay {
 
 /// Bytes that are at the Hub now, in a staging file nobody needs any more.
 struct SettledContent: Sendable {
-    let content: ContentID
-    let size: UInt64
+    /// Where the Hub has them.
+    let base: BaseFile
     let store: StagingFile
 }

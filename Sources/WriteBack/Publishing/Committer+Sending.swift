@@ -148,7 +148,7 @@ extension Committer {
             return settled
         }
         for content in settled {
-            sink?.adopt(content.content, size: content.size, from: content.store)
+            sink?.adopt(content.base, from: content.store.path)
             content.store.discard()
         }
         return commit
