@@ -61,9 +61,11 @@ package final class RepoMount: Sendable {
                 throw error
             }
             let bases = BaseTrees(first: base, cache: cache)
-            committer = Committer(
+            let committer = Committer(
                 client: editing.client, workspace: workspace, source: bases, sink: bases,
                 logger: logger)
+            self.committer = committer
+            Self.catchUp(committer, with: head.snapshot.commit, logger)
             tree = WritableRepoFileSystem(
                 workspace: workspace, bases: bases, presentation: presentation, logger: logger)
         } else {
@@ -143,6 +145,23 @@ package final class RepoMount: Sendable {
                 floorBytes: editing.floorBytes ?? Workspace.floorBytes, logger: logger)
         } catch {
             throw .workspace(error)
+        }
+    }
+
+    /// A workspace without edits follows the branch; one with edits stays on its commit, and says so.
+    private static func catchUp(_ committer: Committer, with head: CommitOID, _ logger: Logger) {
+        let base = committer.base
+        guard base != head else { return }
+        do throws(PublishError) {
+            if try committer.changes().isEmpty {
+                _ = try committer.pull()
+            } else {
+                logger.notice(
+                    "the workspace has edits of an older commit; hubfs pull moves them to the head",
+                    metadata: ["commit": "\(base.hex)", "head": "\(head.hex)"])
+            }
+        } catch {
+            logger.warning("the workspace stays on \(base.hex): \(error)")
         }
     }
 

@@ -79,7 +79,8 @@ struct MountDaemon {
             logger.notice(
                 "mounted",
                 metadata: [
-                    "source": "\(request.source.uri)", "commit": "\(mount.snapshot.commit)",
+                    "source": "\(request.source.uri)",
+                    "commit": "\((mount.committer?.base ?? mount.snapshot.commit).hex)",
                     "at": "\(mount.mountPoint)", "pid": "\(getpid())",
                 ])
             askTreeSize(of: mount, hub)
