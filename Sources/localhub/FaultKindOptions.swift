@@ -93,6 +93,12 @@ struct Milliseconds: ExpressibleByArgument {
 struct Bytes: ExpressibleByArgument {
     let value: Int
 
+    init(value: Int) {
+        self.value = value
+    }
+
+    var defaultValueDescription: String { String(value) }
+
     init?(argument: String) {
         guard let value = Quantity.bytes(argument) else { return nil }
         self.value = value

@@ -103,6 +103,7 @@ enum Endpoint: Equatable, Sendable {
     case createRepo
     case deleteRepo
     case validateYAML
+    case completeMultipart
     case listRepos(RepoKind)
     /// Readings in order of likelihood; never empty.
     case repo(RepoKind, [RepoAddress])
@@ -131,6 +132,7 @@ enum Endpoint: Equatable, Sendable {
         case ["repos", "create"]: return .createRepo
         case ["repos", "delete"]: return .deleteRepo
         case ["validate-yaml"]: return .validateYAML
+        case ["complete_multipart"]: return .completeMultipart
         default: break
         }
         if segments.count >= 7, segments[1] == "resolve-cache",
@@ -181,6 +183,7 @@ enum Endpoint: Equatable, Sendable {
     var traffic: TrafficClass {
         switch self {
         case .resolveCache: .resolve
+        case .completeMultipart: .lfs
         case .repo(_, let addresses):
             switch addresses[0].action {
             case .resolve, .raw: .resolve
@@ -198,6 +201,7 @@ enum Endpoint: Equatable, Sendable {
         case .createRepo: "create"
         case .deleteRepo: "delete"
         case .validateYAML: "validate-yaml"
+        case .completeMultipart: "lfs-complete"
         case .listRepos: "list"
         case .repo(_, let addresses): addresses[0].action.name
         case .resolveCache: "resolve-cache"

@@ -13,6 +13,9 @@ struct HubService: Sendable {
     let urlLifetimeSeconds: Int
     /// Entries of a tree page where the request says nothing, and at most.
     let pageSizeMax: Int
+    /// Which uploads come in parts.
+    let parts: PartRule
+    let multipart: MultipartStore
 
     /// `http://127.0.0.1:PORT`, without a slash at the end.
     var endpoint: String { addresses.endpoint }
@@ -26,6 +29,7 @@ struct HubService: Sendable {
         case .createRepo: return try await createRepo(request)
         case .deleteRepo: return try await deleteRepo(request)
         case .validateYAML: return try await validateYAML(request)
+        case .completeMultipart: return try await completeMultipart(request)
         case .listRepos(let kind): return try await listRepos(kind, request)
         case .resolveCache(let kind, let namespace, let name, let commit, let path):
             return try await resolveCache(

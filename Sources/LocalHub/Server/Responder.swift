@@ -26,7 +26,7 @@ struct HubResponder: Sendable {
             return try await administer(words, request, writer, connection)
         }
         let traffic = traffic(endpoint, request.method)
-        service.counters.countRequest(traffic, endpoint: name(endpoint, traffic))
+        service.counters.countRequest(traffic, endpoint: name(endpoint, traffic, path))
         let plan = service.faults.plan(
             method: request.method.rawValue, path: path, traffic: traffic)
         let delivery = Delivery(
@@ -118,10 +118,13 @@ struct HubResponder: Sendable {
         }
     }
 
-    private func name(_ endpoint: Endpoint, _ traffic: TrafficClass) -> String {
-        switch listener {
-        case .hub: endpoint.name
-        case .cdn: traffic == .lfs ? "lfs-upload" : "cdn"
+    private func name(
+        _ endpoint: Endpoint, _ traffic: TrafficClass, _ path: String
+    ) -> String {
+        switch (listener, traffic) {
+        case (.hub, _): endpoint.name
+        case (.cdn, .lfs): path.hasPrefix("/multipart/") ? "lfs-part" : "lfs-upload"
+        case (.cdn, _): "cdn"
         }
     }
 

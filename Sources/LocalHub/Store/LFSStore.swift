@@ -34,6 +34,17 @@ package struct LFSStore: Sendable {
             withIntermediateDirectories: true)
         try intake.finish(as: target)
     }
+
+    /// Gives a file on the same file system, whole and hashed, its name.
+    ///
+    /// - Throws: `LFSIntake.Failure.file`.
+    func adopt(_ file: String, oid: String) throws {
+        let target = path(oid)
+        try FileManager.default.createDirectory(
+            atPath: (target as NSString).deletingLastPathComponent,
+            withIntermediateDirectories: true)
+        guard rename(file, target) == 0 else { throw LFSIntake.Failure.file(errno) }
+    }
 }
 
 /// One LFS object on its way in: written to a file of its own and hashed as it comes.

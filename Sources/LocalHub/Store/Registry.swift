@@ -7,7 +7,7 @@ import GRDB
 /// Several processes may have it open (a server and an import); SQLite's WAL keeps them apart.
 /// Locks: SQLite's own; every call blocks for the time of one query.
 package final class Registry: Sendable {
-    private let pool: DatabasePool
+    let pool: DatabasePool
 
     init(path: String) throws {
         var configuration = Configuration()
@@ -27,6 +27,14 @@ package final class Registry: Sendable {
                 sql: "SELECT * FROM repo WHERE kind = ? AND namespace = ? AND name = ?",
                 arguments: [kind.rawValue, name.namespace, name.name]
             ).flatMap(RepoRecord.init(row:))
+        }
+    }
+
+    /// The repo whatever it is called now.
+    func repo(id: String) throws -> RepoRecord? {
+        try pool.read { database in
+            try Row.fetchOne(database, sql: "SELECT * FROM repo WHERE id = ?", arguments: [id])
+                .flatMap(RepoRecord.init(row:))
         }
     }
 
