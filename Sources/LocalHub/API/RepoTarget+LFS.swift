@@ -79,7 +79,8 @@ extension RepoTarget {
             let store = service.hub.lfs(repo)
             switch body.operation {
             case "upload":
-                try caller.requireWrite(to: repo)
+                // What is for a new pull request comes without a ref.
+                try requireCommit(to: body.ref?.name, opensPullRequest: body.ref == nil)
                 let isInParts = body.transfers?.contains("multipart") ?? false
                 return try body.objects.map { try upload($0, isInParts: isInParts, store) }
             case "download":
@@ -177,7 +178,7 @@ extension RepoTarget {
     func lfsVerify() async throws -> Answer {
         let body = try await request.json(VerifyBody.self)
         let isStored = try await blocking {
-            try caller.requireWrite(to: repo)
+            try caller.requireVoice(in: repo, registry: registry)
             return service.hub.lfs(repo).size(body.oid) == body.size
         }
         guard isStored else { throw Refusal.entryNotFound(commit: nil) }

@@ -15,6 +15,18 @@ enum RepoAction: Equatable, Sendable {
     case raw(revision: String, path: String)
     case lfsBatch
     case lfsVerify
+    case discussions
+    case discussion(Int)
+    case discussionPart(Int, DiscussionPart)
+
+    /// What is changed of a discussion, as its path says it.
+    enum DiscussionPart: String, Sendable {
+        case comment
+        case title
+        case status
+        case merge
+        case ref
+    }
 
     /// Reads what follows the id in `/api/models/ID/…`.
     static func api(_ rest: ArraySlice<String>) -> RepoAction? {
@@ -24,6 +36,7 @@ enum RepoAction: Equatable, Sendable {
         switch (word, rest.count) {
         case ("refs", 1): return .refs
         case ("settings", 1): return .settings
+        case ("discussions", 1...3): return discussion(rest.dropFirst())
         case ("branch", 2...): return .branch(rest.dropFirst().joined(separator: "/"))
         case ("tag", 2...): return .tag(rest.dropFirst().joined(separator: "/"))
         default: break
@@ -39,6 +52,14 @@ enum RepoAction: Equatable, Sendable {
         case ("commit", 2): return .commit(revision: revision)
         default: return nil
         }
+    }
+
+    /// Reads what follows `discussions`.
+    private static func discussion(_ rest: ArraySlice<String>) -> RepoAction? {
+        guard let word = rest.first else { return .discussions }
+        guard let number = Int(word), number > 0 else { return nil }
+        guard let part = rest.dropFirst().first else { return .discussion(number) }
+        return DiscussionPart(rawValue: part).map { .discussionPart(number, $0) }
     }
 
     /// Reads what follows the id in `/ID/resolve/…`.
@@ -81,6 +102,9 @@ enum RepoAction: Equatable, Sendable {
         case .raw: "raw"
         case .lfsBatch: "lfs-batch"
         case .lfsVerify: "lfs-verify"
+        case .discussions: "discussions"
+        case .discussion: "discussion"
+        case .discussionPart(_, let part): "discussion-" + part.rawValue
         }
     }
 }

@@ -64,6 +64,8 @@ struct HubService: Sendable {
         case (.pathsInfo(let revision), .post): return try await target.pathsInfo(revision)
         case (.refs, .get): return try await target.refs()
         case (.commits(let revision), .get): return try await target.commits(revision)
+        case (.discussions, .get): return try await target.listDiscussions()
+        case (.discussion(let number), .get): return try await target.discussion(number)
         default: return try await change(target, action)
         }
     }
@@ -79,6 +81,23 @@ struct HubService: Sendable {
         case (.settings, .put): return try await target.changeSettings()
         case (.lfsBatch, .post): return try await target.lfsBatch()
         case (.lfsVerify, .post): return try await target.lfsVerify()
+        case (.discussions, .post): return try await target.openDiscussion()
+        case (.discussionPart(let number, let part), let method):
+            return try await change(target, number, part, method)
+        default: throw Refusal.unknownPath
+        }
+    }
+
+    private func change(
+        _ target: RepoTarget, _ number: Int, _ part: RepoAction.DiscussionPart,
+        _ method: HTTPRequest.Method
+    ) async throws -> Answer {
+        switch (part, method) {
+        case (.comment, .post): return try await target.comment(on: number)
+        case (.title, .post): return try await target.rename(number)
+        case (.status, .post): return try await target.changeStatus(of: number)
+        case (.merge, .post): return try await target.merge(number)
+        case (.ref, .delete): return try await target.deletePullRequestRef(number)
         default: throw Refusal.unknownPath
         }
     }

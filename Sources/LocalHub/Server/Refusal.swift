@@ -90,6 +90,10 @@ enum Refusal: Error {
         }
     }
 
+    static let repositoryIsBusy = Refusal.conflict(
+        "Another commit operation is in progress for this repository. Please try again later.",
+        url: nil)
+
     /// - Parameter isText: resolve and the CDN answer in plain text, the API in JSON.
     func answer(isText: Bool) throws -> Answer {
         var headers: HTTPFields = [.errorMessage: Self.headerText(message)]
