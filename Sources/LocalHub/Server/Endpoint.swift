@@ -15,6 +15,12 @@ enum RepoAction: Equatable, Sendable {
     case raw(revision: String, path: String)
     case lfsBatch
     case lfsVerify
+    case compare(String)
+    case superSquash(String)
+    case lfsFiles
+    case lfsFilesBatch
+    case lfsFilesDuplicate
+    case lfsFile(String)
     case discussions
     case discussion(Int)
     case discussionPart(Int, DiscussionPart)
@@ -37,6 +43,8 @@ enum RepoAction: Equatable, Sendable {
         case ("refs", 1): return .refs
         case ("settings", 1): return .settings
         case ("discussions", 1...3): return discussion(rest.dropFirst())
+        case ("lfs-files", 1): return .lfsFiles
+        case ("lfs-files", 2): return lfsFiles(rest[rest.startIndex + 1])
         case ("branch", 2...): return .branch(rest.dropFirst().joined(separator: "/"))
         case ("tag", 2...): return .tag(rest.dropFirst().joined(separator: "/"))
         default: break
@@ -50,7 +58,18 @@ enum RepoAction: Equatable, Sendable {
         case ("commits", 2): return .commits(revision: revision)
         case ("preupload", 2): return .preupload(revision: revision)
         case ("commit", 2): return .commit(revision: revision)
+        case ("compare", 2): return .compare(revision)
+        case ("super-squash", 2): return .superSquash(revision)
         default: return nil
+        }
+    }
+
+    /// Reads what follows `lfs-files`.
+    private static func lfsFiles(_ word: String) -> RepoAction {
+        switch word {
+        case "batch": .lfsFilesBatch
+        case "duplicate": .lfsFilesDuplicate
+        default: .lfsFile(word)
         }
     }
 
@@ -102,6 +121,10 @@ enum RepoAction: Equatable, Sendable {
         case .raw: "raw"
         case .lfsBatch: "lfs-batch"
         case .lfsVerify: "lfs-verify"
+        case .compare: "compare"
+        case .superSquash: "super-squash"
+        case .lfsFiles, .lfsFilesBatch, .lfsFile: "lfs-files"
+        case .lfsFilesDuplicate: "lfs-duplicate"
         case .discussions: "discussions"
         case .discussion: "discussion"
         case .discussionPart(_, let part): "discussion-" + part.rawValue
@@ -126,6 +149,7 @@ enum Endpoint: Equatable, Sendable {
     case whoami
     case createRepo
     case deleteRepo
+    case moveRepo
     case validateYAML
     case completeMultipart
     case listRepos(RepoKind)
@@ -155,6 +179,7 @@ enum Endpoint: Equatable, Sendable {
         case ["whoami-v2"]: return .whoami
         case ["repos", "create"]: return .createRepo
         case ["repos", "delete"]: return .deleteRepo
+        case ["repos", "move"]: return .moveRepo
         case ["validate-yaml"]: return .validateYAML
         case ["complete_multipart"]: return .completeMultipart
         default: break
@@ -224,6 +249,7 @@ enum Endpoint: Equatable, Sendable {
         case .whoami: "whoami"
         case .createRepo: "create"
         case .deleteRepo: "delete"
+        case .moveRepo: "move"
         case .validateYAML: "validate-yaml"
         case .completeMultipart: "lfs-complete"
         case .listRepos: "list"

@@ -27,6 +27,7 @@ struct HubService: Sendable {
         switch endpoint {
         case .whoami: return try await whoami(request)
         case .createRepo: return try await createRepo(request)
+        case .moveRepo: return try await moveRepo(request)
         case .deleteRepo: return try await deleteRepo(request)
         case .validateYAML: return try await validateYAML(request)
         case .completeMultipart: return try await completeMultipart(request)
@@ -64,6 +65,8 @@ struct HubService: Sendable {
         case (.pathsInfo(let revision), .post): return try await target.pathsInfo(revision)
         case (.refs, .get): return try await target.refs()
         case (.commits(let revision), .get): return try await target.commits(revision)
+        case (.compare(let range), .get): return try await target.compare(range)
+        case (.lfsFiles, .get): return try await target.lfsFiles()
         case (.discussions, .get): return try await target.listDiscussions()
         case (.discussion(let number), .get): return try await target.discussion(number)
         default: return try await change(target, action)
@@ -81,6 +84,10 @@ struct HubService: Sendable {
         case (.settings, .put): return try await target.changeSettings()
         case (.lfsBatch, .post): return try await target.lfsBatch()
         case (.lfsVerify, .post): return try await target.lfsVerify()
+        case (.superSquash(let branch), .post): return try await target.superSquash(branch)
+        case (.lfsFilesBatch, .post): return try await target.deleteLFSFiles()
+        case (.lfsFilesDuplicate, .post): return try await target.duplicateLFSFiles()
+        case (.lfsFile(let oid), .delete): return try await target.deleteLFSFile(oid)
         case (.discussions, .post): return try await target.openDiscussion()
         case (.discussionPart(let number, let part), let method):
             return try await change(target, number, part, method)
@@ -126,7 +133,8 @@ struct HubService: Sendable {
         }
     }
 
-    private func find(_ kind: RepoKind, _ id: [String]) throws -> RepoRecord? {
+    /// The repo of that id, be it a former or a short one.
+    func find(_ kind: RepoKind, _ id: [String]) throws -> RepoRecord? {
         if id.count == 1 { return try hub.registry.repo(kind, alias: id[0]) }
         guard let name = RepoName(namespace: id[0], name: id[1]) else { return nil }
         return try hub.registry.repo(kind, name)
@@ -158,6 +166,10 @@ struct RepoTarget: Sendable {
     /// - Throws: `Refusal.revisionNotFound`.
     func commit(named revision: String) throws -> CommitRecord {
         guard let name = RevisionName(revision), let commit = try repository.commit(name) else {
+            throw Refusal.revisionNotFound(revision)
+        }
+        // Refs lead nowhere that is forgotten; ids may.
+        if isHex(revision), try registry.isForgotten(commit.oid, of: repo) {
             throw Refusal.revisionNotFound(revision)
         }
         return commit

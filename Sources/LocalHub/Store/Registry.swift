@@ -116,6 +116,46 @@ package final class Registry: Sendable {
         }
     }
 
+    /// Gives the repo another name; the old one leads to it from then on.
+    ///
+    /// - Parameter body: moves the repository's folder. The name changes only if it succeeds.
+    func rename(_ repo: RepoRecord, to name: RepoName, moving body: () throws -> Void) throws {
+        try pool.write { database in
+            try database.execute(
+                sql: "INSERT OR REPLACE INTO alias VALUES (?, ?, ?)",
+                arguments: [repo.kind.rawValue, repo.name.description, repo.id])
+            try database.execute(
+                sql: "DELETE FROM alias WHERE kind = ? AND old = ?",
+                arguments: [repo.kind.rawValue, name.description])
+            try database.execute(
+                sql: "UPDATE repo SET namespace = ?, name = ? WHERE id = ?",
+                arguments: [name.namespace, name.name, repo.id])
+            try body()
+        }
+    }
+
+    // MARK: Rewritten histories
+
+    /// Makes commits unknown, whatever git says.
+    func forget(_ commits: [String], of repo: RepoRecord) throws {
+        try pool.write { database in
+            for oid in commits {
+                try database.execute(
+                    sql: "INSERT OR IGNORE INTO forgotten VALUES (?, ?)",
+                    arguments: [repo.id, oid])
+            }
+        }
+    }
+
+    func isForgotten(_ commit: String, of repo: RepoRecord) throws -> Bool {
+        try pool.read { database in
+            try Bool.fetchOne(
+                database,
+                sql: "SELECT EXISTS (SELECT 1 FROM forgotten WHERE repo = ? AND oid = ?)",
+                arguments: [repo.id, commit]) ?? false
+        }
+    }
+
     // MARK: Access to gated repos
 
     package func grantAccess(to repo: RepoRecord, user: String) throws {

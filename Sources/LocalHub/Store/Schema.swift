@@ -80,6 +80,13 @@ enum Schema {
                             ON DELETE CASCADE
                     );
                     CREATE INDEX discussionEventOf ON discussionEvent (repo, num);
+
+                    -- Commits of histories that were rewritten; git still has them.
+                    CREATE TABLE forgotten (
+                        repo TEXT NOT NULL REFERENCES repo (id) ON DELETE CASCADE,
+                        oid TEXT NOT NULL,
+                        PRIMARY KEY (repo, oid)
+                    ) WITHOUT ROWID;
                     """)
         }
         return migrator
