@@ -21,6 +21,19 @@ struct FaultKindOptions: ParsableArguments {
     @Option(help: ArgumentHelp("With --status: a Retry-After header.", valueName: "seconds"))
     var retryAfter: Int?
 
+    @Option(help: ArgumentHelp("With --status: what the error says.", valueName: "text"))
+    var message: String?
+
+    @Option(
+        help: ArgumentHelp("Do what was asked, then answer this status.", valueName: "code"))
+    var lateStatus: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "End the connection with RST after so many bytes of the request's body.",
+            valueName: "byte"))
+    var resetUpload: Bytes?
+
     @Flag(help: "Answer 403 as the CDN does for a URL past its time.")
     var expired = false
 
@@ -59,6 +72,7 @@ struct FaultKindOptions: ParsableArguments {
         let kinds: [(isGiven: Bool, name: String)] = [
             (delay != nil, "delay"), (link != nil, "link"), (rateLimit != nil, "rate-limit"),
             (status != nil, "status"), (expired, "expired"), (cut != nil, "cut"),
+            (lateStatus != nil, "late-status"), (resetUpload != nil, "reset-upload"),
             (reset, "reset"), (stall, "stall"), (ignoreRange, "ignore-range"),
             (corrupt, "corrupt"), (gzip, "gzip"), (loseAnswer, "lose-answer"),
         ]
@@ -71,9 +85,10 @@ struct FaultKindOptions: ParsableArguments {
         body.rttMilliseconds = link?.rttMilliseconds
         body.windowBytes = link?.windowBytes
         body.seconds = rateLimit
-        body.status = status
+        body.status = status ?? lateStatus
+        body.message = message
         body.retryAfter = retryAfter
-        body.atByte = cut?.value ?? at?.value
+        body.atByte = cut?.value ?? resetUpload?.value ?? at?.value
         body.byteCount = length?.value
         return body
     }

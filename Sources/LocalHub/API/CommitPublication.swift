@@ -29,7 +29,8 @@ struct CommitPublication {
         let head = try base(header.parentCommit)
         var draft = draft
         let moved = try draft.resolveMoves { try self.source($0, isLFS: $1, head) }
-        let deleted = draft.deletions.union(moved)
+        try checkTwice(draft, head)
+        let deleted = draft.deletions.union(moved).union(draft.leftBehind)
         for path in deleted {
             guard try repository.entry(path.text, at: head) != nil else {
                 throw Refusal.nothingToDelete(path: path.text, revision: revision)
@@ -94,6 +95,15 @@ struct CommitPublication {
     }
 
     // MARK: Paths
+
+    /// A path that is deleted may be put only if the deletion makes room: a folder for a file.
+    private func checkTwice(_ draft: CommitDraft, _ head: CommitRecord) throws {
+        for path in draft.deletions where draft.puts[path] != nil {
+            guard try repository.entry(path.text, at: head)?.kind.isDirectory == true else {
+                throw Refusal.unprocessable("The path \(path.text) occurs twice in the commit")
+            }
+        }
+    }
 
     /// A file cannot be where a folder is, nor below a file, unless that one goes.
     private func checkClashes(

@@ -243,6 +243,16 @@ enum Endpoint: Equatable, Sendable {
         }
     }
 
+    /// All names the counters have, of both listeners.
+    static let names: Set<String> = [
+        "whoami", "create", "delete", "move", "list", "validate-yaml", "info", "tree",
+        "paths-info", "treesize", "refs", "commits", "compare", "super-squash", "preupload",
+        "commit", "branch", "tag", "settings", "discussions", "discussion", "discussion-comment",
+        "discussion-title", "discussion-status", "discussion-merge", "discussion-ref",
+        "lfs-files", "lfs-duplicate", "resolve", "raw", "resolve-cache", "lfs-batch",
+        "lfs-verify", "lfs-upload", "lfs-part", "lfs-complete", "cdn", "unknown",
+    ]
+
     /// The name the counters have for it.
     var name: String {
         switch self {

@@ -119,7 +119,7 @@ enum Refusal: Error {
     }
 
     /// Header values are one line of visible ASCII.
-    private static func headerText(_ text: String) -> String {
+    static func headerText(_ text: String) -> String {
         String(decoding: text.utf8.map { (0x20..<0x7f).contains($0) ? $0 : 0x3f }, as: UTF8.self)
     }
 }
