@@ -99,6 +99,13 @@ struct CommitDraft {
                 "Your push was rejected because it contains files larger than 10 MiB. "
                     + "Offending file: - \(file.path)")
         }
+        if file.path == "README.md" {
+            let verdict = CardMetadata(String(decoding: bytes, as: UTF8.self))
+            guard verdict.errors.isEmpty else {
+                throw Refusal.badRequest(
+                    "Invalid metadata in README.md: " + verdict.errors.joined(separator: "; "))
+            }
+        }
         inlineByteCount += bytes.count
         guard inlineByteCount <= Self.inlineByteCountMax else {
             throw Refusal.tooLarge(
