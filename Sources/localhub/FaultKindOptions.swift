@@ -60,6 +60,9 @@ struct FaultKindOptions: ParsableArguments {
     @Flag(help: "Do what was asked, then end the connection with RST.")
     var loseAnswer = false
 
+    @Flag(help: "Do what was asked, then send nothing until the client goes.")
+    var stallAnswer = false
+
     @Option(
         help: ArgumentHelp(
             "For --reset, --stall and --corrupt: a byte of the body.", valueName: "byte"))
@@ -75,6 +78,7 @@ struct FaultKindOptions: ParsableArguments {
             (lateStatus != nil, "late-status"), (resetUpload != nil, "reset-upload"),
             (reset, "reset"), (stall, "stall"), (ignoreRange, "ignore-range"),
             (corrupt, "corrupt"), (gzip, "gzip"), (loseAnswer, "lose-answer"),
+            (stallAnswer, "stall-answer"),
         ]
         let given = kinds.filter(\.isGiven)
         guard given.count == 1, let kind = given.first else {

@@ -66,7 +66,7 @@ import Testing
             .reset(atByte: nil), .reset(atByte: 1), .stall(atByte: nil), .stall(atByte: 2),
             .ignoreRange, .corrupt(atByte: 0, count: nil), .corrupt(atByte: 3, count: 4), .gzip,
             .loseAnswer, .status(507, retryAfter: nil, message: "Full"), .lateStatus(504),
-            .resetUpload(atByte: 7),
+            .resetUpload(atByte: 7), .stallAnswer,
         ]
         for kind in kinds {
             let fault = Fault(

@@ -168,6 +168,61 @@ import Testing
         }
     }
 
+    /// A connection that still sends when the object is stored must not reach it any more.
+    @Test func noPartIsWrittenIntoAStoredObject() async throws {
+        let content = TestHub.binary(2500)
+        try await TestHub.with(options: Self.options) { hub in
+            let name = try #require(RepoName("org/repo"))
+            let repo = try #require(try hub.registry.repo(.model, name))
+            let objects = hub.server.hub.lfs(repo)
+            let uploads = MultipartStore(incoming: hub.server.hub.folder.incoming)
+            let id = try uploads.begin(
+                .init(
+                    repo: repo.id, oid: TestHub.sha256(content), size: content.count,
+                    partSize: Self.partSize, expires: Int(Date().timeIntervalSince1970) + 600))
+            let upload = try #require(uploads.upload(id))
+            let straggler = try upload.receive(part: 1, at: 0)
+            try Array(repeating: UInt8(0), count: 10).withUnsafeBytes { try straggler.append($0) }
+            var parts: [(number: Int, etag: String)] = []
+            for number in 1...3 {
+                let intake = try upload.receive(part: number, at: (number - 1) * Self.partSize)
+                try part(number, of: content).withUnsafeBytes { try intake.append($0) }
+                parts.append((number, try intake.finish()))
+            }
+            try upload.finish(parts, into: objects)
+            #expect(throws: MultipartUpload.Failure.gone) {
+                try [UInt8](repeating: 0, count: 10).withUnsafeBytes { try straggler.append($0) }
+            }
+            #expect(throws: MultipartUpload.Failure.gone) { try straggler.finish() }
+            let stored = try Data(
+                contentsOf: URL(filePath: objects.path(TestHub.sha256(content))))
+            #expect(isSame(stored, content))
+        }
+    }
+
+    @Test func anUploadGoesOnAfterARestart() async throws {
+        let content = TestHub.binary(2500)
+        try await TestHub.with(options: Self.options) { hub in
+            let offer = try await Offer(hub, content)
+            let first = await hub.anonymous.send(
+                "PUT", offer.parts[0], body: part(1, of: content))
+            var options = Self.options
+            options.port = try #require(URL(string: hub.endpoint)?.port)
+            options.cdnPort = try #require(URL(string: hub.server.cdnEndpoint)?.port)
+            await hub.server.stop()
+            let again = try await LocalHubServer.start(root: hub.root, options: options)
+            var tags = [first.headers["etag"] ?? ""]
+            for number in 2...3 {
+                let answer = await hub.anonymous.send(
+                    "PUT", offer.parts[number - 1], body: part(number, of: content))
+                tags.append(answer.headers["etag"] ?? "")
+            }
+            #expect(await complete(offer, content, numbered(tags), hub).status == 200)
+            #expect(try isStored(content, hub))
+            await again.stop()
+        }
+    }
+
     @Test func uploadsWhoseTimeIsOverAreRemoved() async throws {
         try await TestHub.with(options: Self.options) { hub in
             let store = MultipartStore(incoming: hub.server.hub.folder.incoming)

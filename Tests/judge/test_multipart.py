@@ -118,7 +118,7 @@ def test_a_refused_part_ends_the_upload_and_the_next_one_succeeds(repo, add, men
     assert stored(repo, data).read_bytes() == data
 
 
-def test_parts_in_any_order_from_any_run_of_the_server(repo, write_token):
+def test_parts_in_any_order(repo, write_token):
     data = noise(len(LARGE), seed=9)
     [item] = batch(repo, write_token, {"oid": sha256(data), "size": len(data)})["objects"]
     header = item["actions"]["upload"]["header"]

@@ -31,6 +31,8 @@ package struct Fault: Sendable, Equatable {
         case gzip
         /// The request takes effect, and the connection ends with RST instead of an answer.
         case loseAnswer
+        /// The request takes effect, and nothing comes back until the client goes.
+        case stallAnswer
     }
 
     package var kind: Kind

@@ -117,7 +117,7 @@ struct FaultPlan: Sendable {
         case .link: link == nil
         case .corrupt: corruption == nil
         case .rateLimited, .status, .lateStatus, .expired, .cut, .reset, .resetUpload, .stall,
-            .loseAnswer:
+            .loseAnswer, .stallAnswer:
             ending == nil
         }
     }
@@ -130,7 +130,7 @@ struct FaultPlan: Sendable {
         case .gzip: isGzipped = true
         case .corrupt(let start, let count): corruption = (start, count)
         case .rateLimited, .status, .lateStatus, .expired, .cut, .reset, .resetUpload, .stall,
-            .loseAnswer:
+            .loseAnswer, .stallAnswer:
             ending = kind
         }
     }

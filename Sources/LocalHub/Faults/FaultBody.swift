@@ -87,6 +87,7 @@ package struct FaultBody: Codable, Sendable {
             byteCount = length
         case .gzip: kind = "gzip"
         case .loseAnswer: kind = "lose-answer"
+        case .stallAnswer: kind = "stall-answer"
         }
     }
 
@@ -131,6 +132,7 @@ package struct FaultBody: Codable, Sendable {
         case "corrupt": return .corrupt(atByte: atByte ?? 0, count: byteCount)
         case "gzip": return .gzip
         case "lose-answer": return .loseAnswer
+        case "stall-answer": return .stallAnswer
         default: throw .unknownKind(kind)
         }
     }

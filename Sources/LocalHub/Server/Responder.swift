@@ -53,6 +53,7 @@ struct HubResponder: Sendable {
         }
         switch plan.ending {
         case .loseAnswer: try await connection.reset()
+        case .stallAnswer: try await connection.stall()
         case .lateStatus(let code): answer = try Self.failure(code)
         default: break
         }

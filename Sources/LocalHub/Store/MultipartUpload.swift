@@ -149,12 +149,17 @@ final class MultipartUpload: Sendable {
         if access(object, F_OK) != 0, store.size(about.oid) == about.size { return }
         try check(parts)
         try seal()
-        defer { state.withLock { $0.isSealed = false } }
-        try check(parts)
-        guard try Self.digest(object, size: about.size) == about.oid else {
-            throw Failure.wrongContent
+        do {
+            try check(parts)
+            guard try Self.digest(object, size: about.size) == about.oid else {
+                throw Failure.wrongContent
+            }
+            try store.adopt(object, oid: about.oid)
+        } catch {
+            // Only now may parts come again: after a success their file is the repository's.
+            state.withLock { $0.isSealed = false }
+            throw error
         }
-        try store.adopt(object, oid: about.oid)
     }
 
     private func check(_ parts: [(number: Int, etag: String)]) throws(Failure) {
