@@ -48,6 +48,22 @@ import Testing
         }
     }
 
+    @Test func lookingLeavesNothingBehind() async throws {
+        try await TestHub.with(["a.txt": Array("a\n".utf8)]) { hub in
+            #expect(await propose(hub, [TestHub.file("a.txt", "b\n")]).status == 200)
+            for (text, conflicts) in [("a\n", []), ("c\n", ["a.txt"])] {
+                let lines = [TestHub.file("a.txt", text), TestHub.file("other", text)]
+                #expect(await hub.commit(lines).status == 200)
+                let before = hub.git("count-objects", "-v")
+                let details = await hub.anonymous.get(hub.api + "/discussions/1?diff=1")
+                #expect(details.object["filesWithConflicts"] as? [String] == conflicts)
+                #expect(hub.git("count-objects", "-v") == before)
+            }
+            let left = try FileManager.default.contentsOfDirectory(atPath: hub.root + "/incoming")
+            #expect(left == [])
+        }
+    }
+
     @Test func whatMayBeAskedOfADiscussion() async throws {
         try await TestHub.with { hub in
             let all = hub.api + "/discussions"

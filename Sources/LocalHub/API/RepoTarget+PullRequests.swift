@@ -66,10 +66,16 @@ extension RepoTarget {
 
     /// The files that keep it from being merged; none once it has ended.
     func conflicts(of record: DiscussionRecord) throws -> [String] {
-        guard record.status.isOpen, let (head, target) = try sides(of: record),
-            case .conflicts(let files) = try repository.merge(target.oid, head.oid)
-        else { return [] }
-        return files
+        guard record.status.isOpen, let (head, target) = try sides(of: record) else { return [] }
+        // Whoever looks leaves no trees behind.
+        let scratch = try ScratchRepository(
+            incoming: service.hub.folder.incoming, objects: repository.path)
+        switch try repository.merge(
+            target.oid, head.oid, environment: scratch.readingEnvironment)
+        {
+        case .tree: return []
+        case .conflicts(let files): return files
+        }
     }
 
     private func sides(

@@ -2,7 +2,7 @@ import Foundation
 
 /// What came of merging two commits.
 enum MergeOutcome: Equatable, Sendable {
-    /// The merged tree, which is in the repository.
+    /// The merged tree.
     case tree(String)
     /// Paths both sides changed, each otherwise.
     case conflicts([String])
@@ -12,13 +12,17 @@ extension GitRepository {
     /// Merges two commits in three ways, with the files' texts; no ref changes.
     ///
     /// Histories without a common commit (one of them was squashed) are merged against nothing.
-    func merge(_ ours: String, _ theirs: String) throws(GitError) -> MergeOutcome {
+    ///
+    /// - Parameter environment: where the merged tree is written, if not here.
+    func merge(
+        _ ours: String, _ theirs: String, environment: [String] = []
+    ) throws(GitError) -> MergeOutcome {
         let (status, output) = try Git.attempt(
             path,
             [
                 "merge-tree", "--write-tree", "--allow-unrelated-histories", "--name-only",
                 "--no-messages", "-z", ours, theirs,
-            ])
+            ], environment: environment)
         let words = output.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
         switch (status, words.first) {
         case (0, let tree?): return .tree(tree)

@@ -6,8 +6,10 @@ import Foundation
 /// Removed with the value that holds it.
 final class ScratchRepository: Sendable {
     let path: String
-    /// What git must be told to find the objects.
+    /// What git must be told to read and write that repository's objects.
     let environment: [String]
+    /// What git must be told to read that repository's objects and leave what it writes here.
+    let readingEnvironment: [String]
 
     /// - Parameters:
     ///   - incoming: where the folder goes.
@@ -15,6 +17,10 @@ final class ScratchRepository: Sendable {
     init(incoming: String, objects repository: String) throws {
         path = "\(incoming)/\(UUID().uuidString)"
         environment = ["GIT_OBJECT_DIRECTORY=\(repository)/objects"]
+        readingEnvironment = [
+            "GIT_OBJECT_DIRECTORY=\(path)/objects",
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES=\(repository)/objects",
+        ]
         for folder in ["refs", "objects"] {
             try FileManager.default.createDirectory(
                 atPath: "\(path)/\(folder)", withIntermediateDirectories: true)
