@@ -1,4 +1,3 @@
-import HTTPTransport
 import struct LocalHub.Fault
 import Platform
 import TestSupport
@@ -9,66 +8,15 @@ import Testing
 /// Writing to a real Hub in a folder.
 @Suite(.serialized, .timeLimit(.minutes(2)))
 struct LocalHubWritingTests {
-    private static let repo = RepoID(kind: .model, name: "lab/sample")
-    private static let text: [UInt8] = Array("hello\n".utf8)
+    private static let repo = WritingSession.repo
+    private static let text = WritingSession.text
     /// Its digest is known, so that no test has to compute one.
     private static let large = [UInt8](repeating: 0x61, count: 12 << 20)
     private static let largeOID = LFSOID(
         hex: "2832237c662fe53a487074b428022efb76689f998baf737a14691342590d7c39")!
 
-    private struct Session {
-        let client: HubClient
-        let hub: ServedHub
-        let base: CommitOID
-    }
-
-    private func withSession(_ body: (Session) throws -> Void) async throws {
-        let hub = try await ServedHub.start()
-        try hub.makeRepo(
-            "lab/sample",
-            files: [
-                "old.txt": Self.text, "dir/a": Self.text, "dir/b": [1],
-                ".gitignore": Array("*.log\n".utf8),
-            ])
-        let secret = try hub.server.hub.registry.createToken(
-            name: "writer", user: "writer", role: .write, namespaces: nil)
-        let transport = HTTPTransport()
-        let timers = TimerQueue()
-        var configuration = HubConfiguration(
-            endpoint: hub.server.endpoint, token: FixedToken(Token(secret)))
-        configuration.timeouts.writeSeconds = 20
-        configuration.timeouts.writeStallSeconds = 3
-        configuration.retries.waits = [0.01, 0.02, 0.04]
-        let client = HubClient(configuration: configuration, transport: transport, timers: timers)
-        let outcome = Result {
-            let base = try waitForAnswer { client.head(Self.repo, of: .main, completion: $0) }.get()
-            try body(Session(client: client, hub: hub, base: base))
-        }
-        client.close()
-        transport.shutdown()
-        timers.close()
-        await hub.stop()
-        try outcome.get()
-    }
-
-    private func commit(
-        _ session: Session, parent: CommitOID, title: String = "Edit",
-        _ write: (inout CommitBody) throws -> Void
-    ) throws -> CommitOutcome {
-        let spool = try TestFile()
-        var body = try CommitBody(
-            spool: spool.file, summary: title, description: "why", parent: parent)
-        try write(&body)
-        let byteCount = try body.finish()
-        return waitForAnswer { completion in
-            session.client.commit(
-                Self.repo, to: .main, body: spool.file, byteCount: byteCount,
-                completion: completion)
-        }
-    }
-
     private func kinds(
-        _ session: Session, _ commit: CommitOID, _ paths: [String]
+        _ session: WritingSession, _ commit: CommitOID, _ paths: [String]
     ) throws -> [String: TreeEntry.Kind] {
         let entries = try waitForAnswer { completion in
             session.client.pathsInfo(
@@ -78,7 +26,7 @@ struct LocalHubWritingTests {
     }
 
     @Test func preuploadTellsHowFilesGo() async throws {
-        try await withSession { session in
+        try await WritingSession.with { session in
             let verdicts = try waitForAnswer { completion in
                 session.client.preupload(
                     Self.repo, to: .main,
@@ -99,7 +47,7 @@ struct LocalHubWritingTests {
     }
 
     @Test func aCommitOfEverythingLands() async throws {
-        try await withSession { session in
+        try await WritingSession.with { session in
             let large = try TestFile(Self.large)
             let object = LFSObject(oid: Self.largeOID, size: UInt64(Self.large.count))
             let verdicts = try waitForAnswer { completion in
@@ -122,7 +70,7 @@ struct LocalHubWritingTests {
                 return
             }
             let text = try TestFile(Self.text)
-            let outcome = try commit(session, parent: session.base) { body in
+            let outcome = try session.commit { body in
                 try body.file("a b/ü \"new\".txt", content: text.file, size: 6)
                 try body.file("empty", content: text.file, size: 0)
                 try body.lfsFile("m.bin", oid: Self.largeOID, size: object.size)
@@ -161,13 +109,13 @@ struct LocalHubWritingTests {
     }
 
     @Test func aStaleParentIsTold() async throws {
-        try await withSession { session in
-            let first = try commit(session, parent: session.base) { try $0.deletedFile("dir/a") }
+        try await WritingSession.with { session in
+            let first = try session.commit { try $0.deletedFile("dir/a") }
             guard case .committed = first else {
                 Issue.record("\(first)")
                 return
             }
-            let second = try commit(session, parent: session.base) { try $0.deletedFile("dir/b") }
+            let second = try session.commit { try $0.deletedFile("dir/b") }
             guard case .stale(let error) = second else {
                 Issue.record("\(second)")
                 return
@@ -177,10 +125,10 @@ struct LocalHubWritingTests {
     }
 
     @Test func aLostAnswerIsFoundInTheHistory() async throws {
-        try await withSession { session in
+        try await WritingSession.with { session in
             _ = session.hub.server.faults.add(
                 Fault(.loseAnswer, path: "*/commit/main", count: 1))
-            let outcome = try commit(session, parent: session.base, title: "Lost") {
+            let outcome = try session.commit(title: "Lost") {
                 try $0.deletedFile("dir/a")
             }
             guard case .unknown = outcome else {
@@ -201,9 +149,9 @@ struct LocalHubWritingTests {
     }
 
     @Test func aCommitTheHubRefusesChangesNothing() async throws {
-        try await withSession { session in
+        try await WritingSession.with { session in
             let missing = LFSOID(hex: String(repeating: "9", count: 64))!
-            let outcome = try commit(session, parent: session.base) { body in
+            let outcome = try session.commit { body in
                 try body.lfsFile("m.bin", oid: missing, size: 5)
             }
             guard case .refused(let error) = outcome else {
@@ -220,7 +168,7 @@ struct LocalHubWritingTests {
     }
 
     @Test func anUploadThatBreaksOffIsRepeated() async throws {
-        try await withSession { session in
+        try await WritingSession.with { session in
             for kind in [Fault.Kind.status(503, retryAfter: nil), .reset(atByte: nil)] {
                 _ = session.hub.server.faults.add(Fault(kind, method: "PUT", count: 1))
             }
@@ -242,7 +190,7 @@ struct LocalHubWritingTests {
     }
 
     @Test func branchesAndRefsAreReal() async throws {
-        try await withSession { session in
+        try await WritingSession.with { session in
             let make = { () -> Result<Void, WriteFailure> in
                 waitForAnswer { completion in
                     session.client.createBranch(
