@@ -36,6 +36,7 @@ package final class RepoMount: Sendable {
     package let committer: Committer?
     private let session: FuseSession
     private let notifier: Notifier
+    private let observer: KernelObserver?
 
     /// Resolves, checks and mounts. Waits for the Hub, at most as long as its time-outs allow.
     ///
@@ -60,9 +61,11 @@ package final class RepoMount: Sendable {
                 throw error
             }
             let bases = BaseTrees(first: base, cache: cache)
-            committer = Committer(
-                client: editing.client, workspace: workspace, source: bases, sink: nil,
+            let committer = Committer(
+                client: editing.client, workspace: workspace, source: bases, sink: bases,
                 logger: logger)
+            self.committer = committer
+            Self.catchUp(committer, with: head.snapshot.commit, logger)
             tree = WritableRepoFileSystem(
                 workspace: workspace, bases: bases, presentation: presentation, logger: logger)
         } else {
@@ -85,6 +88,13 @@ package final class RepoMount: Sendable {
         let (tree, notifier) = (self.tree, self.notifier)
         cache.contents.onContentDropped { content in
             for node in tree.nodes(holding: content) { notifier.invalidatePages(of: node) }
+        }
+        if let committer {
+            let observer = KernelObserver(notifier)
+            self.observer = observer
+            committer.observe(observer)
+        } else {
+            observer = nil
         }
         if !MountPoint.raiseReadahead(of: mountPoint, kibibytes: Self.readaheadKibibytes) {
             logger.debug("the kernel's readahead stays at its default: not permitted")
@@ -124,7 +134,8 @@ package final class RepoMount: Sendable {
             logger: logger
         ).check()
         let key = WorkspaceKey(
-            endpoint: editing.client.configuration.endpoint, repo: head.snapshot.repo, branch: source.revision.name,
+            endpoint: editing.client.configuration.endpoint, repo: head.snapshot.repo,
+            branch: source.revision.name,
             path: source.path, name: editing.workspaceName)
         do throws(WriteBackError) {
             return try Workspace(
@@ -134,6 +145,23 @@ package final class RepoMount: Sendable {
                 floorBytes: editing.floorBytes ?? Workspace.floorBytes, logger: logger)
         } catch {
             throw .workspace(error)
+        }
+    }
+
+    /// A workspace without edits follows the branch; one with edits stays on its commit, and says so.
+    private static func catchUp(_ committer: Committer, with head: CommitOID, _ logger: Logger) {
+        let base = committer.base
+        guard base != head else { return }
+        do throws(PublishError) {
+            if try committer.changes().isEmpty {
+                _ = try committer.pull()
+            } else {
+                logger.notice(
+                    "the workspace has edits of an older commit; hubfs pull moves them to the head",
+                    metadata: ["commit": "\(base.hex)", "head": "\(head.hex)"])
+            }
+        } catch {
+            logger.warning("the workspace stays on \(base.hex): \(error)")
         }
     }
 

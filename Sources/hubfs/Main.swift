@@ -31,7 +31,7 @@ struct HubfsCommand: ParsableCommand {
         version: "hubfs \(hubfsVersion)",
         subcommands: [
             MountCommand.self, UnmountCommand.self, CommitCommand.self, StatusCommand.self,
-            LogCommand.self,
+            PullCommand.self, LogCommand.self,
             ListCommand.self, CatCommand.self, StatCommand.self,
             CacheCommand.self, DoctorCommand.self,
         ]

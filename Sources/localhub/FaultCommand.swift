@@ -84,6 +84,13 @@ struct FaultScopeOptions: ParsableArguments {
     @Option(name: .customLong("class"), help: "Only this class: api, resolve, cdn or lfs.")
     var traffic: TrafficClass?
 
+    @Option(
+        name: .customLong("to"),
+        help: ArgumentHelp(
+            "Only requests to this endpoint, as 'localhub stats' calls it: commit, lfs-part…",
+            valueName: "endpoint"))
+    var endpoint: String?
+
     @Option(help: "Matching requests that pass first.")
     var skip: Int?
 
@@ -100,6 +107,7 @@ struct FaultScopeOptions: ParsableArguments {
         body.path = path
         body.method = method
         body.class = traffic
+        body.endpoint = endpoint
         body.skip = skip
         body.count = count
         body.percent = percent

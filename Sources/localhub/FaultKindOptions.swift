@@ -21,6 +21,19 @@ struct FaultKindOptions: ParsableArguments {
     @Option(help: ArgumentHelp("With --status: a Retry-After header.", valueName: "seconds"))
     var retryAfter: Int?
 
+    @Option(help: ArgumentHelp("With --status: what the error says.", valueName: "text"))
+    var message: String?
+
+    @Option(
+        help: ArgumentHelp("Do what was asked, then answer this status.", valueName: "code"))
+    var lateStatus: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "End the connection with RST after so many bytes of the request's body.",
+            valueName: "byte"))
+    var resetUpload: Bytes?
+
     @Flag(help: "Answer 403 as the CDN does for a URL past its time.")
     var expired = false
 
@@ -47,6 +60,9 @@ struct FaultKindOptions: ParsableArguments {
     @Flag(help: "Do what was asked, then end the connection with RST.")
     var loseAnswer = false
 
+    @Flag(help: "Do what was asked, then send nothing until the client goes.")
+    var stallAnswer = false
+
     @Option(
         help: ArgumentHelp(
             "For --reset, --stall and --corrupt: a byte of the body.", valueName: "byte"))
@@ -59,8 +75,10 @@ struct FaultKindOptions: ParsableArguments {
         let kinds: [(isGiven: Bool, name: String)] = [
             (delay != nil, "delay"), (link != nil, "link"), (rateLimit != nil, "rate-limit"),
             (status != nil, "status"), (expired, "expired"), (cut != nil, "cut"),
+            (lateStatus != nil, "late-status"), (resetUpload != nil, "reset-upload"),
             (reset, "reset"), (stall, "stall"), (ignoreRange, "ignore-range"),
             (corrupt, "corrupt"), (gzip, "gzip"), (loseAnswer, "lose-answer"),
+            (stallAnswer, "stall-answer"),
         ]
         let given = kinds.filter(\.isGiven)
         guard given.count == 1, let kind = given.first else {
@@ -71,9 +89,10 @@ struct FaultKindOptions: ParsableArguments {
         body.rttMilliseconds = link?.rttMilliseconds
         body.windowBytes = link?.windowBytes
         body.seconds = rateLimit
-        body.status = status
+        body.status = status ?? lateStatus
+        body.message = message
         body.retryAfter = retryAfter
-        body.atByte = cut?.value ?? at?.value
+        body.atByte = cut?.value ?? resetUpload?.value ?? at?.value
         body.byteCount = length?.value
         return body
     }
@@ -92,6 +111,12 @@ struct Milliseconds: ExpressibleByArgument {
 /// `64KiB`
 struct Bytes: ExpressibleByArgument {
     let value: Int
+
+    init(value: Int) {
+        self.value = value
+    }
+
+    var defaultValueDescription: String { String(value) }
 
     init?(argument: String) {
         guard let value = Quantity.bytes(argument) else { return nil }

@@ -29,6 +29,14 @@ struct Serve: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "Upload LFS objects larger than this in parts: 20MB, 64KiB.", valueName: "bytes"))
+    var multipartThreshold = Bytes(value: PartRule().threshold)
+
+    @Option(help: ArgumentHelp("Bytes of each part but the last.", valueName: "bytes"))
+    var partSize = Bytes(value: PartRule().partSize)
+
+    @Option(
+        help: ArgumentHelp(
             "Requests per 5 minutes for api, resolvers or pages; may be repeated.",
             valueName: "class=count"))
     var rateLimit: [Quota] = []
@@ -40,8 +48,8 @@ struct Serve: AsyncParsableCommand {
     var link: Link?
 
     func validate() throws {
-        guard urlLifetime > 0, pageSize > 0 else {
-            throw ValidationError("--url-lifetime and --page-size are at least 1.")
+        guard urlLifetime > 0, pageSize > 0, partSize.value > 0 else {
+            throw ValidationError("--url-lifetime, --page-size and --part-size are at least 1.")
         }
     }
 
@@ -53,6 +61,8 @@ struct Serve: AsyncParsableCommand {
         options.cdnPort = cdnListen.port
         options.urlLifetimeSeconds = urlLifetime
         options.pageSizeMax = pageSize
+        options.parts = PartRule(
+            threshold: multipartThreshold.value, partSize: partSize.value)
         options.quotas = Dictionary(
             rateLimit.map { ($0.name, $0.count) }, uniquingKeysWith: { $1 })
         let signals = StopSignals()

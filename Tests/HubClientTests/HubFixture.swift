@@ -1,5 +1,7 @@
+import Glibc
 import HTTPTransport
 import Platform
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -39,6 +41,8 @@ final class HubFixture: Sendable {
         // As the defaults, an order of magnitude shorter.
         configuration.timeouts.readSeconds = 3
         configuration.timeouts.stallSeconds = 0.3
+        configuration.timeouts.writeSeconds = 4
+        configuration.timeouts.writeStallSeconds = 0.5
         configuration.retries.waits = [0.01, 0.02, 0.04, 0.08, 0.08, 0.08]
         adjust(&configuration)
         client = HubClient(configuration: configuration, transport: transport, timers: timers)
@@ -91,6 +95,31 @@ final class HubFixture: Sendable {
                 recursive: recursive, entryCountMax: entryCountMax, priority: priority,
                 completion: completion)
         }
+    }
+}
+
+/// A file with some bytes, gone with the value.
+final class TestFile: Sendable {
+    let file: FileDescriptor
+    private let folder = ScratchFolder()
+
+    init(_ bytes: [UInt8] = []) throws {
+        file = try FileDescriptor.open(
+            folder.path.appending("content"), .readWrite, options: [.create],
+            permissions: .ownerReadWrite)
+        try file.writeAll(bytes)
+    }
+
+    deinit {
+        try? file.close()
+        folder.remove()
+    }
+
+    /// Everything in the file.
+    func bytes() throws -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: Int(try file.status().st_size))
+        _ = try bytes.withUnsafeMutableBytes { try file.readWhole(into: $0, at: 0) }
+        return bytes
     }
 }
 

@@ -5,7 +5,7 @@ import Testing
 @Suite struct FaultRulesTests {
     private func strikes(_ board: FaultBoard, _ count: Int, path: String = "/x") -> [Bool] {
         (0..<count).map { _ in
-            board.plan(method: "GET", path: path, traffic: .cdn).ending != nil
+            board.plan(method: "GET", path: path, traffic: .cdn, endpoint: "cdn").ending != nil
         }
     }
 
@@ -21,8 +21,10 @@ import Testing
         board.add(Fault(.expired, path: "/a/*", method: "GET", traffic: .cdn))
         #expect(strikes(board, 1, path: "/a/b/c") == [true])
         #expect(strikes(board, 1, path: "/b") == [false])
-        #expect(board.plan(method: "HEAD", path: "/a/b", traffic: .cdn).ending == nil)
-        #expect(board.plan(method: "GET", path: "/a/b", traffic: .api).ending == nil)
+        #expect(
+            board.plan(method: "HEAD", path: "/a/b", traffic: .cdn, endpoint: "cdn").ending == nil)
+        #expect(
+            board.plan(method: "GET", path: "/a/b", traffic: .api, endpoint: "info").ending == nil)
     }
 
     @Test func theFirstEndingWinsAndTheOthersWait() {
@@ -30,7 +32,9 @@ import Testing
         board.add(Fault(.status(500, retryAfter: nil), count: 1))
         board.add(Fault(.expired, count: 1))
         board.add(Fault(.delay(milliseconds: 5)))
-        let plans = (0..<3).map { _ in board.plan(method: "GET", path: "/", traffic: .api) }
+        let plans = (0..<3).map { _ in
+            board.plan(method: "GET", path: "/", traffic: .api, endpoint: "info")
+        }
         #expect(plans.map(\.ending) == [.status(500, retryAfter: nil), .expired, nil])
         #expect(plans.map(\.delays) == [[5], [5], [5]])
     }
@@ -61,14 +65,46 @@ import Testing
             .status(503, retryAfter: 2), .status(412, retryAfter: nil), .expired, .cut(atByte: 9),
             .reset(atByte: nil), .reset(atByte: 1), .stall(atByte: nil), .stall(atByte: 2),
             .ignoreRange, .corrupt(atByte: 0, count: nil), .corrupt(atByte: 3, count: 4), .gzip,
-            .loseAnswer,
+            .loseAnswer, .status(507, retryAfter: nil, message: "Full"), .lateStatus(504),
+            .resetUpload(atByte: 7), .stallAnswer,
         ]
         for kind in kinds {
             let fault = Fault(
-                kind, path: "/a*", method: "PUT", traffic: .lfs, skip: 1, count: 2, percent: 5,
-                seed: 6)
+                kind, path: "/a*", method: "PUT", traffic: .lfs, endpoint: "lfs-part", skip: 1,
+                count: 2, percent: 5, seed: 6)
             #expect(try FaultBody(fault).fault() == fault)
         }
+    }
+
+    @Test func anEndpointAlone() {
+        let board = FaultBoard()
+        board.add(Fault(.expired, endpoint: "commit"))
+        func strikes(_ endpoint: String) -> Bool {
+            board.plan(method: "POST", path: "/", traffic: .api, endpoint: endpoint).ending != nil
+        }
+        #expect(strikes("commit"))
+        #expect(!strikes("commits"))
+    }
+
+    /// Faults are refused for names that are not in the list, so each name must be in it.
+    @Test func everyEndpointIsInTheListOfNames() {
+        let repo = "/api/models/org/repo"
+        let paths = [
+            "/api/whoami-v2", "/api/repos/create", "/api/repos/delete", "/api/repos/move",
+            "/api/validate-yaml", "/api/complete_multipart", "/api/models", repo,
+            repo + "/revision/main", repo + "/tree/main", repo + "/paths-info/main",
+            repo + "/treesize/main", repo + "/refs", repo + "/commits/main", repo + "/compare/a..b",
+            repo + "/super-squash/main", repo + "/preupload/main", repo + "/commit/main",
+            repo + "/branch/b", repo + "/tag/t", repo + "/settings", repo + "/discussions",
+            repo + "/discussions/1", repo + "/discussions/1/comment", repo + "/discussions/1/title",
+            repo + "/discussions/1/status", repo + "/discussions/1/merge",
+            repo + "/discussions/1/ref", repo + "/lfs-files", repo + "/lfs-files/batch",
+            repo + "/lfs-files/duplicate", repo + "/lfs-files/x", "/org/repo/resolve/main/x",
+            "/org/repo/raw/main/x", "/api/resolve-cache/models/org/repo/abc/x",
+            "/org/repo.git/info/lfs/objects/batch", "/org/repo.git/info/lfs/verify", "/nowhere",
+        ]
+        let names = Set(paths.map { Endpoint.hub($0).name })
+        #expect(names.union(["cdn", "lfs-upload", "lfs-part"]) == Endpoint.names)
     }
 
     @Test func badBodiesAreRefused() {
@@ -79,6 +115,9 @@ import Testing
         var body = FaultBody(kind: "expired")
         body.count = 0
         #expect(throws: FaultBody.Failure.badValue(key: "count")) { try body.fault() }
+        body.count = nil
+        body.endpoint = "comit"
+        #expect(throws: FaultBody.Failure.badValue(key: "endpoint")) { try body.fault() }
     }
 
     @Test func links() {

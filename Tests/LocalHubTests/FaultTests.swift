@@ -123,6 +123,23 @@ import Testing
         }
     }
 
+    @Test func theAnswerNeverComesAndTheCommitLanded() async throws {
+        try await TestHub.with { hub in
+            let head = hub.git("rev-parse", "main")
+            hub.server.faults.add(Fault(.stallAnswer, endpoint: "commit", count: 1))
+            var client = hub.writer
+            client.patienceSeconds = 2
+            let answer = await hub.commit([TestHub.file("a", "a")], by: client)
+            #expect(answer.byteCount == 0)
+            #expect(answer.ending == .silence)
+            // The client may have given up before the commit was made; it is made all the same.
+            for _ in 0..<200 where hub.git("rev-parse", "main") == head {
+                try await Task.sleep(for: .milliseconds(100))
+            }
+            #expect(hub.git("rev-parse", "main^") == head)
+        }
+    }
+
     @Test func delayAndLinkHoldBack() async throws {
         let clock = ContinuousClock()
         let delayed = try await clock.measure {

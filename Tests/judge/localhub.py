@@ -16,6 +16,10 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 START_TIMEOUT_SECONDS = 30
 COMMAND_TIMEOUT_SECONDS = 60
 
+# Small enough that the samples need several parts, the last of them shorter.
+MULTIPART_THRESHOLD_BYTES = 8 << 20
+PART_BYTES = 3_000_000
+
 
 def binary() -> Path:
     """The program under judgement: $LOCALHUB_BIN, else this tree's debug build."""
@@ -55,6 +59,10 @@ class LocalHub:
                     "127.0.0.1:0",
                     "--cdn-listen",
                     "localhost:0",
+                    "--multipart-threshold",
+                    str(MULTIPART_THRESHOLD_BYTES),
+                    "--part-size",
+                    str(PART_BYTES),
                     "--ready-file",
                     ready,
                 ],

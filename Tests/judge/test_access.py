@@ -185,7 +185,12 @@ WRITES = {
     "lfs batch": (
         "POST",
         "{web}.git/info/lfs/objects/batch",
-        {"operation": "upload", "transfers": ["basic"], "objects": [{"oid": "0" * 64, "size": 1}]},
+        {
+            "operation": "upload",
+            "transfers": ["basic"],
+            "objects": [{"oid": "0" * 64, "size": 1}],
+            "ref": {"name": "main"},
+        },
     ),
     "commit": ("POST", "{api}/commit/main", {"summary": "x", "files": []}),
     "branch": ("POST", "{api}/branch/x", {}),

@@ -124,3 +124,108 @@ def test_a_lost_answer_leaves_the_commit_in_place(api, sample, faulty):
         )
     assert sample.git.log()[0].parents == (head,)
     assert sample.git.blob("a.txt") == b"arrived"
+
+
+def test_a_gateway_that_gave_up_leaves_the_commit_in_place(api, sample, faulty):
+    head = sample.git.rev()
+    faulty.add_fault("--late-status", 504, "--to", "commit", "--count", 1)
+    with pytest.raises(HfHubHTTPError) as refused:
+        api.create_commit(
+            sample.id, [CommitOperationAdd("a.txt", b"arrived")], commit_message="Unheard"
+        )
+    assert refused.value.response.status_code == 504
+    assert sample.git.log()[0].parents == (head,)
+    assert sample.git.blob("a.txt") == b"arrived"
+
+
+WRITE_ENDPOINTS = ["preupload", "lfs-batch", "lfs-part", "lfs-complete", "lfs-verify", "commit"]
+
+
+@pytest.mark.parametrize("endpoint", WRITE_ENDPOINTS)
+@pytest.mark.parametrize("status", [403, 413, 422, 507])
+def test_a_refusal_at_any_step_of_an_upload_changes_nothing(add, sample, faulty, endpoint, status):
+    head = sample.git.rev()
+    files = {"b.bin": noise(9 * MEBIBYTE, seed=status), "c.txt": b"c"}
+    faulty.add_fault(
+        "--status", status, "--message", "Storage is full.", "--to", endpoint, "--count", 1
+    )
+    with pytest.raises((HfHubHTTPError, RuntimeError)) as failed:
+        add(sample, files)
+    error = failed.value
+    if isinstance(error, RuntimeError):
+        error = error.__cause__
+    assert error.response.status_code == status
+    assert "Storage is full." in str(error)
+    assert sample.git.rev() == head
+    add(sample, files)
+    assert sample.git.pointer("b.bin").sha256 == sha256(files["b.bin"])
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_the_nth_commit_meets_somebody_elses(add, sample, faulty, number):
+    faulty.add_fault(
+        "--status", 412, "--to", "commit", "--skip", number - 1, "--count", 1
+    )
+    for current in range(1, number + 2):
+        if current == number:
+            with pytest.raises(HfHubHTTPError) as refused:
+                add(sample, {f"{current}.txt": b"x"})
+            assert refused.value.response.status_code == 412
+        else:
+            add(sample, {f"{current}.txt": b"x"})
+    assert f"{number}.txt" not in sample.git.files()
+    assert f"{number + 1}.txt" in sample.git.files()
+
+
+@pytest.mark.parametrize("endpoint", ["lfs-upload", "lfs-part"])
+def test_an_upload_broken_off_is_sent_again(add, sample, faulty, endpoint):
+    size = MEBIBYTE if endpoint == "lfs-upload" else 9 * MEBIBYTE
+    data = noise(size, seed=11)
+    faulty.add_fault("--reset-upload", 500_000, "--to", endpoint, "--count", 1)
+    before = faulty.stats()["endpoints"].get(endpoint, 0)
+    add(sample, {"b.bin": data})
+    assert sample.git.pointer("b.bin").sha256 == sha256(data)
+    parts = 1 if endpoint == "lfs-upload" else 4
+    assert faulty.stats()["endpoints"][endpoint] - before == parts + 1
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["discussions", "discussion-comment", "discussion-status", "discussion-merge"]
+)
+def test_talk_meets_refusals(api, sample, faulty, endpoint):
+    api.create_commit(
+        sample.id, [CommitOperationAdd("p.txt", b"p")], commit_message="Propose", create_pr=True
+    )
+    steps = {
+        "discussions": lambda: api.create_discussion(sample.id, "Talk"),
+        "discussion-comment": lambda: api.comment_discussion(sample.id, 1, comment="Hi"),
+        "discussion-status": lambda: api.change_discussion_status(sample.id, 1, "closed"),
+        "discussion-merge": lambda: api.merge_pull_request(sample.id, 1),
+    }
+    before, refs = api.get_discussion_details(sample.id, 1), sample.git.refs()
+    faulty.add_fault("--status", 409, "--to", endpoint, "--count", 1)
+    with pytest.raises(HfHubHTTPError) as refused:
+        steps[endpoint]()
+    assert refused.value.response.status_code == 409
+    assert api.get_discussion_details(sample.id, 1) == before
+    assert sample.git.refs() == refs
+    steps[endpoint]()
+
+
+def test_a_lost_answer_leaves_the_pull_request_in_place(api, sample, faulty):
+    faulty.add_fault("--lose-answer", "--to", "commit", "--count", 1)
+    with pytest.raises(client.TransportError):
+        api.create_commit(
+            sample.id, [CommitOperationAdd("p", b"p")], commit_message="Propose", create_pr=True
+        )
+    [found] = api.get_repo_discussions(sample.id)
+    assert (found.num, found.title, found.is_pull_request) == (1, "Propose", True)
+    assert "p" in sample.git.files("refs/pr/1")
+
+
+def test_an_endpoint_nobody_knows_is_refused(faulty):
+    done = faulty.run(
+        "fault", "add", "--root", faulty.root, "--expired", "--to", "comit", check=False
+    )
+    assert done.returncode != 0
+    assert "endpoint" in done.stderr

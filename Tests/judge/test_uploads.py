@@ -223,3 +223,31 @@ def test_an_upload_to_an_unknown_branch_is_refused(api, repo):
         )
     assert refused.value.response.status_code == 404
     assert set(repo.git.refs()) == {"refs/heads/main"}
+
+
+BAD_METADATA = {
+    "no YAML": "license: [mit\n",
+    "a mapping cut short": 'license: "mit\n',
+    "a list": "- license\n",
+    "a licence that is a number": "license: 2\n",
+    "tags that are no list": "tags: tiny\n",
+    "a key twice": "license: mit\nlicense: mit\n",
+}
+
+
+@pytest.mark.parametrize("metadata", BAD_METADATA.values(), ids=BAD_METADATA.keys())
+def test_bad_metadata_keeps_a_readme_out(api, repo, write_token, metadata):
+    before = repo.git.rev()
+    readme = f"---\n{metadata}---\n# Card\n".encode()
+    with pytest.raises(ValueError, match="Invalid metadata in README.md"):
+        api.upload_file(path_or_fileobj=readme, path_in_repo="README.md", repo_id=repo.id)
+    answer = wire.commit(repo.api_url, write_token, wire.inline_file("README.md", readme))
+    assert answer.status == 400
+    assert "README.md" in answer.json()["error"]
+    assert repo.git.rev() == before
+
+
+def test_a_readme_without_metadata_is_warned_of(api, repo):
+    with pytest.warns(UserWarning, match="metadata"):
+        api.upload_file(path_or_fileobj=b"# Card\n", path_in_repo="README.md", repo_id=repo.id)
+    assert repo.git.blob("README.md") == b"# Card\n"

@@ -16,10 +16,18 @@ struct CommitDraft {
     private(set) var header: CommitOperation.Header?
     private(set) var puts: [ExactText: Content] = [:]
     private(set) var deletions: Set<ExactText> = []
+    /// Where files were that are put elsewhere under an oid of their own.
+    private(set) var leftBehind: Set<ExactText> = []
     /// The commit's own `.gitattributes`, which the server may have to extend.
     private(set) var attributes: String?
     let writer: CommitWriter
     private var line: [UInt8] = []
+    private var inlineByteCount = 0
+    private var lfsCount = 0
+
+    /// The Hub's limits for one commit.
+    static let inlineByteCountMax = 1_000_000_000
+    static let lfsCountMax = 25_000
 
     /// A line with the largest inline content in base64, and room for its path.
     private static let lineMax = UploadMode.regularSizeMax / 3 * 4 + 65_536
@@ -58,16 +66,25 @@ struct CommitDraft {
         guard puts.count + deletions.count < Self.operationsMax else {
             throw Refusal.badRequest("The commit is over the limit of 1000000 files.")
         }
-        switch operation {
-        case .header(let header):
+        if case .header(let header) = operation {
             guard self.header == nil else { throw Refusal.unprocessable("Two headers") }
+            guard header.summary.contains(where: { !$0.isWhitespace }) else {
+                throw Refusal.unprocessable("The summary is empty")
+            }
             self.header = header
+            return
+        }
+        guard header != nil else { throw Refusal.unprocessable("The header must come first") }
+        switch operation {
+        case .header: break
         case .file(let file): try add(file)
         case .lfsFile(let file): try add(file)
         case .deletion(let deletion):
             let path = RepoTarget.trimmed(deletion.path)
             try Self.check(path)
-            deletions.insert(ExactText(path))
+            guard deletions.insert(ExactText(path)).inserted else {
+                throw Refusal.unprocessable("The path \(path) occurs twice in the commit")
+            }
         }
     }
 
@@ -82,6 +99,18 @@ struct CommitDraft {
                 "Your push was rejected because it contains files larger than 10 MiB. "
                     + "Offending file: - \(file.path)")
         }
+        if file.path == "README.md" {
+            let verdict = CardMetadata(String(decoding: bytes, as: UTF8.self))
+            guard verdict.errors.isEmpty else {
+                throw Refusal.badRequest(
+                    "Invalid metadata in README.md: " + verdict.errors.joined(separator: "; "))
+            }
+        }
+        inlineByteCount += bytes.count
+        guard inlineByteCount <= Self.inlineByteCountMax else {
+            throw Refusal.tooLarge(
+                "The files in the commit are larger than \(Self.inlineByteCountMax) bytes.")
+        }
         try put(file.path, .source(try writer.blob(bytes)))
         if file.path == ".gitattributes" { attributes = String(decoding: bytes, as: UTF8.self) }
     }
@@ -89,6 +118,13 @@ struct CommitDraft {
     private mutating func add(_ file: CommitOperation.LFSFile) throws {
         guard (file.algo ?? "sha256") == "sha256" else {
             throw Refusal.unprocessable("Unknown algo of \(file.path)")
+        }
+        lfsCount += 1
+        guard lfsCount <= Self.lfsCountMax else {
+            throw Refusal.badRequest("At most \(Self.lfsCountMax) LFS files in one commit.")
+        }
+        guard file.oldPath == nil || file.size != nil else {
+            throw Refusal.unprocessable("No size of \(file.path), which is renamed")
         }
         if let oldPath = file.oldPath, file.oid == nil {
             try Self.check(oldPath)
@@ -100,7 +136,7 @@ struct CommitDraft {
         try put(file.path, .lfs(oid: oid, size: file.size))
         if let oldPath = file.oldPath {
             try Self.check(oldPath)
-            deletions.insert(ExactText(oldPath))
+            leftBehind.insert(ExactText(oldPath))
         }
     }
 

@@ -8,22 +8,29 @@ struct CommitPublication {
     /// The branch as the request names it, and its full ref.
     let revision: String
     let ref: String
+    /// Whether the commit goes to a new pull request into the branch, which stays as it is.
+    let opensPullRequest: Bool
+
+    struct Outcome: Sendable {
+        let commit: String
+        /// The number of the pull request that was opened.
+        let pullRequest: Int?
+    }
 
     private var repository: GitRepository { target.repository }
     private var store: LFSStore { target.service.hub.lfs(target.repo) }
 
-    /// - Returns: the new commit's oid.
-    func publish(_ draft: consuming CommitDraft) throws -> String {
+    func publish(_ draft: consuming CommitDraft) throws -> Outcome {
         guard let header = draft.header else {
             throw Refusal.unprocessable("The commit has no header")
         }
-        guard let head = try repository.commit(.ref(ref)) else {
-            throw Refusal.revisionNotFound(revision)
-        }
-        try check(header.parentCommit, head)
+        // Once more, since the pull request may have ended meanwhile.
+        try target.requireCommit(to: ref, opensPullRequest: opensPullRequest)
+        let head = try base(header.parentCommit)
         var draft = draft
         let moved = try draft.resolveMoves { try self.source($0, isLFS: $1, head) }
-        let deleted = draft.deletions.union(moved)
+        try checkTwice(draft, head)
+        let deleted = draft.deletions.union(moved).union(draft.leftBehind)
         for path in deleted {
             guard try repository.entry(path.text, at: head) != nil else {
                 throw Refusal.nothingToDelete(path: path.text, revision: revision)
@@ -38,22 +45,65 @@ struct CommitPublication {
             author: target.caller.author, text: text.joined(separator: "\n\n"))
         let commit = try draft.writer.commit(
             parent: head.oid, message: message, changes: changes)
+        return Outcome(commit: commit, pullRequest: try name(commit, after: head, header))
+    }
+
+    /// Makes the new commit the branch's, or a pull request's.
+    ///
+    /// - Returns: the number of a pull request opened for it.
+    private func name(
+        _ commit: String, after head: CommitRecord, _ header: CommitOperation.Header
+    ) throws -> Int? {
+        let author = target.caller.author
+        let event = DiscussionEvent.Content.commit(oid: commit, subject: header.summary)
+        if opensPullRequest {
+            let number = try target.openPullRequest(
+                .init(
+                    title: String(header.summary.prefix(200)), author: author,
+                    description: header.description ?? "", status: .open, target: ref),
+                at: commit)
+            _ = try target.registry.add(event, to: number, in: target.repo, by: author)
+            return number
+        }
         guard try repository.moveRef(ref, from: head.oid, to: commit) else {
             throw Refusal.branchMoved
         }
-        return commit
+        if let number = RepoTarget.pullRequestNumber(ref),
+            try target.registry.discussion(number, in: target.repo) != nil
+        {
+            _ = try target.registry.add(event, to: number, in: target.repo, by: author)
+        }
+        return nil
     }
 
-    /// The parent must be the branch's head; its first digits will do.
-    private func check(_ parent: String?, _ head: CommitRecord) throws {
-        guard let parent else { return }
+    /// The commit to build on. A parent must be the branch's head, or for a new pull request in the
+    /// branch's history; its first digits will do.
+    private func base(_ parent: String?) throws -> CommitRecord {
+        guard let head = try repository.commit(.ref(ref)) else {
+            throw Refusal.revisionNotFound(revision)
+        }
+        guard let parent else { return head }
         guard isHex(parent), (7...40).contains(parent.utf8.count) else {
             throw Refusal.unprocessable("Invalid parentCommit")
         }
-        if !head.oid.hasPrefix(parent) { throw Refusal.branchMoved }
+        if head.oid.hasPrefix(parent) { return head }
+        guard opensPullRequest, let name = RevisionName(parent),
+            let base = try repository.commit(name), base.oid.hasPrefix(parent),
+            try repository.isAncestor(base.oid, of: head.oid)
+        else { throw Refusal.branchMoved }
+        return base
     }
 
     // MARK: Paths
+
+    /// A path that is deleted may be put only if the deletion makes room: a folder for a file.
+    private func checkTwice(_ draft: CommitDraft, _ head: CommitRecord) throws {
+        for path in draft.deletions where draft.puts[path] != nil {
+            guard try repository.entry(path.text, at: head)?.kind.isDirectory == true else {
+                throw Refusal.unprocessable("The path \(path.text) occurs twice in the commit")
+            }
+        }
+    }
 
     /// A file cannot be where a folder is, nor below a file, unless that one goes.
     private func checkClashes(

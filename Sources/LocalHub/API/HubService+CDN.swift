@@ -10,28 +10,42 @@ extension HubService {
         switch (request.method, parts.first) {
         case (.get, _), (.head, _):
             guard parts.count == 4 else { throw Refusal.unknownPath }
-            return try await download(parts[3], try store(parts[0...2]), request)
+            let store = try await blocking.run { try self.store(parts[0...2]) }
+            return try await download(parts[3], store, request)
         case (.put, "upload"):
             guard parts.count == 6, let size = Int(parts[5]) else { throw Refusal.unknownPath }
-            return try await upload(parts[4], size: size, try store(parts[1...3]), request)
+            let store = try await blocking.run { try self.store(parts[1...3]) }
+            return try await upload(parts[4], size: size, store, request)
+        case (.put, "multipart"):
+            guard parts.count == 3, let number = Int(parts[2]) else { throw Refusal.unknownPath }
+            return try await uploadPart(number, of: parts[1], request)
         default:
             throw Refusal.unknownPath
         }
     }
 
-    /// The objects of the repo `models/org/name`.
+    /// The objects of the repo `models/org/name`, also if it has been renamed since.
     private func store(_ parts: ArraySlice<String>) throws -> LFSStore {
         let parts = Array(parts)
         guard let kind = RepoKind(plural: parts[0]),
             let name = RepoName(namespace: parts[1], name: parts[2])
         else { throw Refusal.unknownPath }
-        return LFSStore(
+        let here = LFSStore(
             repository: hub.folder.repository(kind, name), incoming: hub.folder.incoming)
+        guard !here.exists, let repo = try find(kind, [name.namespace, name.name]) else {
+            return here
+        }
+        return hub.lfs(repo)
     }
 
     /// - Throws: `Refusal.urlExpired` and `.forbidden`, as an object store says them.
-    private func requireSignature(_ purpose: URLSigner.Purpose, _ request: HubRequest) throws {
-        switch signer.check(request.path, for: purpose, query: request.query, now: Date()) {
+    ///
+    /// - Parameter path: what was signed; the request's own path unless it is given.
+    func requireSignature(
+        _ purpose: URLSigner.Purpose, _ request: HubRequest, path: String? = nil
+    ) throws {
+        let path = path ?? request.path
+        switch signer.check(path, for: purpose, query: request.query, now: Date()) {
         case .valid: return
         case .expired: throw Refusal.urlExpired
         case .forged: throw Refusal.forbidden("Access denied")
@@ -67,7 +81,8 @@ extension HubService {
         _ oid: String, size: Int, _ store: LFSStore, _ request: HubRequest
     ) async throws -> Answer {
         try requireSignature(.upload, request)
-        guard request.contentLength.map({ $0 == size }) ?? true else {
+        guard let length = request.contentLength else { throw Refusal.lengthRequired }
+        guard length == size else {
             throw Refusal.badRequest("The object has \(size) bytes")
         }
         let intake = try await blocking.run { LFSUpload(intake: try store.receive()) }

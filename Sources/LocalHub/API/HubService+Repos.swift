@@ -154,39 +154,4 @@ extension HubService {
     private func head(of repo: RepoRecord) throws -> CommitRecord? {
         try hub.repository(repo).commit(.ref("refs/heads/main"))
     }
-
-    // MARK: validate-yaml
-
-    private struct YAMLBody: Decodable {
-        let content: String
-    }
-
-    private struct YAMLVerdict: Encodable {
-        struct Message: Encodable {
-            let message: String
-        }
-
-        let errors: [Message]
-        let warnings: [Message]
-    }
-
-    /// Looks at what can be seen without a YAML parser: that the metadata ends, and is not indented
-    /// by tabs.
-    func validateYAML(_ request: HubRequest) async throws -> Answer {
-        guard request.method == .post else { throw Refusal.unknownPath }
-        let body = try await request.json(YAMLBody.self)
-        let lines = body.content.byteLines
-        var errors: [YAMLVerdict.Message] = []
-        if lines.first == "---" {
-            let metadata = lines.dropFirst().prefix { $0 != "---" }
-            if metadata.count == lines.count - 1 {
-                errors.append(.init(message: "The metadata has no end: '---' is missing."))
-            }
-            if metadata.contains(where: { $0.drop(while: { $0 == " " }).hasPrefix("\t") }) {
-                errors.append(.init(message: "YAML must not be indented by tabs."))
-            }
-        }
-        let verdict = YAMLVerdict(errors: errors, warnings: [])
-        return try .json(verdict, errors.isEmpty ? .ok : .badRequest)
-    }
 }

@@ -9,17 +9,19 @@ extension RepoTarget {
         let commitUrl: String
         let commitOid: String
         let hookOutput = ""
+        let pullRequestUrl: String?
     }
 
     /// The JSON form is read whole; clients with more to say use ndjson.
     private static let wholeMax = 64 << 20
 
     func commit(_ revision: String) async throws -> Answer {
-        try refusePullRequests()
         let publication = CommitPublication(
-            target: self, revision: revision, ref: try Self.branchRef(revision))
+            target: self, revision: revision,
+            ref: try Self.commitRef(revision, opensPullRequest: opensPullRequest),
+            opensPullRequest: opensPullRequest)
         let session = try await blocking {
-            try caller.requireWrite(to: repo)
+            try requireCommit(to: revision, opensPullRequest: opensPullRequest)
             guard try repository.commit(.ref(publication.ref)) != nil else {
                 throw Refusal.revisionNotFound(revision)
             }
@@ -35,25 +37,29 @@ extension RepoTarget {
                 try await blocking { try session.take(piece) }
             }
         }
-        let oid = try await blocking {
+        let outcome = try await blocking {
             guard let lock = RepositoryLock.acquire(repository.path) else {
-                throw Refusal.conflict(
-                    "Another commit operation is in progress for this repository. "
-                        + "Please try again later.", url: nil)
+                throw Refusal.repositoryIsBusy
             }
             defer { withExtendedLifetime(lock) {} }
             return try session.publish(publication)
         }
-        let url = "\(service.endpoint)/\(webID)/commit/\(oid)"
-        return try .json(CommitAnswer(commitUrl: url, commitOid: oid))
+        let web = "\(service.endpoint)/\(webID)"
+        return try .json(
+            CommitAnswer(
+                commitUrl: "\(web)/commit/\(outcome.commit)", commitOid: outcome.commit,
+                pullRequestUrl: outcome.pullRequest.map { "\(web)/discussions/\($0)" }))
     }
 
-    /// Commits go to branches and to the refs of pull requests.
-    private static func branchRef(_ revision: String) throws -> String {
+    /// Whether a commit is to open a pull request.
+    var opensPullRequest: Bool { request.flag("create_pr") }
+
+    /// Commits go to branches and to the refs of pull requests; new pull requests to branches.
+    static func commitRef(_ revision: String, opensPullRequest: Bool) throws -> String {
         switch RevisionName(revision) {
         case .short(let name): return "refs/heads/" + name
-        case .ref(let ref) where ref.hasPrefix("refs/heads/") || ref.hasPrefix("refs/pr/"):
-            return ref
+        case .ref(let ref) where ref.hasPrefix("refs/heads/"): return ref
+        case .ref(let ref) where ref.hasPrefix("refs/pr/") && !opensPullRequest: return ref
         default: throw Refusal.revisionNotFound(revision)
         }
     }
@@ -77,7 +83,7 @@ private final class CommitSession: Sendable {
         }
     }
 
-    func publish(_ publication: CommitPublication) throws -> String {
+    func publish(_ publication: CommitPublication) throws -> CommitPublication.Outcome {
         try draft.withLock { draft in
             try draft.finishLine()
             return try publication.publish(draft)

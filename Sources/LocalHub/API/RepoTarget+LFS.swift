@@ -2,7 +2,7 @@ import Foundation
 import HTTPTypes
 import NIOCore
 
-/// The LFS batch API, basic transfers. Source: git-lfs's docs/api.
+/// The LFS batch API: basic transfers, and the Hub's own in parts. Source: git-lfs's docs/api.
 extension RepoTarget {
     private struct BatchBody: Decodable {
         struct Object: Decodable {
@@ -10,13 +10,18 @@ extension RepoTarget {
             let size: Int
         }
 
+        struct Ref: Decodable {
+            let name: String
+        }
+
         let operation: String
         let transfers: [String]?
         let objects: [Object]
+        let ref: Ref?
         let hashAlgo: String?
 
         private enum CodingKeys: String, CodingKey {
-            case operation, transfers, objects
+            case operation, transfers, objects, ref
             case hashAlgo = "hash_algo"
         }
     }
@@ -46,8 +51,19 @@ extension RepoTarget {
             var error: Failure?
         }
 
-        let transfer = "basic"
         let objects: [Object]
+
+        private enum CodingKeys: String, CodingKey {
+            case transfer, objects
+        }
+
+        /// Basic and multipart are told apart object by object; the answer is called by the rarer.
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            let isInParts = objects.contains { $0.actions?["upload"]?.header["chunk_size"] != nil }
+            try container.encode(isInParts ? "multipart" : "basic", forKey: .transfer)
+            try container.encode(objects, forKey: .objects)
+        }
     }
 
     private static let batchMax = 1000
@@ -63,8 +79,10 @@ extension RepoTarget {
             let store = service.hub.lfs(repo)
             switch body.operation {
             case "upload":
-                try caller.requireWrite(to: repo)
-                return body.objects.map { upload($0, store) }
+                // What is for a new pull request comes without a ref.
+                try requireCommit(to: body.ref?.name, opensPullRequest: body.ref == nil)
+                let isInParts = body.transfers?.contains("multipart") ?? false
+                return try body.objects.map { try upload($0, isInParts: isInParts, store) }
             case "download":
                 try caller.requireContent(of: repo, registry: registry)
                 return body.objects.map { download($0, store) }
@@ -75,7 +93,10 @@ extension RepoTarget {
         return try lfsJSON(BatchAnswer(objects: objects))
     }
 
-    private func upload(_ object: BatchBody.Object, _ store: LFSStore) -> BatchAnswer.Object {
+    /// - Parameter isInParts: whether the client knows how to upload parts.
+    private func upload(
+        _ object: BatchBody.Object, isInParts: Bool, _ store: LFSStore
+    ) throws -> BatchAnswer.Object {
         var answer = BatchAnswer.Object(oid: object.oid, size: object.size)
         guard isHex(object.oid, count: 64), object.size >= 0 else {
             answer.error = .init(code: 422, message: "Invalid object id or size")
@@ -87,9 +108,17 @@ extension RepoTarget {
             }
             return answer
         }
+        let sizeMax = isInParts ? PartRule.sizeMax : PartRule.basicSizeMax
+        guard object.size <= sizeMax else {
+            answer.error = .init(
+                code: 422, message: "The object is larger than \(sizeMax) bytes")
+            return answer
+        }
         let path = "/upload/\(repo.kind.plural)/\(repo.name)/\(object.oid)/\(object.size)"
         answer.actions = [
-            "upload": action(service.cdnEndpoint + path, signed: path, for: .upload),
+            "upload": isInParts && service.parts.applies(to: object.size)
+                ? try partsAction(object)
+                : action(service.cdnEndpoint + path, signed: path, for: .upload),
             "verify": .init(
                 href: "\(service.endpoint)/\(webID).git/info/lfs/verify", header: [:],
                 expiresIn: service.urlLifetimeSeconds),
@@ -108,6 +137,26 @@ extension RepoTarget {
             "download": action(service.cdnEndpoint + path, signed: path, for: .download)
         ]
         return answer
+    }
+
+    /// A URL for each part, numbered from 1, and the one that puts them together.
+    private func partsAction(_ object: BatchBody.Object) throws -> BatchAnswer.Action {
+        let lifetime = service.urlLifetimeSeconds
+        let expires = Int(Date().timeIntervalSince1970) + lifetime
+        let about = MultipartUpload.About(
+            repo: repo.id, oid: object.oid, size: object.size,
+            partSize: service.parts.partSize(of: object.size), expires: expires)
+        let id = try service.multipart.begin(about)
+        var header = ["chunk_size": String(about.partSize)]
+        for number in 1...about.partCount {
+            let path = "/multipart/\(id)/\(number)"
+            let query = service.signer.sign(path, for: .upload, expires: expires)
+            let name = MultipartUpload.name(ofPart: number)
+            header[name] = "\(service.cdnEndpoint)\(path)?\(query)"
+        }
+        let query = service.signer.sign(id, for: .complete, expires: expires)
+        let href = "\(service.endpoint)/api/complete_multipart?uploadId=\(id)&\(query)"
+        return .init(href: href, header: header, expiresIn: lifetime)
     }
 
     private func action(
@@ -129,7 +178,7 @@ extension RepoTarget {
     func lfsVerify() async throws -> Answer {
         let body = try await request.json(VerifyBody.self)
         let isStored = try await blocking {
-            try caller.requireWrite(to: repo)
+            try caller.requireVoice(in: repo, registry: registry)
             return service.hub.lfs(repo).size(body.oid) == body.size
         }
         guard isStored else { throw Refusal.entryNotFound(commit: nil) }

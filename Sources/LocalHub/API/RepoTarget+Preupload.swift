@@ -28,13 +28,18 @@ extension RepoTarget {
     private static let preuploadMax = 1000
 
     func preupload(_ revision: String) async throws -> Answer {
-        try refusePullRequests()
         let body = try await request.json(PreuploadBody.self, max: 8 << 20)
         guard body.files.count <= Self.preuploadMax else {
             throw Refusal.unprocessable("At most \(Self.preuploadMax) files")
         }
         let files = try await blocking {
-            try caller.requireWrite(to: repo)
+            try requireCommit(to: revision, opensPullRequest: opensPullRequest)
+            if opensPullRequest {
+                let ref = try Self.commitRef(revision, opensPullRequest: true)
+                guard try repository.commit(.ref(ref)) != nil else {
+                    throw Refusal.revisionNotFound(revision)
+                }
+            }
             let commit = try commit(named: revision)
             let attributes = GitAttributes(
                 try body.gitAttributes ?? repository.text(".gitattributes", at: commit) ?? "")
@@ -64,11 +69,5 @@ extension RepoTarget {
         }
         let item = try repository.describe([PathEntry(path: path, entry: entry)]).first
         return item?.pointer?.oid ?? entry.oid
-    }
-
-    func refusePullRequests() throws {
-        if request.flag("create_pr") {
-            throw Refusal.badRequest("This Hub has no pull requests")
-        }
     }
 }

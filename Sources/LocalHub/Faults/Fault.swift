@@ -8,8 +8,13 @@ package struct Fault: Sendable, Equatable {
         case link(Link)
         /// 429 with `RateLimit: "…";r=0;t=seconds`.
         case rateLimited(seconds: Int)
-        /// An error answer; the request has no effect. `retryAfter` in seconds.
-        case status(Int, retryAfter: Int?)
+        /// An error answer; the request has no effect. `retryAfter` in seconds; `message` in place
+        /// of the Hub's usual words.
+        case status(Int, retryAfter: Int?, message: String? = nil)
+        /// An error answer though the request takes effect, as of a gateway that waited too long.
+        case lateStatus(Int)
+        /// The connection ends with RST once so many bytes of the request's body are here.
+        case resetUpload(atByte: Int)
         /// 403 as the CDN says it of a URL past its time.
         case expired
         /// The connection ends in order after so many bytes of the body.
@@ -26,6 +31,8 @@ package struct Fault: Sendable, Equatable {
         case gzip
         /// The request takes effect, and the connection ends with RST instead of an answer.
         case loseAnswer
+        /// The request takes effect, and nothing comes back until the client goes.
+        case stallAnswer
     }
 
     package var kind: Kind
@@ -33,6 +40,8 @@ package struct Fault: Sendable, Equatable {
     package var path: String
     package var method: String?
     package var traffic: TrafficClass?
+    /// An endpoint as the counters call it.
+    package var endpoint: String?
     /// How many matching requests pass unharmed first.
     package var skip: Int
     /// How many times it happens; nil is for ever.
@@ -43,12 +52,14 @@ package struct Fault: Sendable, Equatable {
 
     package init(
         _ kind: Kind, path: String = "*", method: String? = nil, traffic: TrafficClass? = nil,
-        skip: Int = 0, count: Int? = nil, percent: Double = 100, seed: UInt64 = 0
+        endpoint: String? = nil, skip: Int = 0, count: Int? = nil, percent: Double = 100,
+        seed: UInt64 = 0
     ) {
         self.kind = kind
         self.path = path
         self.method = method
         self.traffic = traffic
+        self.endpoint = endpoint
         self.skip = skip
         self.count = count
         self.percent = percent

@@ -66,11 +66,13 @@ package final class FaultBoard: Sendable {
 
     /// What happens to a request. Faults are tried in the order they were added; of those that end
     /// a request only the first one fires.
-    func plan(method: String, path: String, traffic: TrafficClass) -> FaultPlan {
+    func plan(
+        method: String, path: String, traffic: TrafficClass, endpoint: String
+    ) -> FaultPlan {
         state.withLock { state in
             var plan = FaultPlan()
             for index in state.entries.indices {
-                guard state.entries[index].matches(method, path, traffic),
+                guard state.entries[index].matches(method, path, traffic, endpoint),
                     plan.hasRoom(for: state.entries[index].fault.kind),
                     state.entries[index].fires()
                 else { continue }
@@ -82,9 +84,11 @@ package final class FaultBoard: Sendable {
 }
 
 extension FaultBoard.Entry {
-    fileprivate func matches(_ method: String, _ path: String, _ traffic: TrafficClass) -> Bool {
+    fileprivate func matches(
+        _ method: String, _ path: String, _ traffic: TrafficClass, _ endpoint: String
+    ) -> Bool {
         (fault.method ?? method) == method && (fault.traffic ?? traffic) == traffic
-            && glob.matches(path)
+            && (fault.endpoint ?? endpoint) == endpoint && glob.matches(path)
     }
 
     fileprivate mutating func fires() -> Bool {
@@ -112,7 +116,9 @@ struct FaultPlan: Sendable {
         case .delay, .ignoreRange, .gzip: true
         case .link: link == nil
         case .corrupt: corruption == nil
-        case .rateLimited, .status, .expired, .cut, .reset, .stall, .loseAnswer: ending == nil
+        case .rateLimited, .status, .lateStatus, .expired, .cut, .reset, .resetUpload, .stall,
+            .loseAnswer, .stallAnswer:
+            ending == nil
         }
     }
 
@@ -123,7 +129,9 @@ struct FaultPlan: Sendable {
         case .ignoreRange: ignoresRange = true
         case .gzip: isGzipped = true
         case .corrupt(let start, let count): corruption = (start, count)
-        case .rateLimited, .status, .expired, .cut, .reset, .stall, .loseAnswer: ending = kind
+        case .rateLimited, .status, .lateStatus, .expired, .cut, .reset, .resetUpload, .stall,
+            .loseAnswer, .stallAnswer:
+            ending = kind
         }
     }
 }

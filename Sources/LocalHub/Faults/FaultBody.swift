@@ -4,6 +4,7 @@ package struct FaultBody: Codable, Sendable {
     package var path: String?
     package var method: String?
     package var `class`: TrafficClass?
+    package var endpoint: String?
     package var skip: Int?
     package var count: Int?
     package var percent: Double?
@@ -14,6 +15,7 @@ package struct FaultBody: Codable, Sendable {
     package var seconds: Int?
     package var status: Int?
     package var retryAfter: Int?
+    package var message: String?
     package var atByte: Int?
     package var byteCount: Int?
     /// Only in answers.
@@ -30,6 +32,7 @@ package struct FaultBody: Codable, Sendable {
         path = fault.path
         method = fault.method
         self.class = fault.traffic
+        endpoint = fault.endpoint
         skip = fault.skip
         count = fault.count
         percent = fault.percent
@@ -56,10 +59,17 @@ package struct FaultBody: Codable, Sendable {
         case .rateLimited(let time):
             kind = "rate-limit"
             seconds = time
-        case .status(let code, let pause):
+        case .status(let code, let pause, let words):
             kind = "status"
             status = code
             retryAfter = pause
+            message = words
+        case .lateStatus(let code):
+            kind = "late-status"
+            status = code
+        case .resetUpload(let byte):
+            kind = "reset-upload"
+            atByte = byte
         case .expired: kind = "expired"
         case .cut(let byte):
             kind = "cut"
@@ -77,6 +87,7 @@ package struct FaultBody: Codable, Sendable {
             byteCount = length
         case .gzip: kind = "gzip"
         case .loseAnswer: kind = "lose-answer"
+        case .stallAnswer: kind = "stall-answer"
         }
     }
 
@@ -92,9 +103,11 @@ package struct FaultBody: Codable, Sendable {
         if let skip, skip < 0 { throw .badValue(key: "skip") }
         if let atByte, atByte < 0 { throw .badValue(key: "atByte") }
         if let percent, !(0...100).contains(percent) { throw .badValue(key: "percent") }
+        if let endpoint, !Endpoint.names.contains(endpoint) { throw .badValue(key: "endpoint") }
         return Fault(
             try faultKind(), path: path ?? "*", method: method?.uppercased(),
-            traffic: self.class, skip: skip ?? 0, count: count, percent: percent ?? 100,
+            traffic: self.class, endpoint: endpoint, skip: skip ?? 0, count: count,
+            percent: percent ?? 100,
             seed: seed ?? 0)
     }
 
@@ -108,9 +121,9 @@ package struct FaultBody: Codable, Sendable {
             return .link(Link(rttMilliseconds: rtt, windowBytes: windowBytes))
         case "rate-limit": return .rateLimited(seconds: seconds ?? 1)
         case "status":
-            let code = try required(status, "status")
-            guard (400...599).contains(code) else { throw .badValue(key: "status") }
-            return .status(code, retryAfter: retryAfter)
+            return .status(try errorStatus(), retryAfter: retryAfter, message: message)
+        case "late-status": return .lateStatus(try errorStatus())
+        case "reset-upload": return .resetUpload(atByte: atByte ?? 0)
         case "expired": return .expired
         case "cut": return .cut(atByte: atByte ?? 0)
         case "reset": return .reset(atByte: atByte)
@@ -119,8 +132,15 @@ package struct FaultBody: Codable, Sendable {
         case "corrupt": return .corrupt(atByte: atByte ?? 0, count: byteCount)
         case "gzip": return .gzip
         case "lose-answer": return .loseAnswer
+        case "stall-answer": return .stallAnswer
         default: throw .unknownKind(kind)
         }
+    }
+
+    private func errorStatus() throws(Failure) -> Int {
+        let code = try required(status, "status")
+        guard (400...599).contains(code) else { throw .badValue(key: "status") }
+        return code
     }
 
     private func required<Value: Comparable & Numeric>(

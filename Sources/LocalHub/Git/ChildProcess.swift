@@ -72,7 +72,9 @@ final class ChildProcess: Sendable {
     }
 
     /// Reads to the end of the output.
-    func readAll() throws(GitError) -> [UInt8] {
+    ///
+    /// - Returns: nil if it is longer than `byteCountMax`; the rest is not read.
+    func readAll(byteCountMax: Int = .max) throws(GitError) -> [UInt8]? {
         var all: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 65_536)
         while true {
@@ -81,6 +83,7 @@ final class ChildProcess: Sendable {
             }
             let count = try result.get()
             if count == 0 { return all }
+            guard all.count + count <= byteCountMax else { return nil }
             all += piece[..<count]
         }
     }

@@ -36,7 +36,7 @@ final class CommitWriter {
         case delete(path: String)
     }
 
-    private let scratch: String
+    private let scratch: ScratchRepository
     private let child: ChildProcess
     private var marks = 0
     private var pending: [UInt8] = []
@@ -46,21 +46,15 @@ final class CommitWriter {
 
     /// - Parameter incoming: where the scratch folder goes.
     init(repository: GitRepository, incoming: String) throws {
-        scratch = "\(incoming)/\(UUID().uuidString)"
-        for folder in ["refs", "objects"] {
-            try FileManager.default.createDirectory(
-                atPath: "\(scratch)/\(folder)", withIntermediateDirectories: true)
-        }
-        try Data("ref: refs/heads/new\n".utf8).write(to: URL(filePath: scratch + "/HEAD"))
+        scratch = try ScratchRepository(incoming: incoming, objects: repository.path)
         child = try ChildProcess(
-            arguments: Git.command(scratch) + ["fast-import", "--quiet", "--done"],
-            environment: ["GIT_OBJECT_DIRECTORY=\(repository.path)/objects"])
+            arguments: Git.command(scratch.path) + ["fast-import", "--quiet", "--done"],
+            environment: scratch.environment)
     }
 
     deinit {
         child.terminate()
         child.wait()
-        try? FileManager.default.removeItem(atPath: scratch)
     }
 
     /// Adds a blob of bytes in memory.
@@ -107,7 +101,8 @@ final class CommitWriter {
         try flush()
         let status = child.wait()
         guard status == 0 else { throw .exited(command: "fast-import", status: status) }
-        guard let oid = try? String(contentsOfFile: scratch + "/refs/heads/new", encoding: .utf8)
+        guard
+            let oid = try? String(contentsOfFile: scratch.path + "/refs/heads/new", encoding: .utf8)
         else { throw .unexpected("fast-import left no commit") }
         return oid.trimmingCharacters(in: .newlines)
     }

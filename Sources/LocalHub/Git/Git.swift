@@ -36,17 +36,42 @@ enum Git {
         _ repository: String, _ arguments: [String], input: String = "",
         environment: [String] = []
     ) throws(GitError) -> [UInt8] {
-        precondition(input.utf8.count < 65_536, "input that may not fit the pipe needs a thread")
-        let child = try ChildProcess(
-            arguments: command(repository) + arguments, environment: environment)
-        if !input.isEmpty { try child.write(input) }
+        let (status, output) = try attempt(
+            repository, arguments, input: input, environment: environment)
+        guard status == 0 else {
+            throw .exited(command: arguments.first ?? "", status: status)
+        }
+        return output
+    }
+
+    /// Runs a command whose output may be long.
+    ///
+    /// - Returns: nil if it is longer than `byteCountMax`.
+    static func run(
+        _ repository: String, _ arguments: [String], byteCountMax: Int
+    ) throws(GitError) -> [UInt8]? {
+        let child = try ChildProcess(arguments: command(repository) + arguments)
         child.closeInput()
-        let output = try child.readAll()
+        guard let output = try child.readAll(byteCountMax: byteCountMax) else { return nil }
         let status = child.wait()
         guard status == 0 else {
             throw .exited(command: arguments.first ?? "", status: status)
         }
         return output
+    }
+
+    /// Runs a command whose status says more than whether it failed.
+    static func attempt(
+        _ repository: String, _ arguments: [String], input: String = "",
+        environment: [String] = []
+    ) throws(GitError) -> (status: Int32, output: [UInt8]) {
+        precondition(input.utf8.count < 65_536, "input that may not fit the pipe needs a thread")
+        let child = try ChildProcess(
+            arguments: command(repository) + arguments, environment: environment)
+        if !input.isEmpty { try child.write(input) }
+        child.closeInput()
+        let output = try child.readAll() ?? []
+        return (child.wait(), output)
     }
 
     /// Makes a bare repository whose branch is `main`.

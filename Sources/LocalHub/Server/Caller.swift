@@ -80,6 +80,21 @@ enum Caller: Sendable {
         if repo.isDisabled { throw Refusal.disabled }
     }
 
+    /// - Returns: who speaks: anybody with a token to write who may read what is in the repo.
+    @discardableResult
+    func requireVoice(in repo: RepoRecord, registry: Registry) throws -> TokenRecord {
+        try requireSight(of: repo)
+        guard case .token(let token) = self else {
+            throw Refusal.repoNotFound(isAnonymous: true)
+        }
+        guard token.role == .write else {
+            throw Refusal.forbidden(
+                "Forbidden: you must use a write token to take part in discussions.")
+        }
+        try requireContent(of: repo, registry: registry)
+        return token
+    }
+
     /// - Returns: who writes.
     @discardableResult
     func requireWrite(in namespace: String) throws -> TokenRecord {

@@ -15,6 +15,24 @@ enum RepoAction: Equatable, Sendable {
     case raw(revision: String, path: String)
     case lfsBatch
     case lfsVerify
+    case compare(String)
+    case superSquash(String)
+    case lfsFiles
+    case lfsFilesBatch
+    case lfsFilesDuplicate
+    case lfsFile(String)
+    case discussions
+    case discussion(Int)
+    case discussionPart(Int, DiscussionPart)
+
+    /// What is changed of a discussion, as its path says it.
+    enum DiscussionPart: String, Sendable {
+        case comment
+        case title
+        case status
+        case merge
+        case ref
+    }
 
     /// Reads what follows the id in `/api/models/ID/…`.
     static func api(_ rest: ArraySlice<String>) -> RepoAction? {
@@ -24,6 +42,9 @@ enum RepoAction: Equatable, Sendable {
         switch (word, rest.count) {
         case ("refs", 1): return .refs
         case ("settings", 1): return .settings
+        case ("discussions", 1...3): return discussion(rest.dropFirst())
+        case ("lfs-files", 1): return .lfsFiles
+        case ("lfs-files", 2): return lfsFiles(rest[rest.startIndex + 1])
         case ("branch", 2...): return .branch(rest.dropFirst().joined(separator: "/"))
         case ("tag", 2...): return .tag(rest.dropFirst().joined(separator: "/"))
         default: break
@@ -37,8 +58,27 @@ enum RepoAction: Equatable, Sendable {
         case ("commits", 2): return .commits(revision: revision)
         case ("preupload", 2): return .preupload(revision: revision)
         case ("commit", 2): return .commit(revision: revision)
+        case ("compare", 2): return .compare(revision)
+        case ("super-squash", 2): return .superSquash(revision)
         default: return nil
         }
+    }
+
+    /// Reads what follows `lfs-files`.
+    private static func lfsFiles(_ word: String) -> RepoAction {
+        switch word {
+        case "batch": .lfsFilesBatch
+        case "duplicate": .lfsFilesDuplicate
+        default: .lfsFile(word)
+        }
+    }
+
+    /// Reads what follows `discussions`.
+    private static func discussion(_ rest: ArraySlice<String>) -> RepoAction? {
+        guard let word = rest.first else { return .discussions }
+        guard let number = Int(word), number > 0 else { return nil }
+        guard let part = rest.dropFirst().first else { return .discussion(number) }
+        return DiscussionPart(rawValue: part).map { .discussionPart(number, $0) }
     }
 
     /// Reads what follows the id in `/ID/resolve/…`.
@@ -81,6 +121,13 @@ enum RepoAction: Equatable, Sendable {
         case .raw: "raw"
         case .lfsBatch: "lfs-batch"
         case .lfsVerify: "lfs-verify"
+        case .compare: "compare"
+        case .superSquash: "super-squash"
+        case .lfsFiles, .lfsFilesBatch, .lfsFile: "lfs-files"
+        case .lfsFilesDuplicate: "lfs-duplicate"
+        case .discussions: "discussions"
+        case .discussion: "discussion"
+        case .discussionPart(_, let part): "discussion-" + part.rawValue
         }
     }
 }
@@ -102,7 +149,9 @@ enum Endpoint: Equatable, Sendable {
     case whoami
     case createRepo
     case deleteRepo
+    case moveRepo
     case validateYAML
+    case completeMultipart
     case listRepos(RepoKind)
     /// Readings in order of likelihood; never empty.
     case repo(RepoKind, [RepoAddress])
@@ -130,7 +179,9 @@ enum Endpoint: Equatable, Sendable {
         case ["whoami-v2"]: return .whoami
         case ["repos", "create"]: return .createRepo
         case ["repos", "delete"]: return .deleteRepo
+        case ["repos", "move"]: return .moveRepo
         case ["validate-yaml"]: return .validateYAML
+        case ["complete_multipart"]: return .completeMultipart
         default: break
         }
         if segments.count >= 7, segments[1] == "resolve-cache",
@@ -181,6 +232,7 @@ enum Endpoint: Equatable, Sendable {
     var traffic: TrafficClass {
         switch self {
         case .resolveCache: .resolve
+        case .completeMultipart: .lfs
         case .repo(_, let addresses):
             switch addresses[0].action {
             case .resolve, .raw: .resolve
@@ -191,13 +243,25 @@ enum Endpoint: Equatable, Sendable {
         }
     }
 
+    /// All names the counters have, of both listeners.
+    static let names: Set<String> = [
+        "whoami", "create", "delete", "move", "list", "validate-yaml", "info", "tree",
+        "paths-info", "treesize", "refs", "commits", "compare", "super-squash", "preupload",
+        "commit", "branch", "tag", "settings", "discussions", "discussion", "discussion-comment",
+        "discussion-title", "discussion-status", "discussion-merge", "discussion-ref",
+        "lfs-files", "lfs-duplicate", "resolve", "raw", "resolve-cache", "lfs-batch",
+        "lfs-verify", "lfs-upload", "lfs-part", "lfs-complete", "cdn", "unknown",
+    ]
+
     /// The name the counters have for it.
     var name: String {
         switch self {
         case .whoami: "whoami"
         case .createRepo: "create"
         case .deleteRepo: "delete"
+        case .moveRepo: "move"
         case .validateYAML: "validate-yaml"
+        case .completeMultipart: "lfs-complete"
         case .listRepos: "list"
         case .repo(_, let addresses): addresses[0].action.name
         case .resolveCache: "resolve-cache"

@@ -80,6 +80,9 @@ struct HubRequest: Sendable {
         var iterator = body.makeAsyncIterator()
         while let piece = try await next(of: &iterator) {
             count += piece.readableBytes
+            if case .resetUpload(let byte) = plan.ending, count >= byte {
+                try await connection.reset()
+            }
             counters.countReceived(piece.readableBytes, traffic)
             if let link = plan.link {
                 try await connection.waitForRoom(piece.readableBytes, link)

@@ -13,6 +13,9 @@ struct HubService: Sendable {
     let urlLifetimeSeconds: Int
     /// Entries of a tree page where the request says nothing, and at most.
     let pageSizeMax: Int
+    /// Which uploads come in parts.
+    let parts: PartRule
+    let multipart: MultipartStore
 
     /// `http://127.0.0.1:PORT`, without a slash at the end.
     var endpoint: String { addresses.endpoint }
@@ -24,8 +27,10 @@ struct HubService: Sendable {
         switch endpoint {
         case .whoami: return try await whoami(request)
         case .createRepo: return try await createRepo(request)
+        case .moveRepo: return try await moveRepo(request)
         case .deleteRepo: return try await deleteRepo(request)
         case .validateYAML: return try await validateYAML(request)
+        case .completeMultipart: return try await completeMultipart(request)
         case .listRepos(let kind): return try await listRepos(kind, request)
         case .resolveCache(let kind, let namespace, let name, let commit, let path):
             return try await resolveCache(
@@ -60,6 +65,10 @@ struct HubService: Sendable {
         case (.pathsInfo(let revision), .post): return try await target.pathsInfo(revision)
         case (.refs, .get): return try await target.refs()
         case (.commits(let revision), .get): return try await target.commits(revision)
+        case (.compare(let range), .get): return try await target.compare(range)
+        case (.lfsFiles, .get): return try await target.lfsFiles()
+        case (.discussions, .get): return try await target.listDiscussions()
+        case (.discussion(let number), .get): return try await target.discussion(number)
         default: return try await change(target, action)
         }
     }
@@ -75,6 +84,27 @@ struct HubService: Sendable {
         case (.settings, .put): return try await target.changeSettings()
         case (.lfsBatch, .post): return try await target.lfsBatch()
         case (.lfsVerify, .post): return try await target.lfsVerify()
+        case (.superSquash(let branch), .post): return try await target.superSquash(branch)
+        case (.lfsFilesBatch, .post): return try await target.deleteLFSFiles()
+        case (.lfsFilesDuplicate, .post): return try await target.duplicateLFSFiles()
+        case (.lfsFile(let oid), .delete): return try await target.deleteLFSFile(oid)
+        case (.discussions, .post): return try await target.openDiscussion()
+        case (.discussionPart(let number, let part), let method):
+            return try await change(target, number, part, method)
+        default: throw Refusal.unknownPath
+        }
+    }
+
+    private func change(
+        _ target: RepoTarget, _ number: Int, _ part: RepoAction.DiscussionPart,
+        _ method: HTTPRequest.Method
+    ) async throws -> Answer {
+        switch (part, method) {
+        case (.comment, .post): return try await target.comment(on: number)
+        case (.title, .post): return try await target.rename(number)
+        case (.status, .post): return try await target.changeStatus(of: number)
+        case (.merge, .post): return try await target.merge(number)
+        case (.ref, .delete): return try await target.deletePullRequestRef(number)
         default: throw Refusal.unknownPath
         }
     }
@@ -103,7 +133,8 @@ struct HubService: Sendable {
         }
     }
 
-    private func find(_ kind: RepoKind, _ id: [String]) throws -> RepoRecord? {
+    /// The repo of that id, be it a former or a short one.
+    func find(_ kind: RepoKind, _ id: [String]) throws -> RepoRecord? {
         if id.count == 1 { return try hub.registry.repo(kind, alias: id[0]) }
         guard let name = RepoName(namespace: id[0], name: id[1]) else { return nil }
         return try hub.registry.repo(kind, name)
@@ -135,6 +166,10 @@ struct RepoTarget: Sendable {
     /// - Throws: `Refusal.revisionNotFound`.
     func commit(named revision: String) throws -> CommitRecord {
         guard let name = RevisionName(revision), let commit = try repository.commit(name) else {
+            throw Refusal.revisionNotFound(revision)
+        }
+        // Refs lead nowhere that is forgotten; ids may.
+        if isHex(revision), try registry.isForgotten(commit.oid, of: repo) {
             throw Refusal.revisionNotFound(revision)
         }
         return commit

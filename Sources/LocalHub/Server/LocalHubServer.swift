@@ -18,6 +18,8 @@ package final class LocalHubServer: Sendable {
         package var urlLifetimeSeconds = 3600
         /// Entries of a tree page at most.
         package var pageSizeMax = 1000
+        /// Which LFS objects come in parts.
+        package var parts = PartRule()
         /// Requests per five minutes for `api`, `resolvers` and `pages`; no limit where left out.
         package var quotas: [String: Int] = [:]
 
@@ -63,7 +65,8 @@ package final class LocalHubServer: Sendable {
         let service = HubService(
             hub: hub, blocking: Blocking(), signer: URLSigner(key: try hub.registry.urlKey()),
             faults: FaultBoard(), counters: Counters(), addresses: Addresses(),
-            urlLifetimeSeconds: options.urlLifetimeSeconds, pageSizeMax: options.pageSizeMax)
+            urlLifetimeSeconds: options.urlLifetimeSeconds, pageSizeMax: options.pageSizeMax,
+            parts: options.parts, multipart: MultipartStore(incoming: hub.folder.incoming))
         let quotas = options.quotas.compactMap { name, quota in
             RateLimits.Bucket(rawValue: name).map { ($0, quota) }
         }

@@ -18,6 +18,12 @@ enum Refusal: Error {
     case conflict(String, url: String?)
     case branchMoved
     case tooLarge(String)
+    /// A body without Content-Length where an object store wants one.
+    case lengthRequired
+    /// Something that is no file and has no code of its own.
+    case missing(String)
+    /// A pull request that cannot be merged, and because of which files.
+    case mergeConflict([String])
     case unprocessable(String)
     case rangeNotSatisfiable(size: Int)
     case urlExpired
@@ -25,13 +31,15 @@ enum Refusal: Error {
 
     var status: HTTPResponse.Status {
         switch self {
-        case .unknownPath, .revisionNotFound, .entryNotFound, .nothingToDelete: .notFound
+        case .unknownPath, .revisionNotFound, .entryNotFound, .nothingToDelete, .missing:
+            .notFound
         case .badCredentials, .loginNeeded: .unauthorized
         case .repoNotFound(let isAnonymous): isAnonymous ? .unauthorized : .notFound
         case .gated(_, let isAnonymous): isAnonymous ? .unauthorized : .forbidden
         case .disabled, .forbidden, .urlExpired: .forbidden
         case .badRequest: .badRequest
-        case .conflict: .conflict
+        case .conflict, .mergeConflict: .conflict
+        case .lengthRequired: .lengthRequired
         case .branchMoved: .preconditionFailed
         case .tooLarge: .contentTooLarge
         case .unprocessable: .unprocessableContent
@@ -70,14 +78,21 @@ enum Refusal: Error {
                 + "Ask for access first."
         case .disabled: "Access to this resource is disabled."
         case .forbidden(let text), .badRequest(let text), .conflict(let text, _),
-            .tooLarge(let text), .unprocessable(let text):
+            .tooLarge(let text), .unprocessable(let text), .missing(let text):
             text
+        case .lengthRequired: "You must provide the Content-Length HTTP header."
+        case .mergeConflict(let files):
+            "The pull request has conflicts with its base in \(files.joined(separator: ", "))"
         case .branchMoved: "A commit has happened since. Please refresh and try again."
         case .rangeNotSatisfiable: "Range not satisfiable"
         case .urlExpired: "Request has expired"
         case .rateLimited: "We had to rate limit you. Please retry later."
         }
     }
+
+    static let repositoryIsBusy = Refusal.conflict(
+        "Another commit operation is in progress for this repository. Please try again later.",
+        url: nil)
 
     /// - Parameter isText: resolve and the CDN answer in plain text, the API in JSON.
     func answer(isText: Bool) throws -> Answer {
@@ -93,13 +108,18 @@ enum Refusal: Error {
         default: break
         }
         if isText { return .text(status, message, headers: headers) }
-        var body = ["error": message]
-        if case .conflict(_, let url) = self { body["url"] = url }
+        var body: [String: JSONValue] = ["error": .string(message)]
+        switch self {
+        case .conflict(_, let url?): body["url"] = .string(url)
+        case .mergeConflict(let files):
+            body["filesWithConflicts"] = .array(files.map(JSONValue.string))
+        default: break
+        }
         return try .json(body, status, headers: headers)
     }
 
     /// Header values are one line of visible ASCII.
-    private static func headerText(_ text: String) -> String {
+    static func headerText(_ text: String) -> String {
         String(decoding: text.utf8.map { (0x20..<0x7f).contains($0) ? $0 : 0x3f }, as: UTF8.self)
     }
 }

@@ -26,9 +26,10 @@ struct HubResponder: Sendable {
             return try await administer(words, request, writer, connection)
         }
         let traffic = traffic(endpoint, request.method)
-        service.counters.countRequest(traffic, endpoint: name(endpoint, traffic))
+        let name = name(endpoint, traffic, path)
+        service.counters.countRequest(traffic, endpoint: name)
         let plan = service.faults.plan(
-            method: request.method.rawValue, path: path, traffic: traffic)
+            method: request.method.rawValue, path: path, traffic: traffic, endpoint: name)
         let delivery = Delivery(
             connection: connection, plan: plan, traffic: traffic, counters: service.counters)
         let hubRequest = HubRequest(
@@ -50,7 +51,12 @@ struct HubResponder: Sendable {
             }
             answer = try await handle(hubRequest, endpoint)
         }
-        if plan.ending == .loseAnswer { try await connection.reset() }
+        switch plan.ending {
+        case .loseAnswer: try await connection.reset()
+        case .stallAnswer: try await connection.stall()
+        case .lateStatus(let code): answer = try Self.failure(code)
+        default: break
+        }
         answer.headers[.date] = HTTPDate.now
         answer.headers[.requestID] = RequestID.next()
         answer.headers[.rateLimit] = limit?.limit
@@ -70,21 +76,26 @@ struct HubResponder: Sendable {
         case .rateLimited(let seconds):
             return try Refusal.rateLimited(seconds: seconds).answer(isText: traffic != .api)
         case .expired: return try Refusal.urlExpired.answer(isText: true)
-        case .status(let code, let retryAfter):
-            var headers: HTTPFields = [:]
-            headers[.retryAfter] = retryAfter.map { String($0) }
-            return try .json(
-                ["error": Self.words(code)], HTTPResponse.Status(code: code), headers: headers)
+        case .status(let code, let retryAfter, let message):
+            var answer = try Self.failure(code, message)
+            answer.headers[.retryAfter] = retryAfter.map { String($0) }
+            return answer
         default: break
         }
         return nil
     }
 
+    private static func failure(_ status: Int, _ message: String? = nil) throws -> Answer {
+        let message = message ?? words(status)
+        return try .json(
+            ["error": message], HTTPResponse.Status(code: status),
+            headers: [.errorMessage: Refusal.headerText(message)])
+    }
+
     /// The Hub's own words, where it has some for the status.
     private static func words(_ status: Int) -> String {
         switch status {
-        case 409:
-            "Another commit operation is in progress for this repository. Please try again later."
+        case 409: Refusal.repositoryIsBusy.message
         case 412: Refusal.branchMoved.message
         default: HTTPResponse.Status(code: status).reasonPhrase
         }
@@ -105,6 +116,8 @@ struct HubResponder: Sendable {
             throw CancellationError()
         } catch let failure as HubRequest.Failure {
             throw failure
+        } catch let failure as Connection.Failure {
+            throw failure
         } catch {
             logger.error("\(request.method) \(request.path): \(error)")
             return try .json(["error": "Internal error"], .internalServerError)
@@ -118,10 +131,13 @@ struct HubResponder: Sendable {
         }
     }
 
-    private func name(_ endpoint: Endpoint, _ traffic: TrafficClass) -> String {
-        switch listener {
-        case .hub: endpoint.name
-        case .cdn: traffic == .lfs ? "lfs-upload" : "cdn"
+    private func name(
+        _ endpoint: Endpoint, _ traffic: TrafficClass, _ path: String
+    ) -> String {
+        switch (listener, traffic) {
+        case (.hub, _): endpoint.name
+        case (.cdn, .lfs): path.hasPrefix("/multipart/") ? "lfs-part" : "lfs-upload"
+        case (.cdn, _): "cdn"
         }
     }
 

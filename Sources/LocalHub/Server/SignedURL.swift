@@ -9,6 +9,8 @@ struct URLSigner: Sendable {
     enum Purpose: String {
         case download
         case upload
+        /// To put an object together from its parts.
+        case complete
     }
 
     enum Verdict: Equatable {

@@ -66,6 +66,22 @@ package final class Hub: Sendable {
         return repo
     }
 
+    /// Gives the repo another name and its folder another place.
+    ///
+    /// - Throws: `HubError.repoBusy`.
+    func moveRepo(_ repo: RepoRecord, to name: RepoName) throws {
+        let old = folder.repository(repo.kind, repo.name)
+        let new = folder.repository(repo.kind, name)
+        guard let lock = RepositoryLock.acquire(old) else { throw HubError.repoBusy(repo.name) }
+        defer { withExtendedLifetime(lock) {} }
+        try FileManager.default.createDirectory(
+            atPath: (new as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+        try registry.rename(repo, to: name) {
+            try FileManager.default.moveItem(atPath: old, toPath: new)
+        }
+        engine.readers.drop(old)
+    }
+
     /// Deletes the row first: from then on nobody finds the folder that goes next.
     package func deleteRepo(_ repo: RepoRecord) throws {
         try registry.delete(repo)

@@ -7,6 +7,7 @@ import Foundation
 /// ROOT/models/org/name.git/             a bare git repository (datasets/, spaces/ alike)
 /// ROOT/models/org/name.git/lfs/objects/ab/cd/SHA256     its LFS objects, in git-lfs's own layout
 /// ROOT/incoming/                        uploads on their way; emptied of leftovers at start
+/// ROOT/incoming/multipart-ID/           an LFS object that comes in parts
 /// ROOT/localhub.json                    the running server's addresses, while it runs
 /// ```
 package struct HubFolder: Sendable {
@@ -31,6 +32,7 @@ package struct HubFolder: Sendable {
     /// import that runs beside the server.
     func removeLeftovers(olderThan age: TimeInterval = 86_400) throws {
         let files = FileManager.default
+        MultipartStore(incoming: incoming).removeExpired()
         for name in try files.contentsOfDirectory(atPath: incoming) {
             let path = incoming + "/" + name
             let changed = try? files.attributesOfItem(atPath: path)[.modificationDate] as? Date

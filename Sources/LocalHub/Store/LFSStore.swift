@@ -9,6 +9,9 @@ package struct LFSStore: Sendable {
     /// Where files grow before they have their name; on the same file system.
     let incoming: String
 
+    /// Whether there is such a repository.
+    var exists: Bool { access(repository, F_OK) == 0 }
+
     /// Where the object is, or would be.
     package func path(_ oid: String) -> String {
         "\(repository)/lfs/objects/\(oid.prefix(2))/\(oid.dropFirst(2).prefix(2))/\(oid)"
@@ -33,6 +36,44 @@ package struct LFSStore: Sendable {
             atPath: (target as NSString).deletingLastPathComponent,
             withIntermediateDirectories: true)
         try intake.finish(as: target)
+    }
+
+    /// All objects, in the order of their oids.
+    func objects() -> [(oid: String, size: Int, stored: Date)] {
+        var found: [(oid: String, size: Int, stored: Date)] = []
+        let root = repository + "/lfs/objects"
+        for case let path as String in FileManager.default.enumerator(atPath: root) ?? .init() {
+            let oid = path.fileName
+            var status = stat()
+            guard isHex(oid, count: 64), stat(self.path(oid), &status) == 0 else { continue }
+            let stored = Date(timeIntervalSince1970: Double(status.st_mtim.tv_sec))
+            found.append((oid, Int(status.st_size), stored))
+        }
+        return found.sorted { $0.oid < $1.oid }
+    }
+
+    /// Makes another repository's object this one's as well.
+    ///
+    /// - Throws: `LFSIntake.Failure.file`.
+    func link(_ file: String, oid: String) throws {
+        let target = path(oid)
+        try FileManager.default.createDirectory(
+            atPath: (target as NSString).deletingLastPathComponent,
+            withIntermediateDirectories: true)
+        guard Glibc.link(file, target) == 0 || errno == EEXIST else {
+            throw LFSIntake.Failure.file(errno)
+        }
+    }
+
+    /// Gives a file on the same file system, whole and hashed, its name.
+    ///
+    /// - Throws: `LFSIntake.Failure.file`.
+    func adopt(_ file: String, oid: String) throws {
+        let target = path(oid)
+        try FileManager.default.createDirectory(
+            atPath: (target as NSString).deletingLastPathComponent,
+            withIntermediateDirectories: true)
+        guard rename(file, target) == 0 else { throw LFSIntake.Failure.file(errno) }
     }
 }
 

@@ -7,7 +7,7 @@ import GRDB
 /// Several processes may have it open (a server and an import); SQLite's WAL keeps them apart.
 /// Locks: SQLite's own; every call blocks for the time of one query.
 package final class Registry: Sendable {
-    private let pool: DatabasePool
+    let pool: DatabasePool
 
     init(path: String) throws {
         var configuration = Configuration()
@@ -27,6 +27,14 @@ package final class Registry: Sendable {
                 sql: "SELECT * FROM repo WHERE kind = ? AND namespace = ? AND name = ?",
                 arguments: [kind.rawValue, name.namespace, name.name]
             ).flatMap(RepoRecord.init(row:))
+        }
+    }
+
+    /// The repo whatever it is called now.
+    func repo(id: String) throws -> RepoRecord? {
+        try pool.read { database in
+            try Row.fetchOne(database, sql: "SELECT * FROM repo WHERE id = ?", arguments: [id])
+                .flatMap(RepoRecord.init(row:))
         }
     }
 
@@ -105,6 +113,46 @@ package final class Registry: Sendable {
             try database.execute(
                 sql: "INSERT OR REPLACE INTO alias VALUES (?, ?, ?)",
                 arguments: [repo.kind.rawValue, old, repo.id])
+        }
+    }
+
+    /// Gives the repo another name; the old one leads to it from then on.
+    ///
+    /// - Parameter body: moves the repository's folder. The name changes only if it succeeds.
+    func rename(_ repo: RepoRecord, to name: RepoName, moving body: () throws -> Void) throws {
+        try pool.write { database in
+            try database.execute(
+                sql: "INSERT OR REPLACE INTO alias VALUES (?, ?, ?)",
+                arguments: [repo.kind.rawValue, repo.name.description, repo.id])
+            try database.execute(
+                sql: "DELETE FROM alias WHERE kind = ? AND old = ?",
+                arguments: [repo.kind.rawValue, name.description])
+            try database.execute(
+                sql: "UPDATE repo SET namespace = ?, name = ? WHERE id = ?",
+                arguments: [name.namespace, name.name, repo.id])
+            try body()
+        }
+    }
+
+    // MARK: Rewritten histories
+
+    /// Makes commits unknown, whatever git says.
+    func forget(_ commits: [String], of repo: RepoRecord) throws {
+        try pool.write { database in
+            for oid in commits {
+                try database.execute(
+                    sql: "INSERT OR IGNORE INTO forgotten VALUES (?, ?)",
+                    arguments: [repo.id, oid])
+            }
+        }
+    }
+
+    func isForgotten(_ commit: String, of repo: RepoRecord) throws -> Bool {
+        try pool.read { database in
+            try Bool.fetchOne(
+                database,
+                sql: "SELECT EXISTS (SELECT 1 FROM forgotten WHERE repo = ? AND oid = ?)",
+                arguments: [repo.id, commit]) ?? false
         }
     }
 

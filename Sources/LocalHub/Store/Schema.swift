@@ -51,6 +51,44 @@ enum Schema {
                     ) WITHOUT ROWID;
                     """)
         }
+        migrator.registerMigration("2") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE discussion (
+                        repo TEXT NOT NULL REFERENCES repo (id) ON DELETE CASCADE,
+                        num INTEGER NOT NULL,        -- from 1; refs/pr/NUM if a pull request
+                        title TEXT NOT NULL,
+                        author TEXT NOT NULL,        -- a user
+                        created REAL NOT NULL,       -- seconds since 1970
+                        status TEXT NOT NULL,        -- 'open', 'closed', 'merged' or 'draft'
+                        target TEXT,                 -- ref to merge into; NULL: a discussion
+                        mergeCommit TEXT,            -- what merged it; NULL before
+                        PRIMARY KEY (repo, num)
+                    ) WITHOUT ROWID;
+
+                    CREATE TABLE discussionEvent (
+                        id INTEGER PRIMARY KEY,      -- grows with time
+                        repo TEXT NOT NULL,
+                        num INTEGER NOT NULL,
+                        kind TEXT NOT NULL,          -- 'comment', 'status-change',
+                                                     -- 'title-change' or 'commit'
+                        author TEXT NOT NULL,        -- a user
+                        created REAL NOT NULL,       -- seconds since 1970
+                        value TEXT NOT NULL,         -- text, status, new title, commit's title
+                        other TEXT NOT NULL,         -- '', '', former title, commit's id
+                        FOREIGN KEY (repo, num) REFERENCES discussion (repo, num)
+                            ON DELETE CASCADE
+                    );
+                    CREATE INDEX discussionEventOf ON discussionEvent (repo, num);
+
+                    -- Commits of histories that were rewritten; git still has them.
+                    CREATE TABLE forgotten (
+                        repo TEXT NOT NULL REFERENCES repo (id) ON DELETE CASCADE,
+                        oid TEXT NOT NULL,
+                        PRIMARY KEY (repo, oid)
+                    ) WITHOUT ROWID;
+                    """)
+        }
         return migrator
     }
 }

@@ -114,6 +114,87 @@ final class ContentFile: Sendable {
         _ = try? Folder.unlink(folder.sidecar(of: content.hex))
     }
 
+    // MARK: Adopting
+
+    /// Makes a whole, verified file the bytes of a content that nobody uses now.
+    ///
+    /// The file is linked where it lies on the same file system, else copied; it must not change
+    /// any more, and its bytes must be on disk.
+    ///
+    /// - Returns: false when the content is here already, or in use.
+    static func adopt(
+        _ content: ContentID, size: UInt64, from path: FilePath, in folder: CacheFolder,
+        bootID: BootID
+    ) throws(Errno) -> Bool {
+        let lockFile = try openFile(folder.sidecar(of: content.hex), in: folder, content)
+        defer { try? lockFile.close() }
+        // Whoever has the content open holds the lock shared, and would go on with other bytes.
+        guard try lockFile.lock(.exclusive, waits: false), try lockFile.status().st_nlink > 0
+        else { return false }
+        if let found = try Sidecar.existing(in: lockFile), found.sidecar.isSealed { return false }
+        let geometry = BlockGeometry(size: size)
+        let target = folder.data(of: content.hex)
+        try lockFile.truncate(to: 0)
+        try Folder.unlink(target)
+        let data = try linkOrCopy(path, to: target, size: size)
+        defer { try? data.close() }
+        let byteCount = Sidecar.byteCount(for: geometry)
+        try lockFile.allocate(byteCount: byteCount)
+        let sidecar = Sidecar(
+            try MappedMemory(sharing: lockFile, byteCount: byteCount), geometry: geometry)
+        sidecar.initialize(for: content, bootID: bootID)
+        try markAllPresent(sidecar, data)
+        try data.syncData()
+        try sidecar.sync()
+        sidecar.markSealed()
+        try sidecar.sync()
+        return true
+    }
+
+    private static func linkOrCopy(
+        _ path: FilePath, to target: FilePath, size: UInt64
+    ) throws(Errno) -> FileDescriptor {
+        if link(path.string, target.string) == 0 {
+            return try openForUpdate(target, creates: false)
+        }
+        guard errno == EXDEV || errno == EPERM || errno == EMLINK else {
+            throw Errno(rawValue: errno)
+        }
+        let source = try openForUpdate(path, creates: false)
+        defer { try? source.close() }
+        let copy = try openForUpdate(target, creates: true)
+        try withBlocks(of: BlockGeometry(size: size), in: source) { bytes, block throws(Errno) in
+            try copy.writeWhole(
+                bytes, at: UInt64(block) * BlockGeometry.blockBytes)
+        }
+        return copy
+    }
+
+    private static func markAllPresent(
+        _ sidecar: Sidecar, _ data: FileDescriptor
+    ) throws(Errno) {
+        try withBlocks(of: sidecar.geometry, in: data) { bytes, block throws(Errno) in
+            sidecar.markPresent(block, crc: crc32c(bytes))
+        }
+    }
+
+    private static func withBlocks(
+        of geometry: BlockGeometry, in file: FileDescriptor,
+        _ body: (UnsafeRawBufferPointer, Int) throws(Errno) -> Void
+    ) throws(Errno) {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: Int(BlockGeometry.blockBytes), alignment: 4096)
+        defer { buffer.deallocate() }
+        for block in 0..<geometry.blockCount {
+            let range = geometry.bytes(ofBlock: block)
+            let bytes = UnsafeMutableRawBufferPointer(rebasing: buffer[..<range.count])
+            guard try file.readWhole(into: bytes, at: range.lowerBound) == range.count else {
+                throw .ioError
+            }
+            try body(UnsafeRawBufferPointer(bytes), block)
+        }
+    }
+
     // MARK: Opening
 
     /// - Returns: nil when an evictor was faster, or another process repairs: try again.

@@ -7,7 +7,7 @@ import SystemPackage
 package final class ContentStore: Sendable {
     let services: ContentServices
     let registry = ContentRegistry()
-    private let useLog: UseLog
+    let useLog: UseLog
 
     init(services: ContentServices, useLog: UseLog) {
         self.services = services
@@ -59,13 +59,13 @@ package final class ContentStore: Sendable {
         }
     }
 
-    /// Answers every parked read with `.closed`.
     /// Answers every read that is parked now with `.closed`. Contents that are opened afterwards, when
     /// those that were open have been closed, can be read.
     package func endReads() {
         for content in registry.allOpen { content.retire() }
     }
 
+    /// Answers every parked read with `.closed`, for good.
     func close() {
         services.beginClosing()
         for content in registry.close() { content.retire() }

@@ -1,6 +1,7 @@
 package import HubClient
 import Platform
 package import RepoCache
+package import SystemPackage
 package import WriteBack
 
 /// The commits a writable mount stands on, one after the other, and the answers of the cache to what
@@ -71,6 +72,13 @@ package final class BaseTrees: BaseSource {
     }
 
     private static let tryCountMax = 8
+}
+
+extension BaseTrees: ContentSink {
+    package func adopt(_ file: BaseFile, from path: FilePath) {
+        guard let tree = tree(at: file.commit) else { return }
+        cache.contents.adopt(tree.location(of: file), from: path)
+    }
 }
 
 extension PublishError {

@@ -1,4 +1,5 @@
 package import HubClient
+package import SystemPackage
 
 /// What a commit must know of the Hub's side of the tree, and the bytes of the base that are below an
 /// edit. RepoFS answers from the cache, or from the Hub.
@@ -22,7 +23,7 @@ package protocol BaseSource: Sendable {
 /// Takes the bytes of what was committed, so that reading them back fetches nothing.
 package protocol ContentSink: Sendable {
     /// - Parameters:
-    ///   - content: The identity of all bytes of `file`, verified.
-    ///   - size: Bytes; the file may be longer.
-    func adopt(_ content: ContentID, size: UInt64, from file: StagingFile)
+    ///   - file: Where the Hub has it; its identity was compared with the bytes.
+    ///   - path: A local file of exactly those bytes, which does not change any more.
+    func adopt(_ file: BaseFile, from path: FilePath)
 }

@@ -41,7 +41,8 @@ struct ChangeWalk {
             puts[path] == nil && !held.contains { ChangeList.isAt($0, orBelow: path) }
         }
         list.held = held
-        list.changes = (puts.map { Change(path: $0.key, kind: $0.value) }
+        list.changes =
+            (puts.map { Change(path: $0.key, kind: $0.value) }
             + gone.map { Change(path: $0.key, kind: $0.value) })
             .sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
         list.localOnly = localOnly.sorted {
@@ -68,7 +69,8 @@ struct ChangeWalk {
     ) throws(PublishError) -> Bool {
         let isInPlace = directory.redirect == path
         let needsListing =
-            isInPlace && !(directory.whiteouts.isEmpty && directory.children.allSatisfy(\.isDirectory))
+            isInPlace
+            && !(directory.whiteouts.isEmpty && directory.children.allSatisfy(\.isDirectory))
         let listing = needsListing ? try source.listing(of: path, at: base) : nil
         var isKept = isInPlace
         if let listing { try visitWhiteouts(of: directory, listing, at: path) }

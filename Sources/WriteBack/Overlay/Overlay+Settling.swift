@@ -30,8 +30,7 @@ extension Overlay {
                         let base = BaseFile(
                             commit: commit, path: file.path, content: content, size: file.size)
                         if let store = try node.file?.settle(on: base, transaction) {
-                            settled.append(
-                                SettledContent(content: content, size: file.size, store: store))
+                            settled.append(SettledContent(base: base, store: store))
                         }
                         if node.isLinked { try transaction.put(node.record) }
                     }
@@ -91,7 +90,8 @@ extension Overlay {
                 if path == move.old { return move.new }
                 let prefix = move.old.isEmpty ? "" : move.old + "/"
                 if path.utf8.starts(with: prefix.utf8) {
-                    let rest = String(decoding: Array(path.utf8.dropFirst(prefix.utf8.count)), as: UTF8.self)
+                    let rest = String(
+                        decoding: Array(path.utf8.dropFirst(prefix.utf8.count)), as: UTF8.self)
                     return move.new.isEmpty ? rest : move.new + "/" + rest
                 }
             }
@@ -102,7 +102,7 @@ extension Overlay {
 
 /// Bytes that are at the Hub now, in a staging file nobody needs any more.
 struct SettledContent: Sendable {
-    let content: ContentID
-    let size: UInt64
+    /// Where the Hub has them.
+    let base: BaseFile
     let store: StagingFile
 }

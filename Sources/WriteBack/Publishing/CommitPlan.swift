@@ -12,7 +12,9 @@ struct CommitPlan: Codable, Sendable {
         let content: String
     }
 
-    /// The commit the branch must be at, 40 digits.
+    /// The commit the edits were made on, 40 digits.
+    let base: String
+    /// The commit the branch must be at, 40 digits: the base, or what others have made of it.
     let parent: String
     let title: String
     let puts: [Put]
@@ -21,7 +23,10 @@ struct CommitPlan: Codable, Sendable {
     let deletedDirectories: [String]
     let settlement: Settlement
 
+    var baseCommit: CommitOID? { CommitOID(hex: base) }
     var parentCommit: CommitOID? { CommitOID(hex: parent) }
+
+    var isEmpty: Bool { puts.isEmpty && deletedFiles.isEmpty && deletedDirectories.isEmpty }
 
     func encoded() throws(WriteBackError) -> String {
         do {
@@ -40,9 +45,10 @@ struct CommitPlan: Codable, Sendable {
     }
 
     init(
-        parent: CommitOID, title: String, puts: [Put], deletedFiles: [String],
+        base: CommitOID, parent: CommitOID, title: String, puts: [Put], deletedFiles: [String],
         deletedDirectories: [String], settlement: Settlement
     ) {
+        self.base = base.hex
         self.parent = parent.hex
         self.title = title
         self.puts = puts

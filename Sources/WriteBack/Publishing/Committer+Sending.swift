@@ -96,7 +96,11 @@ extension Committer {
                 pause(seconds)
             case .stale(let error):
                 if let commit = try afterUncertainty(plan, error) { return commit }
-                throw try staleness(plan, error)
+                let head = try ask { client.head(repo, of: branch, completion: $0) }
+                if head != plan.parentCommit { throw .stale(head: head) }
+                // The Hub's word on its own head is behind: a stale answer, not a stale commit.
+                guard let seconds = waits.popFirst() else { throw .hub(error) }
+                pause(seconds)
             case .unknown(let error):
                 if let commit = try afterUncertainty(plan, error) { return commit }
                 // Not there: it can be sent again with the same parent, so at most one lands.
@@ -118,15 +122,8 @@ extension Committer {
         }
     }
 
-    /// Why a commit was stale: somebody else's commit, and at which of our paths.
-    private func staleness(
-        _ plan: CommitPlan, _ error: HubError
-    ) throws(PublishError) -> PublishError {
-        .conflict([])
-    }
-
     /// Looks at what the Hub has now, and lets the workspace stand on it.
-    private func finish(_ plan: CommitPlan, _ commit: CommitOID) throws(PublishError) -> CommitOID {
+    func finish(_ plan: CommitPlan, _ commit: CommitOID) throws(PublishError) -> CommitOID {
         progress { $0.step = .verifying }
         let wrong: [String]
         do throws(PublishError) {
@@ -142,14 +139,26 @@ extension Committer {
             guard case .hub(let error) = error else { throw error }
             throw .unknownOutcome(error)
         }
+        let theirs = try difference(plan.baseCommit, plan.parentCommit)
+        let ours = Set((plan.puts.map(\.path) + plan.deletedFiles).compactMap(inMount))
         let settled = try local { () throws(WriteBackError) in
-            try workspace.overlay.settle(plan.settlement, on: commit)
+            let settled = try workspace.overlay.settle(plan.settlement, on: commit)
+            observer.withLock { $0 }?.changed(
+                try workspace.overlay.absorb(theirs, keeping: ours))
+            return settled
         }
         for content in settled {
-            sink?.adopt(content.content, size: content.size, from: content.store)
+            sink?.adopt(content.base, from: content.store.path)
             content.store.discard()
         }
         return commit
+    }
+
+    private func difference(
+        _ old: CommitOID?, _ new: CommitOID?
+    ) throws(PublishError) -> TreeDifference {
+        guard let old, let new, old != new else { return TreeDifference() }
+        return try TreeDifference(from: old, to: new, source: source)
     }
 
     /// Planned paths that a commit does not show as planned.
@@ -189,7 +198,9 @@ extension Committer {
                 description: description, parent: plan.parentCommit)
             for path in plan.deletedFiles { try body.deletedFile(path) }
             for path in plan.deletedDirectories { try body.deletedFolder(path) }
-            for file in prepared.files {
+            // Of a plan that was rebased, some may be at the Hub already.
+            let planned = Set(plan.puts.map(\.path))
+            for file in prepared.files where planned.contains(inRepo(file.path)) {
                 switch (content(of: file, modes[file.path]), file.bytes) {
                 case (.lfs(let oid), _):
                     try body.lfsFile(inRepo(file.path), oid: oid, size: file.size)

@@ -15,7 +15,8 @@ extension Committer {
         let staged = prepared.files.filter(\.isStaged)
         var start = 0
         while start < staged.count {
-            let batch = Array(staged[start..<min(start + HubClient.preuploadCountMax, staged.count)])
+            let batch = Array(
+                staged[start..<min(start + HubClient.preuploadCountMax, staged.count)])
             for (file, verdict) in zip(batch, try preupload(batch)) {
                 // What the repo has already is not ignored, whatever .gitignore says.
                 if verdict.isIgnored, file.replaces == nil { ignored.insert(file.path) }
@@ -52,7 +53,8 @@ extension Committer {
         let pending = objects.sorted { $0.key < $1.key }
         var start = 0
         while start < pending.count {
-            let batch = Array(pending[start..<min(start + HubClient.lfsBatchCountMax, pending.count)])
+            let batch = Array(
+                pending[start..<min(start + HubClient.lfsBatchCountMax, pending.count)])
             try upload(batch)
             start += batch.count
         }

@@ -24,6 +24,8 @@ package final class Committer: Sendable {
     let source: any BaseSource
     let sink: (any ContentSink)?
     let logger: Logger
+    /// Learns what changes under the kernel's eyes.
+    let observer = Guarded<(any TreeObserver)?>(nil, rank: .leaf)
     private let shownProgress = Guarded(CommitProgress(), rank: .leaf)
     let isStopping = Monitor(false)
 
@@ -99,7 +101,7 @@ package final class Committer: Sendable {
         }
         let title = request.title ?? CommitTitle.text(for: prepared)
         let plan = makePlan(tree, prepared, modes, title: title, holding: changes.held)
-        let commit = try send(plan, prepared, modes, description: request.description)
+        let commit = try sendOrRebase(plan, prepared, modes, request)
         // What stays in the workspace is edited on.
         try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
         return CommitReport(
@@ -154,7 +156,7 @@ package final class Committer: Sendable {
             }
         }
         return CommitPlan(
-            parent: tree.base, title: title, puts: puts,
+            base: tree.base, parent: tree.base, title: title, puts: puts,
             deletedFiles: prepared.deletedFiles.map(inRepo),
             deletedDirectories: prepared.deletedDirectories.map { inRepo($0.path) },
             settlement: Settlement(tree, files: files, kept: kept, held: held))
@@ -183,6 +185,18 @@ package final class Committer: Sendable {
 
     func inRepo(_ path: String) -> String {
         rootPath.isEmpty ? path : rootPath + "/" + path
+    }
+
+    /// The path from the mounted directory; nil for what lies outside of it.
+    func inMount(_ path: String) -> String? {
+        if rootPath.isEmpty { return path }
+        guard path.utf8.starts(with: (rootPath + "/").utf8) else { return nil }
+        return String(decoding: Array(path.utf8.dropFirst(rootPath.utf8.count + 1)), as: UTF8.self)
+    }
+
+    /// Who is told when the tree changes otherwise than by the kernel.
+    package func observe(_ observer: any TreeObserver) {
+        self.observer.withLock { $0 = observer }
     }
 
     func checkStop() throws(PublishError) {

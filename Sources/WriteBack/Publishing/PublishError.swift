@@ -8,6 +8,8 @@ package enum PublishError: Error, Sendable {
     case workspace(WriteBackError)
     /// Bytes of the base that an edit needs could not be read; the text says which and why.
     case base(String)
+    /// The branch is at another commit than the one sent was made for.
+    case stale(head: CommitOID)
     /// The branch has foreign changes of the same paths.
     case conflict([String])
     /// The Hub refuses files; the others can go without them.
@@ -26,6 +28,7 @@ extension PublishError: CustomStringConvertible {
         case .hub(let error): error.sentence
         case .workspace(let error): error.description
         case .base(let text): text
+        case .stale(let head): "the branch is at \(head.hex) by now"
         case .conflict(let paths):
             "the branch was changed meanwhile at the same paths: "
                 + paths.prefix(5).joined(separator: ", ")

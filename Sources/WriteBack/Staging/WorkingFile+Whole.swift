@@ -16,11 +16,14 @@ extension WorkingFile {
         do throws(WriteBackError) {
             var whole = ExtentMap()
             _ = whole.set(0..<size, to: .dirty)
+            // Bytes beyond the size may be left of a file that was cut.
+            try sealed.store.use { (file) throws(Errno) in try file.truncate(to: size) }
             guard sealed.shape.extents != whole else { return (sealed.store, size) }
-            let missing = sealed.shape.extents.pieces(of: 0..<size).reduce(UInt64(0)) { sum, piece in
+            let missing = sealed.shape.extents.pieces(of: 0..<size).reduce(UInt64(0)) {
+                sum, piece in
                 piece.kind == nil ? sum + UInt64(piece.bytes.count) : sum
             }
-            try checkRoom(for: missing)
+            try staging.floor.reserve(missing)
         } catch {
             throw .workspace(error)
         }
@@ -30,7 +33,6 @@ extension WorkingFile {
         }
         do throws(WriteBackError) {
             try sealed.store.use { (file) throws(Errno) in
-                try file.truncate(to: size)
                 try file.syncData()
             }
             try recordWhole(sealed.number, size: size)

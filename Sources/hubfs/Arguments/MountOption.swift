@@ -20,7 +20,8 @@ enum MountOption: String, CaseIterable {
     var takesValue: Bool {
         switch self {
         case .allowOther, .foreground, .readOnly, .writable: false
-        case .cacheDir, .cacheSize, .commit, .endpoint, .gid, .logFile, .logLevel, .readTimeout, .tokenFile,
+        case .cacheDir, .cacheSize, .commit, .endpoint, .gid, .logFile, .logLevel, .readTimeout,
+            .tokenFile,
             .uid, .umask, .workspace:
             true
         }

@@ -9,7 +9,8 @@ import HubClient
 ///     <- {"hubfs":1,"commit":{…}}
 ///
 /// `end` is answered by the connection itself: it is closed when the daemon ends. `ending` says what
-/// becomes of edits when the mount ends, and is answered by the status; `finish` does that now. A
+/// becomes of edits when the mount ends, and is answered by the status; `finish` does that now.
+/// `pull` moves to the head of the branch; both are answered as `commit` is. A
 /// request of another version, or one that is not understood, is answered by
 /// `{"hubfs":1,"error":"…"}`.
 enum ControlQuestion {
@@ -18,6 +19,7 @@ enum ControlQuestion {
     case commit(title: String?, description: String)
     case ending(CommitDesk.Ending)
     case finish
+    case pull
 
     static let version: Int64 = 1
 
@@ -28,6 +30,7 @@ enum ControlQuestion {
         case .status: members["ask"] = .string("status")
         case .end: members["ask"] = .string("end")
         case .finish: members["ask"] = .string("finish")
+        case .pull: members["ask"] = .string("pull")
         case .ending(let ending):
             members["ask"] = .string("ending")
             members["ending"] = .string(ending.rawValue)
@@ -46,6 +49,7 @@ enum ControlQuestion {
         case "status": self = .status
         case "end": self = .end
         case "finish": self = .finish
+        case "pull": self = .pull
         case "ending":
             guard let ending = json["ending"]?.string.flatMap(CommitDesk.Ending.init(rawValue:))
             else { return nil }
@@ -57,7 +61,7 @@ enum ControlQuestion {
         }
     }
 
-    /// The line that answers `commit` and `finish`.
+    /// The line that answers `commit`, `finish` and `pull`.
     static func answer(commit: CommitResult) -> String {
         JSON.object(["hubfs": .integer(version), "commit": commit.json]).line
     }

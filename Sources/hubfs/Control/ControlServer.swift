@@ -119,7 +119,10 @@ final class ControlServer: Sendable {
         case (.finish, let desk?):
             desk.finish { answer($0, over: peer) }
             return .later
-        case (.ending, nil), (.commit, nil), (.finish, nil):
+        case (.pull, let desk?):
+            desk.pull { answer($0, over: peer) }
+            return .later
+        case (.ending, nil), (.commit, nil), (.finish, nil), (.pull, nil):
             try ControlSocket.send(
                 ControlQuestion.answer(error: "this mount is read only"), over: peer)
             return .answered

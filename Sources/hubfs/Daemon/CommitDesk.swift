@@ -58,6 +58,18 @@ final class CommitDesk: Sendable {
         }
     }
 
+    /// Moves to the head of the branch, with the edits.
+    func pull(completion: @escaping @Sendable (CommitResult) -> Void) {
+        let isTaken = worker.submit { [self] in
+            do throws(PublishError) {
+                completion(CommitResult(keptAt: try committer.pull()))
+            } catch {
+                completion(CommitResult(error))
+            }
+        }
+        if !isTaken { completion(CommitResult(PublishError.cancelled)) }
+    }
+
     /// Makes the commit under way end soon; its edits stay in the workspace.
     func stop() { committer.stop() }
 

@@ -79,7 +79,8 @@ struct MountDaemon {
             logger.notice(
                 "mounted",
                 metadata: [
-                    "source": "\(request.source.uri)", "commit": "\(mount.snapshot.commit)",
+                    "source": "\(request.source.uri)",
+                    "commit": "\((mount.committer?.base ?? mount.snapshot.commit).hex)",
                     "at": "\(mount.mountPoint)", "pid": "\(getpid())",
                 ])
             askTreeSize(of: mount, hub)
@@ -224,7 +225,8 @@ struct MountDaemon {
             return MountStatus(
                 pid: getpid(), mountPoint: mount.mountPoint, source: uri.description,
                 repo: mount.snapshot.repo.description, revision: revision.name, path: uri.path,
-                commit: (mount.committer?.base ?? mount.snapshot.commit).hex, endpoint: client.configuration.endpoint,
+                commit: (mount.committer?.base ?? mount.snapshot.commit).hex,
+                endpoint: client.configuration.endpoint,
                 startedSeconds: startedSeconds, logPath: log.path, cachePath: cachePath,
                 cacheBytes: cache.usedBytes, cacheLimitBytes: cache.limitBytes,
                 requests: byClass(counters.requests),

@@ -121,7 +121,7 @@ extension Failure {
                 self.init(.unsent, error.sentence)
             }
         case .workspace(let error): self.init(error)
-        case .base, .unknownOutcome, .cancelled: self.init(.unsent, error.description)
+        case .base, .unknownOutcome, .cancelled, .stale: self.init(.unsent, error.description)
         case .conflict: self.init(.conflict, error.description)
         case .refusedFiles: self.init(.refused, error.description)
         case .mismatch: self.init(.damaged, error.description)

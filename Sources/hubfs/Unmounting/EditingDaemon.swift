@@ -51,6 +51,15 @@ struct EditingDaemon {
         try Self.show(try wait(for: question, showsProgress: showsProgress, patience: nil))
     }
 
+    /// Moves to the head of the branch.
+    ///
+    /// - Returns: the commit it is at now.
+    func pull() throws(Failure) -> String {
+        let result = try wait(for: .pull, showsProgress: false, patience: nil)
+        if let sentence = result.sentence { throw Failure(result.code, sentence) }
+        return result.commit
+    }
+
     private static func show(_ result: CommitResult) throws(Failure) {
         for line in result.localOnly {
             writeToStandardError("hubfs: stays in the workspace: \(line)\n")

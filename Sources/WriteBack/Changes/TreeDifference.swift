@@ -1,0 +1,86 @@
+package import HubClient
+
+/// What somebody else changed between two commits of the branch.
+///
+/// Only directories whose tree oids differ are listed.
+package struct TreeDifference: Sendable {
+    /// A file that is another one, or gone.
+    package struct File: Hashable, Sendable {
+        /// From the mounted directory.
+        package let path: String
+        /// What the later commit has there; nil when it is gone.
+        package let content: ContentID?
+    }
+
+    package private(set) var files: [File] = []
+    /// Directories that the later commit does not have.
+    package private(set) var removedDirectories: [String] = []
+
+    package init() {}
+
+    package init(
+        from old: CommitOID, to new: CommitOID, source: any BaseSource
+    ) throws(PublishError) {
+        try compare(
+            try source.listing(of: "", at: old), try source.listing(of: "", at: new), at: "",
+            from: old, to: new, source)
+    }
+
+    private mutating func compare(
+        _ old: any BaseListing, _ new: any BaseListing, at path: String, from: CommitOID,
+        to: CommitOID, _ source: any BaseSource
+    ) throws(PublishError) {
+        for index in 0..<old.count {
+            let name = old.name(at: index)
+            let below = Self.join(path, name)
+            let kind = new.index(of: name).map { new.kind(at: $0) }
+            switch (old.kind(at: index), kind) {
+            case (.directory(let oid), .directory(let other)):
+                guard oid != other else { continue }
+                try compare(
+                    try source.listing(of: below, at: from), try source.listing(of: below, at: to),
+                    at: below, from: from, to: to, source)
+            case (.directory, _):
+                removedDirectories.append(below)
+                try addAll(below, at: from, isThere: false, source)
+                if case .file(let content, _)? = kind {
+                    files.append(File(path: below, content: content))
+                }
+            case (.file(let content, _), .file(let other, _)):
+                if content != other { files.append(File(path: below, content: other)) }
+            case (.file, .directory):
+                files.append(File(path: below, content: nil))
+                try addAll(below, at: to, isThere: true, source)
+            case (.file, nil): files.append(File(path: below, content: nil))
+            }
+        }
+        for index in 0..<new.count where old.index(of: new.name(at: index)) == nil {
+            let below = Self.join(path, new.name(at: index))
+            switch new.kind(at: index) {
+            case .file(let content, _): files.append(File(path: below, content: content))
+            case .directory: try addAll(below, at: to, isThere: true, source)
+            }
+        }
+    }
+
+    /// Every file below a directory that only one of the commits has.
+    private mutating func addAll(
+        _ path: String, at commit: CommitOID, isThere: Bool, _ source: any BaseSource
+    ) throws(PublishError) {
+        let listing = try source.listing(of: path, at: commit)
+        for index in 0..<listing.count {
+            let below = Self.join(path, listing.name(at: index))
+            switch listing.kind(at: index) {
+            case .directory:
+                if !isThere { removedDirectories.append(below) }
+                try addAll(below, at: commit, isThere: isThere, source)
+            case .file(let content, _):
+                files.append(File(path: below, content: isThere ? content : nil))
+            }
+        }
+    }
+
+    private static func join(_ directory: String, _ name: EntryName) -> String {
+        directory.isEmpty ? name.description : directory + "/" + name.description
+    }
+}

@@ -1,0 +1,99 @@
+package import HubClient
+import Logging
+import Platform
+
+extension Committer {
+    /// Times a commit is made anew because the branch moved on while it was sent.
+    private static let rebaseCountMax = 8
+
+    /// Sends a commit; when others were faster and changed other paths, sends it again on top of
+    /// theirs.
+    func sendOrRebase(
+        _ plan: CommitPlan, _ prepared: Prepared, _ modes: [String: PreuploadVerdict.Mode],
+        _ request: CommitRequest
+    ) throws(PublishError) -> CommitOID {
+        var plan = plan
+        for _ in 0..<Self.rebaseCountMax {
+            do throws(PublishError) {
+                return try send(plan, prepared, modes, description: request.description)
+            } catch .stale(let head) {
+                plan = try rebase(plan, on: head)
+                // Somebody did all of it already.
+                if plan.isEmpty { return try finish(plan, head) }
+            }
+        }
+        throw .conflict([])
+    }
+
+    private func rebase(_ plan: CommitPlan, on head: CommitOID) throws(PublishError) -> CommitPlan {
+        try source.prepare(head)
+        guard let base = plan.baseCommit else { throw .conflict([]) }
+        let theirs = try TreeDifference(from: base, to: head, source: source)
+        var edits: [String: ConflictCheck.Edit] = [:]
+        for put in plan.puts {
+            if let path = inMount(put.path) { edits[path] = .put(ContentID(hex: put.content)) }
+        }
+        for path in plan.deletedFiles.compactMap(inMount) { edits[path] = .delete }
+        for path in plan.deletedDirectories.compactMap(inMount) { edits[path] = .deleteDirectory }
+        let check = ConflictCheck(edits, against: theirs)
+        guard check.conflicts.isEmpty else { throw .conflict(check.conflicts) }
+        logger.notice(
+            "the branch has moved on; the commit is made on top",
+            metadata: ["head": "\(head.hex)", "foreign changes": "\(theirs.files.count)"])
+        return plan.rebased(on: head, without: Set(check.redundant.map(inRepo)))
+    }
+
+    /// Moves the workspace to the head of its branch, with its edits.
+    ///
+    /// - Returns: the commit it stands on then.
+    /// - Throws: `.conflict` when others changed paths that are edited here, or open for writing;
+    ///   nothing has moved then.
+    package func pull() throws(PublishError) -> CommitOID {
+        try finishPlan()
+        let head = try ask { client.head(repo, of: branch, completion: $0) }
+        let overlay = workspace.overlay
+        let base = overlay.baseCommit
+        if head == base { return head }
+        try source.prepare(head)
+        let theirs = try TreeDifference(from: base, to: head, source: source)
+        let touched = try edits()
+        let check = ConflictCheck(touched, against: theirs)
+        let writers = overlay.writerPaths()
+        let open = theirs.files.map(\.path).filter { writers.contains($0) }
+        let conflicts = Set(check.conflicts + open)
+        guard conflicts.isEmpty else { throw .conflict(conflicts.sorted()) }
+        let stale = try local { () throws(WriteBackError) in try overlay.move(to: head, theirs) }
+        observer.withLock { $0 }?.changed(stale)
+        logger.notice("moved to \(head.hex)")
+        return head
+    }
+
+    private func edits() throws(PublishError) -> [String: ConflictCheck.Edit] {
+        var edits: [String: ConflictCheck.Edit] = [:]
+        for change in try changes().changes {
+            edits[change.path] =
+                switch change.kind {
+                case .added(let file, _), .modified(let file, _, _):
+                    .put(file.isEdited ? nil : file.base?.content)
+                case .moved(let file): .put(file.content)
+                case .deleted: .delete
+                case .deletedDirectory: .deleteDirectory
+                }
+        }
+        return edits
+    }
+}
+
+extension CommitPlan {
+    /// The same commit on another parent, less what that has already.
+    ///
+    /// - Parameter done: Paths from the root of the repo.
+    fileprivate func rebased(on head: CommitOID, without done: Set<String>) -> CommitPlan {
+        CommitPlan(
+            base: CommitOID(hex: base)!, parent: head, title: title,
+            puts: puts.filter { !done.contains($0.path) },
+            deletedFiles: deletedFiles.filter { !done.contains($0) },
+            deletedDirectories: deletedDirectories.filter { !done.contains($0) },
+            settlement: settlement)
+    }
+}
