@@ -63,14 +63,14 @@ def import_folder(hub, folder: Path, *options: str, name: str | None = None) -> 
 
 
 @contextlib.contextmanager
-def mounts(hub, folder: Path):
+def mounts(hub, folder: Path, token: str | None = None):
     """Gives a function that makes mounts in a folder, and ends them all."""
     made: list[mounting.Mount] = []
 
     def make(source: str, *options: object, cache: Path | None = None, start: bool = True):
         place = folder / f"m{len(made)}"
         place.mkdir()
-        mount = mounting.Mount(place, hub.address.endpoint, cache)
+        mount = mounting.Mount(place, hub.address.endpoint, cache, token)
         made.append(mount)
         return mount.start(source, *options) if start else mount
 
@@ -85,6 +85,18 @@ def mounts(hub, folder: Path):
 def new_mount(hub, tmp_path):
     """Makes mounts: new_mount(source, *options). Each has a cache of its own unless told."""
     with mounts(hub, tmp_path) as make:
+        yield make
+
+
+@pytest.fixture(scope="session")
+def write_token(hub) -> str:
+    return hub.create_token("lab", "write")
+
+
+@pytest.fixture
+def new_editable_mount(hub, tmp_path, write_token):
+    """Makes mounts for somebody who may write to the repos of these tests."""
+    with mounts(hub, tmp_path, write_token) as make:
         yield make
 
 

@@ -23,7 +23,9 @@ def binary() -> Path:
 class Mount:
     """One `hubfs mount -f` and the directory it serves."""
 
-    def __init__(self, folder: Path, endpoint: str, cache: Path | None = None):
+    def __init__(
+        self, folder: Path, endpoint: str, cache: Path | None = None, token: str | None = None
+    ):
         self.folder = folder
         self.path = folder / "mnt"
         self.cache = cache or folder / "cache"
@@ -37,11 +39,14 @@ class Mount:
             "XDG_STATE_HOME": str(folder / "state"),
             "HUBFS_CACHE": str(self.cache),
         }
+        if token:
+            self.environment["HF_TOKEN"] = token
         (folder / "run").mkdir(mode=0o700, exist_ok=True)
         self.process: subprocess.Popen | None = None
 
     def start(self, source: str, *options: object) -> "Mount":
         """Mounts `source` and waits until the kernel shows it."""
+        self.source, self.options = source, options
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [binary(), "mount", "-f", source, self.path, *map(str, options)],
@@ -92,6 +97,10 @@ class Mount:
     def wait(self, timeout: float = END_TIMEOUT_SECONDS) -> int:
         """The daemon's exit status; fails when it does not end in time."""
         return self.process.wait(timeout=timeout)
+
+    def restart(self) -> "Mount":
+        """Mounts again what was mounted before, in the same way."""
+        return self.start(self.source, *self.options)
 
     def unmount(self) -> int:
         """Ends the mount the ordinary way."""

@@ -29,6 +29,8 @@ FILES = {
 }
 RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
 LIBC = ctypes.CDLL(None, use_errno=True)
+# Nothing is committed here: a remount goes on where the mount ended.
+EDITING = ("-w", "--commit", "manual")
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +39,8 @@ def sample(import_repo) -> str:
 
 
 @pytest.fixture
-def mount(new_mount, sample):
-    return new_mount(f"hf://{sample}", "-w")
+def mount(new_editable_mount, sample):
+    return new_editable_mount(f"hf://{sample}", *EDITING)
 
 
 def errno_of(operation) -> int | None:
@@ -55,23 +57,9 @@ def rename(source: Path, target: Path, flags: int) -> None:
         raise OSError(ctypes.get_errno(), "renameat2")
 
 
-def remount(mount, *options: object) -> None:
+def remount(mount) -> None:
     assert mount.unmount() == 0
-    mount.start(mount.source, *options)
-
-
-@pytest.fixture(autouse=True)
-def remember_sources(monkeypatch):
-    """A mount knows what it shows, so that a test can mount the same again."""
-    import mounting
-
-    start = mounting.Mount.start
-
-    def remembering(self, source, *options):
-        self.source = source
-        return start(self, source, *options)
-
-    monkeypatch.setattr(mounting.Mount, "start", remembering)
+    mount.restart()
 
 
 # Nothing is copied up.
@@ -112,9 +100,9 @@ def test_renaming_and_copying_a_large_file_fetches_nothing(hub, mount):
     assert (mount.path / "dir/moved.bin").read_bytes() == LARGE
 
 
-def test_renaming_a_directory_lists_nothing(hub, new_mount, import_repo):
+def test_renaming_a_directory_lists_nothing(hub, new_editable_mount, import_repo):
     repo = import_repo({f"tree/{n % 20}/{n}.txt": b"%d" % n for n in range(400)})
-    mount = new_mount(f"hf://{repo}", "-w")
+    mount = new_editable_mount(f"hf://{repo}", *EDITING)
     list(mount.path.iterdir())
     hub.reset_stats()
     os.rename(mount.path / "tree", mount.path / "moved")
@@ -253,7 +241,7 @@ def test_modes_times_links_attributes_and_empty_directories_survive_a_remount(mo
     os.symlink("dir/other.txt", mount.path / "link")
     os.setxattr(mount.path / "dir", "user.note", b"kept")
     os.makedirs(mount.path / "empty/tree", mode=0o750)
-    remount(mount, "-w")
+    remount(mount)
     status = file.stat()
     assert stat.S_IMODE(status.st_mode) == 0o640
     assert status.st_mtime_ns == -1_500_000_001
@@ -269,7 +257,7 @@ def test_inode_numbers_are_the_same_after_a_remount(mount):
     os.rename(mount.path / "dir", mount.path / "moved")
     paths = ["new", "moved", "moved/sub", "moved/sub/deep.txt", "small.txt"]
     before = [(mount.path / path).stat().st_ino for path in paths]
-    remount(mount, "-w")
+    remount(mount)
     assert [(mount.path / path).stat().st_ino for path in paths] == before
     assert len(set(before)) == len(paths)
 
@@ -281,7 +269,7 @@ def test_what_was_written_is_there_after_a_kill(mount):
     os.unlink(mount.path / "dir/other.txt")
     mount.kill()
     assert errno_of(lambda: os.close(handle)) in (None, errno.ENOTCONN)
-    mount.start(mount.source, "-w")
+    mount.restart()
     assert (mount.path / "new.bin").read_bytes() == SMALL
     assert (mount.path / "large.bin").read_bytes()[:22] == b"not synced, not closed"
     assert not (mount.path / "dir/other.txt").exists()
@@ -349,11 +337,11 @@ def test_a_second_writable_mount_is_refused_and_names_the_first(mount, sample, t
     assert "--workspace" in done.stderr
 
 
-def test_another_workspace_has_other_edits(mount, sample, new_mount):
+def test_another_workspace_has_other_edits(mount, sample, new_editable_mount):
     (mount.path / "mine").touch()
-    other = new_mount(f"hf://{sample}", start=False)
+    other = new_editable_mount(f"hf://{sample}", start=False)
     other.environment["XDG_STATE_HOME"] = mount.environment["XDG_STATE_HOME"]
-    other.start(f"hf://{sample}", "-w", "--workspace", "second")
+    other.start(f"hf://{sample}", *EDITING, "--workspace", "second")
     assert not (other.path / "mine").exists()
     (other.path / "theirs").touch()
     assert not (mount.path / "theirs").exists()
@@ -370,10 +358,10 @@ def small_disk(tmp_path):
     run("umount", "--lazy", folder)
 
 
-def test_a_full_disk_is_enospc_and_costs_nothing_else(new_mount, sample, small_disk):
-    mount = new_mount(f"hf://{sample}", start=False)
+def test_a_full_disk_is_enospc_and_costs_nothing_else(new_editable_mount, sample, small_disk):
+    mount = new_editable_mount(f"hf://{sample}", start=False)
     mount.environment["XDG_STATE_HOME"] = str(small_disk)
-    mount.start(f"hf://{sample}", "-w")
+    mount.start(f"hf://{sample}", *EDITING)
     kept = noise(2 * MEBIBYTE, seed=62)
     (mount.path / "kept.bin").write_bytes(kept)
     room = os.statvfs(mount.path)
@@ -394,7 +382,7 @@ def test_a_full_disk_is_enospc_and_costs_nothing_else(new_mount, sample, small_d
     os.rename(mount.path / "kept.bin", mount.path / "empty/kept.bin")
     os.unlink(mount.path / "big.bin")
     (mount.path / "again.bin").write_bytes(kept)
-    remount(mount, "-w")
+    remount(mount)
     assert (mount.path / "empty/kept.bin").read_bytes() == kept
     assert (mount.path / "again.bin").read_bytes() == kept
     assert (mount.path / "small.txt").read_bytes() == SMALL

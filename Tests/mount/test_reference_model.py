@@ -6,30 +6,38 @@ import os
 import random
 
 import pytest
-from reference_model.generator import Generator
-from reference_model.world import START, World
+from reference_model.world import LANES, START, START_OF_SEVERAL, World
 
 # HUBFS_MODEL_SEED repeats a run; HUBFS_MODEL_STEPS makes it longer. scripts/soak does both.
 STEPS = int(os.environ.get("HUBFS_MODEL_STEPS", "1200"))
-ROUNDS = 2
 
 
-def seeds() -> list[int]:
-    if given := os.environ.get("HUBFS_MODEL_SEED"):
-        return [int(given)]
-    return [random.SystemRandom().randrange(10**9) for _ in range(ROUNDS)]
-
-
-@pytest.fixture(scope="module")
-def repo(import_repo) -> str:
-    return import_repo(START)
-
-
-@pytest.mark.parametrize("seed", seeds())
-def test_a_mount_is_always_what_a_folder_would_be(hub, repo, tmp_path, seed):
+@pytest.fixture
+def seed() -> int:
+    given = os.environ.get("HUBFS_MODEL_SEED")
+    seed = int(given) if given else random.SystemRandom().randrange(10**9)
     print(f"HUBFS_MODEL_SEED={seed} HUBFS_MODEL_STEPS={STEPS}")
-    log = tmp_path / "operations.jsonl"
-    world = World(tmp_path / "world", hub.address.endpoint, repo, log)
+    return seed
+
+
+@pytest.fixture
+def new_world(hub, import_repo, write_token, tmp_path):
+    def make(start: dict[str, bytes]) -> World:
+        repo = import_repo(start)
+        return World(tmp_path / "world", hub.address.endpoint, write_token, repo, start)
+
+    return make
+
+
+def test_a_mount_is_always_what_a_folder_would_be(new_world, seed):
+    world = new_world(START)
     with world.running():
-        world.play(world.generate(Generator(seed), STEPS))
+        world.play(world.generate(seed, STEPS))
     assert world.steps == STEPS
+
+
+def test_threads_that_edit_at_once_do_not_disturb_each_other(new_world, seed):
+    world = new_world(START_OF_SEVERAL)
+    with world.running():
+        world.play_lanes(seed, STEPS // LANES)
+    assert world.steps >= STEPS // LANES * LANES

@@ -20,16 +20,12 @@ extension WritableRepoFileSystem {
             } else {
                 view = try overlay.make(.file, name.entry, in: parent.overlay, metadata: metadata)
             }
-            let file = try overlay.open(view.number, forWriting: forWriting)
-            if flags & O_TRUNC != 0 {
-                do throws(WriteBackError) {
-                    try overlay.empty(view.number, file)
-                } catch {
-                    overlay.close(file, wasForWriting: forWriting)
-                    throw error
-                }
+            do throws(WriteBackError) {
+                return (view, try overlay.open(view.number, flags: flags))
+            } catch {
+                overlay.forget(view.number, count: 1)
+                throw error
             }
-            return (view, file)
         } answer: { [self] reply, made in
             let open = OpenFile(made.1, isForWriting: forWriting)
             reply.created(
@@ -42,16 +38,8 @@ extension WritableRepoFileSystem {
     ) {
         let forWriting = flags & O_ACCMODE != O_RDONLY
         do throws(WriteBackError) {
-            let file = try overlay.open(node.overlay, forWriting: forWriting)
+            let file = try overlay.open(node.overlay, flags: flags)
             let open = OpenFile(file, isForWriting: forWriting)
-            if flags & O_TRUNC != 0 {
-                do throws(WriteBackError) {
-                    try overlay.empty(node.overlay, file)
-                } catch {
-                    close(open)
-                    throw error
-                }
-            }
             // Only programs of this mount change the bytes, and the kernel sees them do it.
             reply.opened(files.withLock { $0.insert(open) }, keepsCache: true)
         } catch {
@@ -161,10 +149,22 @@ extension WritableRepoFileSystem {
 }
 
 extension Overlay {
-    /// What O_TRUNC asks for: no bytes, and a new time also where there were none before.
-    fileprivate func empty(_ number: NodeNumber, _ file: WorkingFile) throws(WriteBackError) {
-        try willEdit(number)
-        if file.size > 0 { try file.truncate(to: 0) } else { try file.touch() }
+    /// Opens a file as open(2) was asked to. Follow with `close`.
+    fileprivate func open(
+        _ number: NodeNumber, flags: Int32
+    ) throws(WriteBackError) -> WorkingFile {
+        let forWriting = flags & O_ACCMODE != O_RDONLY
+        let file = try open(number, forWriting: forWriting)
+        guard flags & O_TRUNC != 0 else { return file }
+        do throws(WriteBackError) {
+            try willEdit(number)
+            // A new time also where there was nothing to take away.
+            if file.size > 0 { try file.truncate(to: 0) } else { try file.touch() }
+            return file
+        } catch {
+            close(file, wasForWriting: forWriting)
+            throw error
+        }
     }
 }
 

@@ -39,9 +39,23 @@ extension WritableRepoFileSystem {
     /// is evicted meanwhile.
     private static let absentMax = 512
 
+    /// Times that commits can end, one after the other, during one read.
+    private static let moveCountMax = 8
+
     private func fill(
         _ buffer: UnsafeMutableRawBufferPointer, _ open: OpenFile, offset: UInt64
     ) -> Outcome {
+        for _ in 0..<Self.moveCountMax {
+            if let outcome = fillOnce(buffer, open, offset: offset) { return outcome }
+        }
+        logger.error("edited bytes cannot be found in the workspace")
+        return .failed(.ioError)
+    }
+
+    /// - Returns: nil when a commit ended meanwhile and gave bytes another place.
+    private func fillOnce(
+        _ buffer: UnsafeMutableRawBufferPointer, _ open: OpenFile, offset: UInt64
+    ) -> Outcome? {
         var filled = 0
         for segment in open.file.segments(offset: offset, count: buffer.count) {
             let count = Int(segment.bytes.upperBound - segment.bytes.lowerBound)
@@ -50,10 +64,8 @@ extension WritableRepoFileSystem {
                 switch segment.source {
                 case .zeros: _ = part.initializeMemory(as: UInt8.self, repeating: 0)
                 case .staged(let file):
-                    let read = try file.use { (file) throws(Errno) in
-                        try file.readWhole(into: part, at: segment.bytes.lowerBound)
-                    }
-                    guard read == count else { return .failed(.ioError) }
+                    let read = try file.read(into: part, at: segment.bytes.lowerBound)
+                    guard read == count else { return nil }
                 case .base(let file):
                     let content = try open.content(of: file, in: base)
                     guard let read = content.readPresent(into: part, at: segment.bytes.lowerBound)

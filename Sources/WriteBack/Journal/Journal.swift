@@ -67,7 +67,11 @@ package final class Journal: Sendable {
         }
         if mustReserve {
             let reserved = number + Self.numberBlock
-            try write { try $0.set(.reservedNumber, String(reserved)) }
+            try write { transaction in
+                // Two threads can reserve at once and get here in either order.
+                let known = try transaction.fact(.reservedNumber).flatMap { UInt64($0) } ?? 0
+                if reserved > known { try transaction.set(.reservedNumber, String(reserved)) }
+            }
             numbers.withLock { $0.reserved = max($0.reserved, reserved) }
         }
         return number

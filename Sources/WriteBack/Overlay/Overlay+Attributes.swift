@@ -9,14 +9,18 @@ extension Overlay {
     ) throws(WriteBackError) -> NodeView {
         try tree.withLock { tree throws(WriteBackError) in
             guard let node = tree.nodes[number] else { throw refuse(.staleNFSFileHandle) }
-            var metadata = node.record.metadata
+            let before = node.record.metadata
+            var metadata = before
             body(&metadata)
             if node.isLinked {
                 try record(node)
                 try journal.write { try $0.setMetadata(metadata, of: number) }
             }
             node.metadata = metadata
-            node.file?.setModified(metadata.modifiedNanoseconds)
+            // A write that comes at the same time keeps its own.
+            if metadata.modifiedNanoseconds != before.modifiedNanoseconds {
+                node.file?.setModified(metadata.modifiedNanoseconds)
+            }
             return NodeView(node)
         }
     }
@@ -105,6 +109,6 @@ extension Overlay {
 
     /// Puts every change made so far on disk: names, not bytes. For fsync of a directory.
     package func syncNames() throws(WriteBackError) {
-        try journal.writeDurably { _ in }
+        try staging.writeDurably { _ in }
     }
 }

@@ -12,6 +12,7 @@ extension Overlay {
             guard node.directory == nil else { throw refuse(.isDirectory) }
             try remove(node, from: parent, &tree)
         }
+        try staging.settleDiscarded()
     }
 
     /// Removes an empty directory.

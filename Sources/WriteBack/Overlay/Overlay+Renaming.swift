@@ -40,6 +40,7 @@ extension Overlay {
             }
             tree.changeCount += 1
         }
+        try staging.settleDiscarded()
     }
 
     /// A rename whose ends were found and fit.

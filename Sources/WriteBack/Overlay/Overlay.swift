@@ -128,7 +128,6 @@ package final class Overlay: Sendable {
         try tree.withLock { tree throws(WriteBackError) in
             guard let node = tree.nodes[number] else { throw refuse(.staleNFSFileHandle) }
             guard let file = node.file else { throw refuse(.isDirectory) }
-            if forWriting { try record(node) }
             file.opened(forWriting: forWriting)
             return file
         }
@@ -140,6 +139,8 @@ package final class Overlay: Sendable {
         tree.withLock { tree in
             if let node = tree.nodes[file.number] { tree.free(from: node) }
         }
+        // Tried again with the next sync if it fails.
+        try? staging.settleDiscarded()
     }
 
     /// Makes sure that the journal knows an object whose bytes are about to change.

@@ -56,6 +56,9 @@ package struct ExtentMap: Hashable, Sendable {
 
     package var isEmpty: Bool { extents.isEmpty }
 
+    /// Where the last extent ends, bytes.
+    var end: UInt64 { extents.last?.bytes.upperBound ?? 0 }
+
     /// Bytes that lie in the staging file.
     package var dirtyBytes: UInt64 {
         extents.reduce(0) { $0 + ($1.kind == .dirty ? UInt64($1.bytes.count) : 0) }

@@ -48,17 +48,37 @@ package final class StagingFile: Sendable {
         if isUnused { _ = try? Folder.unlink(path) }
     }
 
+    /// Reads until `buffer` is full or the file ends.
+    ///
+    /// - Returns: nil when there is no such file: a commit that ended meanwhile has given its bytes
+    ///   another place.
+    package func read(
+        into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
+    ) throws(WriteBackError) -> Int? {
+        do throws(WriteBackError) {
+            return try use(creates: false) { (file) throws(Errno) in
+                try file.readWhole(into: buffer, at: offset)
+            }
+        } catch .disk(.noSuchFileOrDirectory, _) {
+            return nil
+        }
+    }
+
     /// Runs `body` with an open descriptor of the file.
     package func use<Result>(
-        _ body: (FileDescriptor) throws(Errno) -> Result
+        creates: Bool = true, _ body: (FileDescriptor) throws(Errno) -> Result
     ) throws(WriteBackError) -> Result {
         retain()
         defer { release() }
         do throws(Errno) {
-            return try body(try openDescriptor())
+            return try body(try openDescriptor(creates: creates))
         } catch {
-            if error == .noSpace { throw .full }
-            throw .disk(error, path: path.string)
+            switch error {
+            case .noSpace, .diskQuotaExceeded: throw .full
+            // The disk's own limit, below the one of off_t: 16 TB on ext4.
+            case .fileTooLarge: throw refuse(error)
+            default: throw .disk(error, path: path.string)
+            }
         }
     }
 
@@ -78,12 +98,13 @@ package final class StagingFile: Sendable {
         try use { (file) throws(Errno) in file }
     }
 
-    private func openDescriptor() throws(Errno) -> FileDescriptor {
+    private func openDescriptor(creates: Bool) throws(Errno) -> FileDescriptor {
         if let descriptor = state.withLock({ $0.descriptor }) { return descriptor }
         let opened: FileDescriptor
         do {
             opened = try FileDescriptor.open(
-                path, .readWrite, options: [.create, .closeOnExec, .noFollow],
+                path, .readWrite,
+                options: creates ? [.create, .closeOnExec, .noFollow] : [.closeOnExec, .noFollow],
                 permissions: FilePermissions(rawValue: 0o600))
         } catch let code as Errno {
             throw code

@@ -15,7 +15,7 @@ extension WorkingFile {
         guard !bytes.isEmpty else { return }
         let (end, overflows) = offset.addingReportingOverflow(UInt64(bytes.count))
         guard !overflows, end <= Self.sizeMax else { throw refuse(.fileTooLarge) }
-        try staging.floor.reserve(UInt64(bytes.count))
+        try staging.reserve(UInt64(bytes.count))
         try edit { layer throws(WriteBackError) in
             try layer.store.use { (file) throws(Errno) in
                 try file.writeWhole(bytes, at: offset)
@@ -29,9 +29,14 @@ extension WorkingFile {
     package func truncate(to size: UInt64) throws(WriteBackError) {
         guard size <= Self.sizeMax else { throw refuse(.fileTooLarge) }
         try edit { layer throws(WriteBackError) in
+            let delta = layer.shape.extents.cut(at: size)
+            // What was synced must stay on disk until the next sync, see `trim`.
+            if layer.synced == nil, delta != ExtentMap.Delta() {
+                try layer.store.use { (file) throws(Errno) in try file.truncate(to: size) }
+            }
             layer.shape.lowerLimit = min(layer.shape.lowerLimit, size)
             layer.shape.size = size
-            return layer.shape.extents.cut(at: size)
+            return delta
         }
     }
 
@@ -49,12 +54,17 @@ extension WorkingFile {
     /// - Throws: `.full` when the disk has no room.
     package func allocate(_ bytes: Range<UInt64>, keepsSize: Bool) throws(WriteBackError) {
         guard bytes.upperBound <= Self.sizeMax else { throw refuse(.fileTooLarge) }
-        guard try staging.floor.availableBytes() >= UInt64(bytes.count) else { throw .full }
+        try checkRoom(for: UInt64(bytes.count))
         guard !keepsSize, bytes.upperBound > size else { return try touch() }
         try edit { layer throws(WriteBackError) in
             layer.shape.size = max(layer.shape.size, bytes.upperBound)
             return ExtentMap.Delta()
         }
+    }
+
+    /// - Throws: `.full` when the disk has no room for `byteCount` more bytes.
+    package func checkRoom(for byteCount: UInt64) throws(WriteBackError) {
+        guard try staging.availableBytes(atLeast: byteCount) >= byteCount else { throw .full }
     }
 
     /// Gives the file a new time and leaves its bytes alone.
@@ -70,20 +80,27 @@ extension WorkingFile {
 
     /// Puts the file's bytes, its name, and every earlier change of the workspace on disk.
     package func sync() throws(WriteBackError) {
+        try catchUp()
         let layer = state.withLock { state -> Layer? in
             state.isUnlinked ? nil : state.top
         }
-        if let layer {
-            try layer.store.use { (file) throws(Errno) in try file.syncData() }
-            if layer.synced == nil { try staging.syncFolder() }
-            try staging.journal.writeDurably {
-                try $0.setSynced(layer.shape, ofLayer: layer.number)
-            }
-            state.withLock { state in
-                if state.top?.number == layer.number { state.top?.synced = layer.shape }
-            }
-        } else {
-            try staging.journal.writeDurably { _ in }
+        guard let layer else { return try staging.writeDurably { _ in } }
+        try layer.store.use { (file) throws(Errno) in try file.syncData() }
+        if layer.synced == nil { try staging.syncFolder() }
+        try staging.writeDurably { try $0.setSynced(layer.shape, ofLayer: layer.number) }
+        state.withLock { state in
+            guard state.top?.number == layer.number else { return }
+            state.top?.synced = layer.shape
+            state.top.map { Self.trim($0) }
+        }
+    }
+
+    /// Gives the disk back what lies beyond the last byte that is needed now or after a power cut.
+    private static func trim(_ layer: Layer) {
+        let end = max(layer.shape.extents.end, layer.synced?.extents.end ?? 0)
+        // A file that stays longer than it need be is right all the same.
+        try? layer.store.use { (file) throws(Errno) in
+            if try UInt64(file.status().st_size) > end { try file.truncate(to: end) }
         }
     }
 
@@ -92,12 +109,24 @@ extension WorkingFile {
     ///
     /// - Returns: what the caller's transaction records with `setSynced`; nil without edits.
     func syncBytes() throws(WriteBackError) -> (layer: UInt64, shape: LayerShape)? {
+        try catchUp()
         guard let layer = state.withLock({ $0.top }), layer.synced != layer.shape else {
             return nil
         }
         try layer.store.use { (file) throws(Errno) in try file.syncData() }
         if layer.synced == nil { try staging.syncFolder() }
         return (layer.number, layer.shape)
+    }
+
+    /// Tells the journal what it missed because it could not be written at the time: what a sync
+    /// promises must be in it.
+    private func catchUp() throws(WriteBackError) {
+        try state.withLock { state throws(WriteBackError) in
+            guard let layer = state.top, layer.isJournalBehind, !state.isUnlinked else { return }
+            let modified = state.modifiedNanoseconds ?? wallClockNanoseconds()
+            try record(layer, ExtentMap.Delta(), isWhole: true, modified: modified)
+            state.top?.isJournalBehind = false
+        }
     }
 
     /// Applies one change to the top layer, making it when there is none, and journals it.

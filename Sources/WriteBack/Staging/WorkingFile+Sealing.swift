@@ -48,11 +48,15 @@ extension WorkingFile {
             let top = state.top
             if let top {
                 try copy(top, into: &merged)
+                // What was promised of either layer must hold of the one that is left.
+                if merged.synced != nil || top.synced != nil {
+                    try merged.store.use { (file) throws(Errno) in try file.syncData() }
+                    merged.synced = merged.shape
+                }
             }
             let record = LayerRecord(
                 number: merged.number, node: number, isSealed: false, shape: merged.shape,
-                synced: top == nil ? merged.synced : nil)
-            merged.synced = record.synced
+                synced: merged.synced)
             if !state.isUnlinked {
                 try staging.journal.write { transaction in
                     try transaction.putWhole(record)
@@ -61,7 +65,7 @@ extension WorkingFile {
             }
             if let top {
                 if state.openCount > 0 { top.store.release() }
-                top.store.discard()
+                staging.discard(top)
             }
             state.top = merged
             state.sealed = nil

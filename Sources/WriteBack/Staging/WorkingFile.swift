@@ -118,7 +118,7 @@ package final class WorkingFile: Sendable {
             state.sealed?.store.release()
             return state.isUnlinked ? state.takeLayers() : []
         }
-        for layer in dropped { layer.store.discard() }
+        for layer in dropped { staging.discard(layer) }
     }
 
     /// The file has no name any more. Its journal records are removed by the caller.
@@ -127,7 +127,7 @@ package final class WorkingFile: Sendable {
             state.isUnlinked = true
             return state.openCount == 0 ? state.takeLayers() : []
         }
-        for layer in dropped { layer.store.discard() }
+        for layer in dropped { staging.discard(layer) }
     }
 
     /// Puts back what the journal holds of the file.

@@ -12,6 +12,7 @@ enum Recovery {
     static func settle(
         _ contents: inout JournalContents, _ journal: Journal, _ staging: Staging
     ) throws(WriteBackError) -> [String] {
+        try dropLayersOfNothing(&contents, journal)
         var fallenBack: [String] = []
         let current = BootID.current.hex
         if let stored = contents.bootID, stored != current {
@@ -23,6 +24,17 @@ enum Recovery {
         }
         try staging.removeOrphans(keeping: Set(contents.layers.map(\.number)))
         return fallenBack
+    }
+
+    /// A write that met the removal of its file can have left a layer behind.
+    private static func dropLayersOfNothing(
+        _ contents: inout JournalContents, _ journal: Journal
+    ) throws(WriteBackError) {
+        let nodes = Set(contents.nodes.map(\.number))
+        let lost = contents.layers.filter { !nodes.contains($0.node) }
+        guard !lost.isEmpty else { return }
+        try journal.write { for layer in lost { try $0.removeLayer(layer.number) } }
+        contents.layers.removeAll { !nodes.contains($0.node) }
     }
 
     private static func fallBack(

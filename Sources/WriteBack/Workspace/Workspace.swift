@@ -52,7 +52,10 @@ package final class Workspace: Sendable {
         if let network { throw .networkFolder(path: folder.string, fileSystem: network) }
         lock = try Self.lock(folder, owner: owner)
         do throws(WriteBackError) {
-            journal = try Journal(at: folder.appending("journal.db"))
+            let journalPath = folder.appending("journal.db")
+            let isNew = (try? Folder.status(journalPath)) == nil
+            journal = try Journal(at: journalPath)
+            if isNew { try Self.syncNames(of: folder) }
             staging = Staging(folder: stagingFolder, journal: journal, floorBytes: floorBytes)
             var contents = try journal.load()
             fallenBack = try Recovery.settle(&contents, journal, staging)
@@ -71,6 +74,17 @@ package final class Workspace: Sendable {
         }
     }
 
+    /// Puts a new workspace's place on disk: an fsync in a folder that a power cut takes away would be
+    /// worth nothing.
+    private static func syncNames(of folder: FilePath) throws(WriteBackError) {
+        var path = folder
+        // The workspace, `workspaces`, `hubfs`, and $XDG_STATE_HOME: what can be new.
+        for _ in 0..<4 {
+            try Staging.sync(path)
+            path.removeLastComponent()
+        }
+    }
+
     /// The room for edits on the workspace's disk, bytes; zero where it cannot be asked.
     package var room: (totalBytes: UInt64, availableBytes: UInt64) {
         let total = (try? FileSystemFacts(of: folder))?.totalBytes ?? 0
@@ -79,6 +93,7 @@ package final class Workspace: Sendable {
 
     /// Closes the journal and lets others in. Call once.
     package func close() {
+        try? staging.writeDurably { _ in }
         journal.close()
         try? lock.close()
     }

@@ -4,7 +4,8 @@
 - `generator`   makes up operations that fit the tree as it is
 - `comparison`  what must be equal, and the few things that need not be
 - `journal`     what must be true of a workspace whose daemon has ended
-- `world`       both sides, one step after the other, with remounts and kills between
+- `lane`        one directory, edited step by step on both sides
+- `world`       the mount and the folder, with remounts and kills between the steps
 - `shrinking`   makes a failing list of operations shorter
 - `soak`        the command line, for `scripts/soak`
 

@@ -9,17 +9,19 @@ import shutil
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import localhub
 
 from .comparison import Different
-from .generator import Generator
 from .shrinking import shrink
-from .world import START, World
+from .world import START, START_OF_SEVERAL, World
 
 REPO = "lab/soak"
+REPO_OF_LANES = "lab/soak-lanes"
 SHRINK_SECONDS = 300
+FAILURES = (Different, RuntimeError, OSError)
 
 
 def main() -> int:
@@ -27,11 +29,11 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="hubfs-soak-"))
     hub = localhub.LocalHub(folder / "hub")
     try:
-        import_start(hub, folder / "start")
+        for repo, start in ((REPO, START), (REPO_OF_LANES, START_OF_SEVERAL)):
+            import_start(hub, repo, start, folder / repo)
         hub.start()
-        if options.replay:
-            return replay(options, hub, folder)
-        return soak(options, hub, folder)
+        run = Soak(options, folder, hub.address.endpoint, hub.create_token("lab", "write"))
+        return run.replay() if options.replay else run.soak()
     finally:
         hub.stop()
         shutil.rmtree(folder, ignore_errors=True)
@@ -50,6 +52,10 @@ def parse() -> argparse.Namespace:
         "--minutes", type=float, default=10, help="begin no new round after this time (default: 10)"
     )
     parser.add_argument("--rounds", type=int, help="at most so many (default: as time allows)")
+    parser.add_argument(
+        "--lanes", action="store_true",
+        help="edit in several directories at once; a failing round cannot be repeated exactly",
+    )  # fmt: skip
     parser.add_argument("--replay", type=Path, metavar="FILE", help="play a kept case instead")
     parser.add_argument(
         "--keep", type=Path, default=Path("soak-failures"), metavar="FOLDER",
@@ -59,84 +65,100 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def import_start(hub: localhub.LocalHub, folder: Path) -> None:
-    for name, data in START.items():
+def import_start(
+    hub: localhub.LocalHub, repo: str, start: dict[str, bytes], folder: Path
+) -> None:
+    for name, data in start.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    hub.run("import", "--root", hub.root, REPO, folder)
+    hub.run("import", "--root", hub.root, repo, folder)
 
 
-def soak(options: argparse.Namespace, hub: localhub.LocalHub, folder: Path) -> int:
-    end = time.monotonic() + options.minutes * 60
-    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**9)
-    steps = rounds = 0
-    while rounds == 0 or time.monotonic() < end:
-        print(f"seed {seed}: {options.steps} steps", flush=True)
-        log = folder / f"seed-{seed}.jsonl"
-        world = World(folder / f"round-{seed}", hub.address.endpoint, REPO, log)
+@dataclass
+class Soak:
+    options: argparse.Namespace
+    folder: Path
+    endpoint: str
+    token: str
+
+    def soak(self) -> int:
+        end = time.monotonic() + self.options.minutes * 60
+        seed = self.options.seed
+        if seed is None:
+            seed = random.SystemRandom().randrange(10**9)
+        steps = rounds = 0
+        while rounds == 0 or time.monotonic() < end:
+            print(f"seed {seed}: {self.options.steps} steps", flush=True)
+            world = self.world(f"round-{seed}", lanes=self.options.lanes)
+            try:
+                with world.running():
+                    self.round(world, seed)
+            except FAILURES as failure:
+                print(f"seed {seed} FAILED: {failure}", flush=True)
+                self.keep(seed, world)
+                return 1
+            shutil.rmtree(world.mount.folder)
+            steps += world.steps
+            rounds += 1
+            seed += 1
+            if rounds == self.options.rounds:
+                break
+        print(f"{steps} steps in {rounds} rounds: no difference")
+        return 0
+
+    def world(self, name: str, *, lanes: bool) -> World:
+        repo, start = (REPO_OF_LANES, START_OF_SEVERAL) if lanes else (REPO, START)
+        return World(self.folder / name, self.endpoint, self.token, repo, start)
+
+    def round(self, world: World, seed: int) -> None:
+        if self.options.lanes:
+            world.play_lanes(seed, self.options.steps)
+        else:
+            world.play(world.generate(seed, self.options.steps))
+
+    def keep(self, seed: int, world: World) -> None:
+        """Stores the failing case, and a shorter one if there is one."""
+        kept = self.options.keep / f"seed-{seed}"
+        kept.mkdir(parents=True, exist_ok=True)
+        for path in (world.mount.log_path, *world.mount.folder.glob("lane-*.jsonl")):
+            shutil.copy(path, kept)
+        print(f"kept: {kept}", flush=True)
+        if not self.options.lanes and not self.options.no_shrink:
+            self.shorten(kept)
+
+    def shorten(self, kept: Path) -> None:
+        operations = load(kept / "lane-0.jsonl")
+        shorter = shrink(
+            operations, lambda some: bool(self.failure_of(some)), seconds=SHRINK_SECONDS
+        )
+        if len(shorter) < len(operations):
+            short = kept / "short.jsonl"
+            short.write_text("".join(json.dumps(operation) + "\n" for operation in shorter))
+            print(f"{len(shorter)} of {len(operations)} operations: scripts/soak --replay {short}")
+            print(self.failure_of(shorter))
+
+    def replay(self) -> int:
+        failure = self.failure_of(load(self.options.replay))
+        print(failure or f"{self.options.replay}: no difference")
+        return 1 if failure else 0
+
+    def failure_of(self, operations: list[dict]) -> str | None:
+        """Plays operations on a fresh mount."""
+        place = tempfile.mkdtemp(dir=self.folder)
+        world = self.world(f"{place}/world", lanes=False)
         try:
             with world.running():
-                world.play(world.generate(Generator(seed), options.steps))
-        except (Different, RuntimeError) as failure:
-            print(f"seed {seed} FAILED: {failure}", flush=True)
-            keep(options, hub, folder, log, world)
-            return 1
-        shutil.rmtree(world.mount.folder)
-        log.unlink()
-        steps += world.steps
-        rounds += 1
-        seed += 1
-        if rounds == options.rounds:
-            break
-    print(f"{steps} steps in {rounds} rounds: no difference")
-    return 0
-
-
-def keep(
-    options: argparse.Namespace, hub: localhub.LocalHub, folder: Path, log: Path, world: World
-) -> None:
-    """Stores the failing case, and a shorter one if there is one."""
-    options.keep.mkdir(parents=True, exist_ok=True)
-    kept = options.keep / log.name
-    shutil.copy(log, kept)
-    shutil.copy(world.mount.log_path, kept.with_suffix(".log"))
-    print(f"kept: {kept} (scripts/soak --replay {kept})", flush=True)
-    if options.no_shrink:
-        return
-    operations = load(kept)
-    shorter = shrink(
-        operations, lambda some: bool(failure_of(some, hub, folder)), seconds=SHRINK_SECONDS
-    )
-    if len(shorter) < len(operations):
-        short = kept.with_suffix(".short.jsonl")
-        short.write_text("".join(json.dumps(operation) + "\n" for operation in shorter))
-        print(f"kept: {short}: {len(shorter)} of {len(operations)} operations")
-        print(failure_of(shorter, hub, folder))
+                world.play(operations)
+            return None
+        except FAILURES as failure:
+            return str(failure)
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def load(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines() if line]
-
-
-def replay(options: argparse.Namespace, hub: localhub.LocalHub, folder: Path) -> int:
-    failure = failure_of(load(options.replay), hub, folder)
-    print(failure or f"{options.replay}: no difference")
-    return 1 if failure else 0
-
-
-def failure_of(operations: list[dict], hub: localhub.LocalHub, folder: Path) -> str | None:
-    """Plays operations on a fresh mount."""
-    place = Path(tempfile.mkdtemp(dir=folder))
-    world = World(place / "world", hub.address.endpoint, REPO, place / "log.jsonl")
-    try:
-        with world.running():
-            world.play(operations)
-        return None
-    except (Different, RuntimeError) as failure:
-        return str(failure)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
 
 
 if __name__ == "__main__":
