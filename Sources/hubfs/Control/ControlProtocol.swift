@@ -13,6 +13,23 @@ import HubClient
 /// `pull` moves to the head of the branch; both are answered as `commit` is. A
 /// request of another version, or one that is not understood, is answered by
 /// `{"hubfs":1,"error":"…"}`.
+///
+/// What is edited can be a long list, and it can take the network to know it. `edits` and `diff` are
+/// answered by as many lines as it takes, of which the last has the sums, or says why there are none:
+///
+///     -> {"hubfs":1,"ask":"edits"}
+///     <- {"hubfs":1,"edit":{…}}
+///     <- {"hubfs":1,"localOnly":{…}}
+///     <- {"hubfs":1,"sums":{…}}
+///
+///     -> {"hubfs":1,"ask":"diff","paths":["data"],"text":true}
+///     <- {"hubfs":1,"edit":{…}}
+///     <- {"hubfs":1,"text":"@@ -1 +1 @@…"}       of the edit before, in pieces
+///     <- {"hubfs":1,"failure":{"code":6,"message":"…"}}
+///
+/// No line of either side is longer than `ControlSocket.lineBytesMax`: whoever reads one needs no
+/// more memory, and gives up on a peer that sends more. Long answers are many lines, long texts are
+/// sent in pieces of `textPieceBytes`, and paths of more than `pathBytesMax` are cut when shown.
 enum ControlQuestion {
     case status
     case end
@@ -20,8 +37,16 @@ enum ControlQuestion {
     case ending(CommitDesk.Ending)
     case finish
     case pull
+    case edits
+    /// - Parameter paths: From the mounted directory; none for everything.
+    case diff(paths: [String], withText: Bool)
 
     static let version: Int64 = 1
+
+    /// Bytes of a text sent in one line: escaped, a byte can become six.
+    static let textPieceBytes = 8 << 10
+    /// A line has up to two paths.
+    static let pathBytesMax = 4 << 10
 
     /// The line that asks this.
     var line: String {
@@ -31,6 +56,11 @@ enum ControlQuestion {
         case .end: members["ask"] = .string("end")
         case .finish: members["ask"] = .string("finish")
         case .pull: members["ask"] = .string("pull")
+        case .edits: members["ask"] = .string("edits")
+        case .diff(let paths, let withText):
+            members["ask"] = .string("diff")
+            members["paths"] = .array(paths.map { .string($0) })
+            members["text"] = .bool(withText)
         case .ending(let ending):
             members["ask"] = .string("ending")
             members["ending"] = .string(ending.rawValue)
@@ -50,6 +80,11 @@ enum ControlQuestion {
         case "end": self = .end
         case "finish": self = .finish
         case "pull": self = .pull
+        case "edits": self = .edits
+        case "diff":
+            self = .diff(
+                paths: json["paths"]?.array?.compactMap(\.string) ?? [],
+                withText: json["text"]?.bool ?? false)
         case "ending":
             guard let ending = json["ending"]?.string.flatMap(CommitDesk.Ending.init(rawValue:))
             else { return nil }

@@ -1,4 +1,5 @@
 import HubClient
+import WriteBack
 
 /// What a daemon tells of its mount: the object that `hubfs status --json` shows.
 struct MountStatus {
@@ -41,6 +42,14 @@ struct EditStatus: Sendable {
     var totalBytes: UInt64
     /// How the last commit ended.
     var last: CommitResult?
+
+    var isCommitting: Bool { step != CommitProgress.Step.idle.rawValue }
+
+    /// `uploading 1.0 MiB of 3.0 MiB`, for people.
+    var progressText: String {
+        totalBytes > 0
+            ? "\(step) \(readableSize(doneBytes)) of \(readableSize(totalBytes))" : step
+    }
 
     var json: JSON {
         .object([

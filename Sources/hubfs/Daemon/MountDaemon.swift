@@ -70,7 +70,9 @@ struct MountDaemon {
         let desk = mount.committer.map {
             CommitDesk($0, ending: request.flags.commit.ending, logger: logger)
         }
-        let control = openControl(mount, hub, desk, log, logger)
+        let desks = desk.map { EditingDesks(commits: $0, looks: LookDesk($0.committer)) }
+        defer { desks?.looks.close() }
+        let control = openControl(mount, hub, desks, log, logger)
         defer { control?.close() }
 
         let isWanted = signals.serve { mount.stop() } && (readiness?.report() ?? true)
@@ -184,15 +186,15 @@ struct MountDaemon {
 
     /// A mount works without its control socket, so that is no reason to fail.
     private func openControl(
-        _ mount: RepoMount, _ hub: HubAccess, _ desk: CommitDesk?, _ log: DaemonLog,
+        _ mount: RepoMount, _ hub: HubAccess, _ desks: EditingDesks?, _ log: DaemonLog,
         _ logger: Logger
     ) -> ControlServer? {
         let folder = ControlFolder.own(request.environment)
-        let status = statusReader(mount, hub, desk, log)
+        let status = statusReader(mount, hub, desks?.commits, log)
         do throws(Failure) {
             try folder.prepare()
             return try ControlServer(
-                at: folder.socket(of: mount.mountPoint), logger: logger, desk: desk,
+                at: folder.socket(of: mount.mountPoint), logger: logger, desks: desks,
                 status: status)
         } catch {
             logger.warning("hubfs status will not see this mount: \(error.sentence)")

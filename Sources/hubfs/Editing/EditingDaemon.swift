@@ -3,8 +3,8 @@ import WriteBack
 
 /// The daemon of a writable mount, as those see it who end the mount or ask for a commit.
 struct EditingDaemon {
-    private let mountPoint: String
-    private let folders = ControlFolder.existing(Environment())
+    let mountPoint: String
+    let folders = ControlFolder.existing(Environment())
     private let usual: CommitDesk.Ending = .commit
 
     private static let patienceSeconds = 5.0
@@ -143,13 +143,11 @@ private struct ProgressLine {
             step = status.step
             stepStart = .now
         }
-        var text = step
+        var text = status.progressText
         if status.totalBytes > 0 {
             let seconds = max(MonotonicInstant.now.seconds(since: stepStart), 0.1)
             let rate = Double(status.doneBytes) / seconds
-            text +=
-                " \(readableSize(status.doneBytes)) of \(readableSize(status.totalBytes)), "
-                + "\(readableSize(UInt64(rate)))/s"
+            text += ", \(readableSize(UInt64(rate)))/s"
             if rate > 0, status.totalBytes > status.doneBytes {
                 let left = Double(status.totalBytes - status.doneBytes) / rate
                 text += ", \(readableSpan(seconds: Int64(left))) left"
