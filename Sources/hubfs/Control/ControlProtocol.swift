@@ -9,8 +9,10 @@ import HubClient
 ///     <- {"hubfs":1,"commit":{…}}
 ///
 /// `end` is answered by the connection itself: it is closed when the daemon ends. `ending` says what
-/// becomes of edits when the mount ends, and is answered by the status; `finish` does that now.
-/// `pull` moves to the head of the branch; both are answered as `commit` is. A
+/// becomes of edits when the mount ends, and is answered by the status; `finish` does that now, and
+/// `outcome` waits until it was done, also by the daemon itself: after unmounting it may be gone before
+/// anybody can ask.
+/// `pull` moves to the head of the branch; all three are answered as `commit` is. A
 /// request of another version, or one that is not understood, is answered by
 /// `{"hubfs":1,"error":"…"}`.
 ///
@@ -34,8 +36,10 @@ enum ControlQuestion {
     case status
     case end
     case commit(title: String?, description: String)
-    case ending(CommitDesk.Ending)
+    /// - Parameter ending: nil for what was said when it was mounted.
+    case ending(CommitDesk.Ending?)
     case finish
+    case outcome
     case pull
     case edits
     /// - Parameter paths: From the mounted directory; none for everything.
@@ -55,6 +59,7 @@ enum ControlQuestion {
         case .status: members["ask"] = .string("status")
         case .end: members["ask"] = .string("end")
         case .finish: members["ask"] = .string("finish")
+        case .outcome: members["ask"] = .string("outcome")
         case .pull: members["ask"] = .string("pull")
         case .edits: members["ask"] = .string("edits")
         case .diff(let paths, let withText):
@@ -63,7 +68,7 @@ enum ControlQuestion {
             members["text"] = .bool(withText)
         case .ending(let ending):
             members["ask"] = .string("ending")
-            members["ending"] = .string(ending.rawValue)
+            members["ending"] = .optional(ending?.rawValue)
         case .commit(let title, let description):
             members["ask"] = .string("commit")
             members["title"] = .optional(title)
@@ -79,6 +84,7 @@ enum ControlQuestion {
         case "status": self = .status
         case "end": self = .end
         case "finish": self = .finish
+        case "outcome": self = .outcome
         case "pull": self = .pull
         case "edits": self = .edits
         case "diff":
@@ -86,8 +92,11 @@ enum ControlQuestion {
                 paths: json["paths"]?.array?.compactMap(\.string) ?? [],
                 withText: json["text"]?.bool ?? false)
         case "ending":
-            guard let ending = json["ending"]?.string.flatMap(CommitDesk.Ending.init(rawValue:))
-            else { return nil }
+            guard let text = json["ending"]?.string else {
+                self = .ending(nil)
+                return
+            }
+            guard let ending = CommitDesk.Ending(rawValue: text) else { return nil }
             self = .ending(ending)
         case "commit":
             self = .commit(

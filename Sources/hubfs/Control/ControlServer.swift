@@ -111,7 +111,7 @@ final class ControlServer: Sendable {
             try ControlSocket.send(ControlQuestion.answer(status: status()), over: peer)
             return .answered
         case .end: return .atTheEnd
-        case .commit, .ending, .finish, .pull, .edits, .diff:
+        case .commit, .ending, .finish, .outcome, .pull, .edits, .diff:
             guard let desks else {
                 try ControlSocket.send(
                     ControlQuestion.answer(error: "this mount is read only"), over: peer)
@@ -138,6 +138,7 @@ final class ControlServer: Sendable {
             request.description = description
             desks.commits.commit(request) { answer($0, over: peer) }
         case .finish: desks.commits.finish { answer($0, over: peer) }
+        case .outcome: desks.commits.onFinish { answer($0, over: peer) }
         case .pull: desks.commits.pull { answer($0, over: peer) }
         case .edits: desks.looks.sendEdits(over: peer)
         case .diff(let paths, let withText):

@@ -70,6 +70,13 @@ struct EditStatus: Sendable {
         self.last = last
     }
 
+    /// A commit without a mount.
+    init(_ progress: CommitProgress) {
+        self.init(
+            workspacePath: "", step: progress.step.rawValue, doneBytes: progress.doneBytes,
+            totalBytes: progress.totalBytes, last: nil)
+    }
+
     /// - Returns: nil when a member is missing or of another type.
     init?(_ json: JSON) {
         guard let workspace = json["workspace"]?.string, let step = json["step"]?.string,

@@ -16,16 +16,23 @@ final class CommitDesk: Sendable {
     private struct State {
         var ending: Ending
         var last: CommitResult?
+        /// Wait for the next finish; of more than `watcherCountMax`, the oldest is told nothing is
+        /// known.
+        var watchers: [@Sendable (CommitResult) -> Void] = []
     }
+
+    private static let watcherCountMax = 16
 
     let committer: Committer
     private let logger: Logger
     private let worker = Worker(name: "hubfs-commit", jobCountMax: 64)
     private let state: Guarded<State>
+    private let usualEnding: Ending
 
     init(_ committer: Committer, ending: Ending, logger: Logger) {
         self.committer = committer
         self.logger = logger
+        usualEnding = ending
         state = Guarded(State(ending: ending), rank: .leaf)
     }
 
@@ -36,7 +43,9 @@ final class CommitDesk: Sendable {
     var last: CommitResult? { state.withLock { $0.last } }
 
     /// Decides what the end of the mount does; it can be changed until then.
-    func setEnding(_ ending: Ending) { state.withLock { $0.ending = ending } }
+    ///
+    /// - Parameter ending: nil for what was said when it was mounted.
+    func setEnding(_ ending: Ending?) { state.withLock { $0.ending = ending ?? usualEnding } }
 
     /// Publishes all edits. `completion` runs on the commit thread, unless the desk is full or
     /// closed: then here.
@@ -47,8 +56,28 @@ final class CommitDesk: Sendable {
         if !isTaken { completion(CommitResult(PublishError.cancelled)) }
     }
 
+    /// Calls `completion` when the next finish is done, whoever asks for it.
+    func onFinish(completion: @escaping @Sendable (CommitResult) -> Void) {
+        let dropped = state.withLock { state in
+            state.watchers.append(completion)
+            return state.watchers.count > Self.watcherCountMax ? state.watchers.removeFirst() : nil
+        }
+        dropped?(CommitResult(PublishError.cancelled))
+    }
+
     /// Does what the end of the mount asks for.
     func finish(completion: @escaping @Sendable (CommitResult) -> Void) {
+        finishAlone { [self] result in
+            let watchers = state.withLock { state in
+                defer { state.watchers = [] }
+                return state.watchers
+            }
+            for watcher in watchers { watcher(result) }
+            completion(result)
+        }
+    }
+
+    private func finishAlone(completion: @escaping @Sendable (CommitResult) -> Void) {
         switch state.withLock({ $0.ending }) {
         case .commit: commit(CommitRequest(), completion: completion)
         case .keep: completion(CommitResult(keptAt: committer.base))
@@ -93,6 +122,7 @@ final class CommitDesk: Sendable {
             result = CommitResult(error)
         }
         state.withLock { $0.last = result }
+        committer.note(failure: result.sentence)
         return result
     }
 
