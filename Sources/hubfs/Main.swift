@@ -32,7 +32,8 @@ struct HubfsCommand: ParsableCommand {
         version: "hubfs \(hubfsVersion)",
         subcommands: [
             MountCommand.self, UnmountCommand.self, CommitCommand.self, StatusCommand.self,
-            DiffCommand.self, PullCommand.self, RecoverCommand.self, LogCommand.self,
+            DiffCommand.self, DiscardCommand.self,
+            PullCommand.self, RecoverCommand.self, LogCommand.self,
             ListCommand.self, CatCommand.self, StatCommand.self,
             CacheCommand.self, DoctorCommand.self,
         ]

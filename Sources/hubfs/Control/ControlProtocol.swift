@@ -12,8 +12,8 @@ import HubClient
 /// becomes of edits when the mount ends, and is answered by the status; `finish` does that now, and
 /// `outcome` waits until it was done, also by the daemon itself: after unmounting it may be gone before
 /// anybody can ask.
-/// `pull` moves to the head of the branch; all three are answered as `commit` is. A
-/// request of another version, or one that is not understood, is answered by
+/// `pull` moves to the head of the branch; `discard` gives edits up. They are answered as `commit` is.
+/// A request of another version, or one that is not understood, is answered by
 /// `{"hubfs":1,"error":"…"}`.
 ///
 /// What is edited can be a long list, and it can take the network to know it. `edits` and `diff` are
@@ -41,6 +41,8 @@ enum ControlQuestion {
     case finish
     case outcome
     case pull
+    /// - Parameter paths: From the mounted directory; "" for everything.
+    case discard(paths: [String])
     case edits
     /// - Parameter paths: From the mounted directory; none for everything.
     case diff(paths: [String], withText: Bool)
@@ -61,6 +63,9 @@ enum ControlQuestion {
         case .finish: members["ask"] = .string("finish")
         case .outcome: members["ask"] = .string("outcome")
         case .pull: members["ask"] = .string("pull")
+        case .discard(let paths):
+            members["ask"] = .string("discard")
+            members["paths"] = .array(paths.map { .string($0) })
         case .edits: members["ask"] = .string("edits")
         case .diff(let paths, let withText):
             members["ask"] = .string("diff")
@@ -86,6 +91,9 @@ enum ControlQuestion {
         case "finish": self = .finish
         case "outcome": self = .outcome
         case "pull": self = .pull
+        case "discard":
+            guard let paths = json["paths"]?.array?.compactMap(\.string) else { return nil }
+            self = .discard(paths: paths)
         case "edits": self = .edits
         case "diff":
             self = .diff(

@@ -111,7 +111,7 @@ final class ControlServer: Sendable {
             try ControlSocket.send(ControlQuestion.answer(status: status()), over: peer)
             return .answered
         case .end: return .atTheEnd
-        case .commit, .ending, .finish, .outcome, .pull, .edits, .diff:
+        case .commit, .ending, .finish, .outcome, .pull, .discard, .edits, .diff:
             guard let desks else {
                 try ControlSocket.send(
                     ControlQuestion.answer(error: "this mount is read only"), over: peer)
@@ -140,6 +140,7 @@ final class ControlServer: Sendable {
         case .finish: desks.commits.finish { answer($0, over: peer) }
         case .outcome: desks.commits.onFinish { answer($0, over: peer) }
         case .pull: desks.commits.pull { answer($0, over: peer) }
+        case .discard(let paths): desks.commits.discard(paths) { answer($0, over: peer) }
         case .edits: desks.looks.sendEdits(over: peer)
         case .diff(let paths, let withText):
             desks.looks.sendDifferences(at: paths, withText: withText, over: peer)

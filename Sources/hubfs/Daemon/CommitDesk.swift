@@ -99,6 +99,18 @@ final class CommitDesk: Sendable {
         if !isTaken { completion(CommitResult(PublishError.cancelled)) }
     }
 
+    /// Gives up the edits of these paths while the mount goes on.
+    func discard(_ paths: [String], completion: @escaping @Sendable (CommitResult) -> Void) {
+        let isTaken = worker.submit { [self] in
+            do throws(PublishError) {
+                completion(CommitResult(try committer.discard(paths), at: committer.base))
+            } catch {
+                completion(CommitResult(error))
+            }
+        }
+        if !isTaken { completion(CommitResult(PublishError.cancelled)) }
+    }
+
     /// Makes the commit under way end soon; its edits stay in the workspace.
     func stop() { committer.stop() }
 

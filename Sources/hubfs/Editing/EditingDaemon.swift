@@ -66,6 +66,20 @@ struct EditingDaemon {
         try wait(for: question, showsProgress: showsProgress, patience: nil).show()
     }
 
+    /// Gives up the edits of these paths.
+    ///
+    /// - Parameter paths: From the mounted directory; "" for everything.
+    /// - Returns: how many there were.
+    func discard(_ paths: [String]) throws(Failure) -> Int {
+        let question = ControlQuestion.discard(paths: paths)
+        guard question.line.utf8.count < ControlSocket.lineBytesMax else {
+            throw Failure(.usage, "too many paths at once")
+        }
+        let result = try wait(for: question, showsProgress: false, patience: nil)
+        if let sentence = result.sentence { throw Failure(result.code, sentence) }
+        return result.changeCount
+    }
+
     /// Moves to the head of the branch.
     ///
     /// - Returns: the commit it is at now.
