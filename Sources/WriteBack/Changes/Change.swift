@@ -33,8 +33,18 @@ package struct LocalOnly: Hashable, Sendable {
         case gitIgnored
         /// The Hub cannot store the name; the text says why.
         case unpublishable(String)
+        /// The Hub does not take it; the text says why.
+        case refused(String)
         /// A program can still write to it; it is in the next commit.
         case openForWriting
+    }
+
+    /// Whether it was meant for the Hub, which does not take it.
+    package var isRefused: Bool {
+        switch reason {
+        case .unpublishable, .refused: true
+        case .emptyDirectory, .symbolicLink, .ignored, .gitIgnored, .openForWriting: false
+        }
     }
 
     /// For people: what is not UTF-8 is replaced.

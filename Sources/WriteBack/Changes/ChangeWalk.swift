@@ -157,7 +157,9 @@ struct ChangeWalk {
         if let obstacle = PublishableName.obstacle(child.name)
             ?? PublishableName.obstacle(path: path)
         {
-            localOnly.append(LocalOnly(path: path, reason: .unpublishable(obstacle)))
+            let isIgnored = ignore.matches(path, isDirectory: child.isDirectory)
+            localOnly.append(
+                LocalOnly(path: path, reason: isIgnored ? .ignored : .unpublishable(obstacle)))
             hold(child.kind)
             return false
         }

@@ -13,11 +13,15 @@ extension Committer {
         var modes: [String: PreuploadVerdict.Mode] = [:]
         var ignored: Set<String> = []
         let staged = prepared.files.filter(\.isStaged)
+        var gitIgnore: String?
+        if rootPath.isEmpty, let file = staged.first(where: { $0.path == ".gitignore" }) {
+            gitIgnore = try text(of: file)
+        }
         var start = 0
         while start < staged.count {
             let batch = Array(
                 staged[start..<min(start + HubClient.preuploadCountMax, staged.count)])
-            for (file, verdict) in zip(batch, try preupload(batch)) {
+            for (file, verdict) in zip(batch, try preupload(batch, gitIgnore: gitIgnore)) {
                 // What the repo has already is not ignored, whatever .gitignore says.
                 if verdict.isIgnored, file.replaces == nil { ignored.insert(file.path) }
                 modes[file.path] = verdict.mode
@@ -26,21 +30,39 @@ extension Committer {
         }
         for path in ignored { localOnly.append(LocalOnly(path: path, reason: .gitIgnored)) }
         prepared.files.removeAll { ignored.contains($0.path) }
-        try uploadObjects(prepared.files.filter { $0.isStaged && modes[$0.path] == .lfs })
+        let refused = try uploadObjects(
+            prepared.files.filter { $0.isStaged && modes[$0.path] == .lfs })
+        for file in refused {
+            localOnly.append(LocalOnly(path: file.path, reason: .refused(file.reason)))
+        }
+        let refusedPaths = Set(refused.map(\.path))
+        prepared.files.removeAll { refusedPaths.contains($0.path) }
         return modes
     }
 
-    private func preupload(_ files: [PreparedFile]) throws(PublishError) -> [PreuploadVerdict] {
+    private func preupload(
+        _ files: [PreparedFile], gitIgnore: String?
+    ) throws(PublishError) -> [PreuploadVerdict] {
         var asked: [PreuploadFile] = []
         for file in files {
             let sample = try local { () throws(WriteBackError) in try file.sample() }
             asked.append(PreuploadFile(path: inRepo(file.path), size: file.size, sample: sample))
         }
         let questions = asked
-        return try ask { client.preupload(repo, to: branch, files: questions, completion: $0) }
+        return try ask {
+            client.preupload(
+                repo, to: branch, files: questions, gitIgnore: gitIgnore, completion: $0)
+        }
     }
 
-    private func uploadObjects(_ files: [PreparedFile]) throws(PublishError) {
+    /// A file the Hub does not take, and why.
+    private struct RefusedFile {
+        let path: String
+        let reason: String
+    }
+
+    /// - Returns: what the Hub does not take.
+    private func uploadObjects(_ files: [PreparedFile]) throws(PublishError) -> [RefusedFile] {
         var objects: [LFSOID: PreparedFile] = [:]
         for file in files {
             if case .staged(_, let hash) = file.bytes { objects[hash.lfs] = file }
@@ -51,38 +73,46 @@ extension Committer {
             (progress.doneBytes, progress.totalBytes) = (0, total)
         }
         let pending = objects.sorted { $0.key < $1.key }
+        var refused: [RefusedFile] = []
         var start = 0
         while start < pending.count {
             let batch = Array(
                 pending[start..<min(start + HubClient.lfsBatchCountMax, pending.count)])
-            try upload(batch)
+            for (oid, reason) in try upload(batch) {
+                // One object can be several files.
+                refused += files.filter { $0.isObject(oid) }.map {
+                    RefusedFile(path: $0.path, reason: reason)
+                }
+            }
             start += batch.count
         }
+        return refused
     }
 
     /// Sends what the Hub does not have of one batch, several objects at a time. Signed URLs that
     /// have expired meanwhile are asked for once again.
+    ///
+    /// - Returns: objects that the Hub does not take, with its words.
     private func upload(
         _ batch: [(key: LFSOID, value: PreparedFile)]
-    ) throws(PublishError) {
+    ) throws(PublishError) -> [(LFSOID, String)] {
         var pending = batch
+        var refused: [(LFSOID, String)] = []
         for _ in 0..<Self.batchCountMax {
             let objects = pending.map { LFSObject(oid: $0.key, size: $0.value.size) }
             let verdicts = try ask {
                 client.lfsBatch(repo, to: branch, objects: objects, completion: $0)
             }
-            var refused: [(path: String, reason: String)] = []
             var uploads: [(PreparedFile, LFSUpload)] = []
-            for ((_, file), verdict) in zip(pending, verdicts) {
+            for ((oid, file), verdict) in zip(pending, verdicts) {
                 switch verdict {
                 case .present: progress { $0.doneBytes += file.size }
-                case .refused(_, let message): refused.append((file.path, message))
+                case .refused(_, let message): refused.append((oid, message))
                 case .upload(let upload): uploads.append((file, upload))
                 }
             }
-            if !refused.isEmpty { throw .refusedFiles(refused) }
             let expired = try send(uploads)
-            if expired.isEmpty { return }
+            if expired.isEmpty { return refused }
             pending = pending.filter { expired.contains($0.key) }
         }
         throw .hub(.unreachable(url: "", reason: "signed upload URLs expire before they are used"))

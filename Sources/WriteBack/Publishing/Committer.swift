@@ -80,7 +80,7 @@ package final class Committer: Sendable {
     /// What differs from the base now.
     package func changes() throws(PublishError) -> ChangeList {
         try ChangeWalk.changes(
-            of: workspace.overlay.edits(), source: source, ignore: IgnoreRules(),
+            of: workspace.overlay.edits(), source: source, ignore: try ignoreRules(),
             leavesOpenFiles: false)
     }
 
@@ -88,11 +88,12 @@ package final class Committer: Sendable {
         _ tree: FrozenTree, _ request: CommitRequest
     ) throws(PublishError) -> CommitReport {
         var changes = try ChangeWalk.changes(
-            of: tree, source: source, ignore: IgnoreRules(),
+            of: tree, source: source, ignore: try ignoreRules(),
             leavesOpenFiles: request.leavesOpenFiles)
         progress { $0.step = .hashing }
         var prepared = try prepare(changes)
         defer { discardTemporary(prepared) }
+        try checkReadme(&prepared, &changes.localOnly)
         let modes = try upload(&prepared, &changes.localOnly)
         guard !prepared.isEmpty else {
             try settleUnchanged(tree, prepared)

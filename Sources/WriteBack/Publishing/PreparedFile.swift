@@ -24,19 +24,14 @@ struct PreparedFile: Sendable {
         if case .staged = bytes { true } else { false }
     }
 
+    func isObject(_ oid: LFSOID) -> Bool {
+        if case .staged(_, let hash) = bytes { hash.lfs == oid } else { false }
+    }
+
     /// The first bytes, by which the Hub decides how a file is to be sent.
     func sample() throws(WriteBackError) -> [UInt8] {
         guard case .staged(let store, _) = bytes else { return [] }
-        let count = Int(min(size, UInt64(PreuploadFile.sampleByteCountMax)))
-        var sample = [UInt8](repeating: 0, count: count)
-        let read = try store.use { (file) throws(Errno) in
-            // Through a Result, because the closure forgets the type of what it throws.
-            try sample.withUnsafeMutableBytes { bytes in
-                Result { () throws(Errno) in try file.readWhole(into: bytes, at: 0) }
-            }.get()
-        }
-        guard read == count else { throw .disk(.ioError, path: store.path.string) }
-        return sample
+        return try store.bytes(0..<min(size, UInt64(PreuploadFile.sampleByteCountMax)))
     }
 
     /// Whether the bytes are what the base has at the path.

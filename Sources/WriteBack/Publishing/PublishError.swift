@@ -12,8 +12,6 @@ package enum PublishError: Error, Sendable {
     case stale(head: CommitOID)
     /// The branch has foreign changes of the same paths.
     case conflict([String])
-    /// The Hub refuses files; the others can go without them.
-    case refusedFiles([(path: String, reason: String)])
     /// The answer to the commit was lost, and the Hub cannot be asked whether it took effect.
     case unknownOutcome(HubError)
     /// The Hub took the commit, but shows something else at these paths.
@@ -33,9 +31,6 @@ extension PublishError: CustomStringConvertible {
             "the branch was changed meanwhile at the same paths: "
                 + paths.prefix(5).joined(separator: ", ")
                 + (paths.count > 5 ? " and \(paths.count - 5) more" : "")
-        case .refusedFiles(let files):
-            "the Hub refuses "
-                + files.prefix(5).map { "\($0.path) (\($0.reason))" }.joined(separator: ", ")
         case .unknownOutcome(let error):
             "the Hub did not say whether it took the commit (\(error.sentence)); "
                 + "it is asked again before anything else is sent"

@@ -82,6 +82,17 @@ package final class StagingFile: Sendable {
         }
     }
 
+    /// Some of the file's bytes, for small texts.
+    func bytes(_ range: Range<UInt64>) throws(WriteBackError) -> [UInt8] {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: range.count, alignment: 1)
+        defer { buffer.deallocate() }
+        let read = try use { (file) throws(Errno) in
+            try file.readWhole(into: buffer, at: range.lowerBound)
+        }
+        guard read == buffer.count else { throw .disk(.ioError, path: path.string) }
+        return Array(buffer)
+    }
+
     /// The open descriptor, good until the `release` that ends the caller's `retain`.
     func descriptorWhileRetained() throws(WriteBackError) -> FileDescriptor {
         try use { (file) throws(Errno) in file }

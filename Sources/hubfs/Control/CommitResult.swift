@@ -22,6 +22,12 @@ struct CommitResult: Sendable {
         changeCount = report.changeCount
         localOnly = report.localOnly.prefix(Self.localOnlyCountMax).map(\.description)
         localOnlyCount = report.localOnly.count
+        let refused = report.localOnly.filter(\.isRefused)
+        if let first = refused.first {
+            code = .refused
+            let more = refused.count > 1 ? " and \(refused.count - 1) more" : ""
+            sentence = "not everything is at the Hub: \(first.path)\(more); the workspace keeps it"
+        }
     }
 
     init(keptAt commit: CommitOID) { self.commit = commit.hex }
@@ -70,6 +76,7 @@ extension LocalOnly.Reason {
         case .ignored: "ignored"
         case .gitIgnored: "excluded by the repo's .gitignore"
         case .unpublishable(let why): "cannot be published: \(why)"
+        case .refused(let why): "the Hub refuses it: \(why)"
         case .openForWriting: "open for writing: it goes with the next commit"
         }
     }

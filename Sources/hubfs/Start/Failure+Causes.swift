@@ -123,7 +123,6 @@ extension Failure {
         case .workspace(let error): self.init(error)
         case .base, .unknownOutcome, .cancelled, .stale: self.init(.unsent, error.description)
         case .conflict: self.init(.conflict, error.description)
-        case .refusedFiles: self.init(.refused, error.description)
         case .mismatch: self.init(.damaged, error.description)
         }
     }

@@ -66,15 +66,16 @@ struct EditingDaemon {
         }
         let more = result.localOnlyCount - result.localOnly.count
         if more > 0 { writeToStandardError("hubfs: and \(more) more\n") }
-        if let sentence = result.sentence { throw Failure(result.code, sentence) }
-        guard result.changeCount > 0 else { return }
-        do {
-            try writeLine(
-                "committed \(result.changeCount) change\(result.changeCount == 1 ? "" : "s") as "
-                    + result.commit)
-        } catch {
-            throw Failure(.failure, "the commit is at the Hub: \(result.commit)")
+        if result.changeCount > 0 {
+            do {
+                try writeLine(
+                    "committed \(result.changeCount) change\(result.changeCount == 1 ? "" : "s") as "
+                        + result.commit)
+            } catch {
+                throw Failure(.failure, "the commit is at the Hub: \(result.commit)")
+            }
         }
+        if let sentence = result.sentence { throw Failure(result.code, sentence) }
     }
 
     private func wait(
