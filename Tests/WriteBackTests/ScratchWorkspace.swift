@@ -113,9 +113,11 @@ final class ScratchWorkspace {
 
 extension WorkingFile {
     func write(_ text: String, at offset: UInt64 = 0) throws {
-        let bytes = Array(text.utf8)
-        try bytes.withUnsafeBytes { bytes throws(WriteBackError) in
-            try write(bytes, at: offset)
-        }
+        // Not by withUnsafeBytes: Swift 6.3.1 cannot compile a closure there that throws a type.
+        let bytes = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: text.utf8.count, alignment: 1)
+        defer { bytes.deallocate() }
+        bytes.copyBytes(from: text.utf8)
+        try write(UnsafeRawBufferPointer(bytes), at: offset)
     }
 }
