@@ -56,35 +56,47 @@ final class ScratchWorkspace {
     }
 
     /// The journal's files as they are now: what would be on disk if all of it were synced.
-    func copyOfJournal() throws -> [(FilePath, [UInt8])] {
-        try Folder.names(in: workspace.folder).filter { $0.hasPrefix("journal.db") }.map { name in
-            let path = workspace.folder.appending(name)
-            let file = try FileDescriptor.open(path, .readOnly)
-            defer { try? file.close() }
-            var bytes = [UInt8](repeating: 0, count: Int(try file.status().st_size))
-            _ = try bytes.withUnsafeMutableBytes { try file.readWhole(into: $0, at: 0) }
-            return (path, bytes)
+    func copyOfJournal() throws -> [String: [UInt8]] {
+        try Self.files(in: workspace.folder).filter { name, _ in
+            name == "journal.db" || name == "journal.db-wal"
         }
     }
 
-    /// Opens the workspace after a power cut that left this of the journal, and the staging folder
-    /// as it is.
-    func recover(from journal: [(FilePath, [UInt8])]) throws {
+    /// Goes on as after a power cut that left this of the journal, and the staging folder as it is.
+    func recover(from journal: [String: [UInt8]]) throws {
+        let staged = try Self.files(in: workspace.folder.appending("staging"))
         workspace.close()
-        for name in try Folder.names(in: workspace.folder) where name.hasPrefix("journal.db") {
-            try Folder.unlink(workspace.folder.appending(name))
+        let folder = workspace.folder
+        scratch.remove()
+        try Folder.create(folder.appending("staging"))
+        for (name, bytes) in journal { try Self.write(bytes, to: folder.appending(name)) }
+        for (name, bytes) in staged {
+            try Self.write(bytes, to: folder.appending("staging").appending(name))
         }
-        for (path, bytes) in journal where !path.string.hasSuffix("-shm") {
-            let file = try FileDescriptor.open(
-                path, .writeOnly, options: [.create, .truncate],
-                permissions: FilePermissions(rawValue: 0o600))
-            try bytes.withUnsafeBytes { try file.writeWhole($0, at: 0) }
-            try file.close()
-        }
-        let stored = try Journal(at: workspace.folder.appending("journal.db"))
+        let stored = try Journal(at: folder.appending("journal.db"))
         try stored.writeDurably { try $0.set(.bootID, String(repeating: "0", count: 32)) }
         stored.close()
         workspace = try Self.open(in: scratch.path)
+    }
+
+    private static func files(in folder: FilePath) throws -> [String: [UInt8]] {
+        var files: [String: [UInt8]] = [:]
+        for name in try Folder.names(in: folder) where name != "staging" {
+            let file = try FileDescriptor.open(folder.appending(name), .readOnly)
+            defer { try? file.close() }
+            var bytes = [UInt8](repeating: 0, count: Int(try file.status().st_size))
+            _ = try bytes.withUnsafeMutableBytes { try file.readWhole(into: $0, at: 0) }
+            files[name] = bytes
+        }
+        return files
+    }
+
+    private static func write(_ bytes: [UInt8], to path: FilePath) throws {
+        let file = try FileDescriptor.open(
+            path, .writeOnly, options: [.create, .truncate],
+            permissions: FilePermissions(rawValue: 0o600))
+        defer { try? file.close() }
+        try bytes.withUnsafeBytes { try file.writeWhole($0, at: 0) }
     }
 
     private static func open(in folder: FilePath) throws -> Workspace {
@@ -113,11 +125,7 @@ final class ScratchWorkspace {
 
 extension WorkingFile {
     func write(_ text: String, at offset: UInt64 = 0) throws {
-        // Not by withUnsafeBytes: Swift 6.3.1 cannot compile a closure there that throws a type.
-        let bytes = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: text.utf8.count, alignment: 1)
-        defer { bytes.deallocate() }
-        bytes.copyBytes(from: text.utf8)
-        try write(UnsafeRawBufferPointer(bytes), at: offset)
+        let bytes = Array(text.utf8)
+        try bytes.withUnsafeBytes { try write($0, at: offset) }
     }
 }
