@@ -25,8 +25,9 @@ struct HubfsCommand: ParsableCommand {
             line, where every user of the machine could see it.
 
             Exit codes: 0 done, 1 failed, 2 command line not understood, 3 not found, 4 access \
-            refused, 6 Hub unavailable, 7 mount point, 8 busy, 9 FUSE unavailable, 10 local storage, \
-            11 damaged bytes, 12 no answer in time.
+            refused, 5 edits kept and not sent, 6 Hub unavailable, 7 mount point, 8 busy, 9 FUSE \
+            unavailable, 10 local storage, 11 damaged bytes, 12 no answer in time, 13 conflict, \
+            14 edits refused by the Hub.
             """,
         version: "hubfs \(hubfsVersion)",
         subcommands: [

@@ -254,3 +254,32 @@ def test_create_pr_leaves_the_branch_alone(repo, mount):
     assert "refs/pr/1" in mount.run("commit", mount.path, "--create-pr").stdout
     assert repo.head() == head
     assert repo.git("show", "refs/pr/1:config.json") == "mine\n"
+
+
+def test_a_large_file_saved_without_a_change_stays_what_it_is(repo, mount):
+    same = (mount.path / "model.bin").read_bytes()
+    head = repo.head()
+    for _ in range(2):
+        (mount.path / "model.bin").write_bytes(same)
+        mount.run("commit", mount.path)
+        assert repo.head() == head
+    assert os.getxattr(mount.path / "model.bin", "user.hubfs.sha256")
+
+
+def test_more_than_one_commit_can_hold_goes_in_parts(repo, mount):
+    head = repo.head()
+    (mount.path / "many").mkdir()
+    for number in range(5003):
+        (mount.path / f"many/{number}.txt").write_bytes(b"%d\n" % number)
+    (mount.path / "config.json").unlink()
+    os.rename(mount.path / "folder", mount.path / "moved")
+    mount.run("commit", mount.path, "-m", "many")
+    assert repo.titles()[:2] == ["many (part 2)", "many (part 1)"]
+    assert repo.git("rev-parse", "main~2").strip() == head
+    assert shown(mount) == repo.paths()
+    assert len(repo.git("ls-tree", "--name-only", "main:many").split()) == 5003
+    mount.run("commit", mount.path)
+    assert len(repo.titles()) == 4
+    assert mount.unmount() == 0
+    mount.restart()
+    assert shown(mount) == repo.paths()

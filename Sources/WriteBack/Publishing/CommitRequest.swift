@@ -38,6 +38,24 @@ package struct CommitReport: Sendable {
     package let localOnly: [LocalOnly]
     /// The ref that has the commit: the branch, or what the workspace follows instead.
     package let ref: String
+    /// More of the same commit follows.
+    let isPart: Bool
+
+    init(
+        commit: CommitOID, changeCount: Int, localOnly: [LocalOnly], ref: String,
+        isPart: Bool = false
+    ) {
+        self.commit = commit
+        self.changeCount = changeCount
+        self.localOnly = localOnly
+        self.ref = ref
+        self.isPart = isPart
+    }
+
+    /// The report of a series that ends with this one.
+    func counting(_ changeCount: Int) -> CommitReport {
+        CommitReport(commit: commit, changeCount: changeCount, localOnly: localOnly, ref: ref)
+    }
 }
 
 /// How far a commit is, for progress on a terminal.

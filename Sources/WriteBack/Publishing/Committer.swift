@@ -71,13 +71,27 @@ package final class Committer: Sendable {
     package func commit(_ request: CommitRequest) throws(PublishError) -> CommitReport {
         defer { progress { $0 = CommitProgress() } }
         try finishPlan()
+        var part = 1
+        var changeCount = 0
+        while true {
+            let report = try commit(request, part: part)
+            changeCount += report.changeCount
+            guard report.isPart else { return report.counting(changeCount) }
+            part += 1
+        }
+    }
+
+    /// Makes the next commit of a series: as a rule there is one.
+    private func commit(
+        _ request: CommitRequest, part: Int
+    ) throws(PublishError) -> CommitReport {
         progress { $0.step = .sealing }
         let overlay = workspace.overlay
         let tree = try local { () throws(WriteBackError) in
             try overlay.freeze(leavesOpenFiles: request.leavesOpenFiles)
         }
         do throws(PublishError) {
-            return try publish(tree, request)
+            return try publish(tree, request, part: part)
         } catch {
             try local { () throws(WriteBackError) in
                 // A plan whose outcome is not known keeps its sealed bytes until it is.
@@ -98,7 +112,7 @@ package final class Committer: Sendable {
     }
 
     private func publish(
-        _ tree: FrozenTree, _ request: CommitRequest
+        _ tree: FrozenTree, _ request: CommitRequest, part: Int
     ) throws(PublishError) -> CommitReport {
         var changes = try ChangeWalk.changes(
             of: tree, source: source, ignore: try ignoreRules(),
@@ -107,29 +121,36 @@ package final class Committer: Sendable {
         var prepared = try prepare(changes)
         defer { discardTemporary(prepared) }
         try checkReadme(&prepared, &changes.localOnly)
+        if part > 1 { try dropSent(&prepared, at: tree.base) }
         let modes = try upload(&prepared, &changes.localOnly)
         guard !prepared.isEmpty else {
             try settleUnchanged(tree, prepared)
             return CommitReport(
                 commit: tree.base, changeCount: 0, localOnly: changes.localOnly, ref: branch.name)
         }
-        let title = request.title ?? CommitTitle.text(for: prepared)
+        var title = request.title ?? CommitTitle.text(for: prepared)
+        let isPart = prepared.cut(modes)
+        if isPart || part > 1 {
+            title += " (part \(part))"
+            logger.notice("the commit is too large for one and goes in parts; this is part \(part)")
+        }
         let plan = makePlan(
             tree, prepared, modes, title: title, holding: changes.held,
-            opensPullRequest: request.opensPullRequest)
+            opensPullRequest: request.opensPullRequest && part == 1, isPart: isPart)
         let commit = try sendOrRebase(plan, prepared, modes, request)
         // What stays in the workspace is edited on.
         try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
         return CommitReport(
             commit: commit, changeCount: prepared.operationCount, localOnly: changes.localOnly,
-            ref: branch.name)
+            ref: branch.name, isPart: isPart)
     }
 
     /// Edits that came to nothing are no edits any more.
     private func settleUnchanged(
         _ tree: FrozenTree, _ prepared: Prepared
     ) throws(PublishError) {
-        let plan = makePlan(tree, prepared, [:], title: "", holding: [], opensPullRequest: false)
+        let plan = makePlan(
+            tree, prepared, [:], title: "", holding: [], opensPullRequest: false, isPart: false)
         let settled = try local { () throws(WriteBackError) in
             try workspace.overlay.settle(plan.settlement, on: tree.base)
         }
@@ -138,20 +159,23 @@ package final class Committer: Sendable {
     }
 
     private func discardTemporary(_ prepared: Prepared) {
-        for file in prepared.files + prepared.unchanged {
+        for file in prepared.files + prepared.unchanged.map(\.file) {
             if case .staged(let store, _) = file.bytes, store.isTemporary { store.discard() }
         }
     }
 
     private func makePlan(
         _ tree: FrozenTree, _ prepared: Prepared, _ modes: [String: PreuploadVerdict.Mode],
-        title: String, holding held: Set<String>, opensPullRequest: Bool
+        title: String, holding held: Set<String>, opensPullRequest: Bool,
+        isPart: Bool
     ) -> CommitPlan {
         var files: [Settlement.File] = []
         var puts: [CommitPlan.Put] = []
         var kept: Set<String> = []
-        for file in prepared.files + prepared.unchanged {
-            let content = content(of: file, modes[file.path])
+        let sent = prepared.files.map {
+            IdentifiedFile(file: $0, content: content(of: $0, modes[$0.path]))
+        }
+        for (file, content) in (sent + prepared.unchanged).map({ ($0.file, $0.content) }) {
             if let number = file.number {
                 files.append(
                     Settlement.File(
@@ -159,14 +183,12 @@ package final class Committer: Sendable {
                         size: file.size))
             }
         }
-        for file in prepared.files {
-            puts.append(
-                CommitPlan.Put(
-                    path: inRepo(file.path), content: content(of: file, modes[file.path]).hex))
+        for file in sent {
+            puts.append(CommitPlan.Put(path: inRepo(file.file.path), content: file.content.hex))
         }
         collectKept(tree.root, at: "", into: &kept)
-        for file in prepared.files + prepared.unchanged {
-            var path = Substring(file.path)
+        for file in sent + prepared.unchanged {
+            var path = Substring(file.file.path)
             while let slash = path.lastIndex(of: "/") {
                 path = path[..<slash]
                 kept.insert(String(path))
@@ -177,7 +199,8 @@ package final class Committer: Sendable {
             opensPullRequest: opensPullRequest, puts: puts,
             deletedFiles: prepared.deletedFiles.map(inRepo),
             deletedDirectories: prepared.deletedDirectories.map { inRepo($0.path) },
-            settlement: Settlement(tree, files: files, kept: kept, held: held))
+            settlement: isPart
+                ? Settlement() : Settlement(tree, files: files, kept: kept, held: held))
     }
 
     /// Directories in place are the base's, and stay there.
