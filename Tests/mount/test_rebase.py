@@ -207,3 +207,50 @@ def test_a_workspace_with_edits_stays_on_its_commit(repo, mount):
     mount.run("pull", mount.path)
     assert (mount.path / "folder/one.txt").read_bytes() == b"theirs\n"
     assert (mount.path / "config.json").read_bytes() == b"mine\n"
+
+
+def test_on_conflict_pr_opens_a_pull_request_and_follows_it(repo, new_editable_mount):
+    mount = new_editable_mount(f"hf://{repo.name}", "-w", "--on-conflict", "pr")
+    base = repo.head()
+    (mount.path / "config.json").write_bytes(b"mine\n")
+    foreign = repo.commit({"config.json": b"theirs\n"})
+    assert "refs/pr/1" in mount.run("commit", mount.path, "-m", "mine").stdout
+    assert repo.head() == foreign
+    assert repo.git("show", "refs/pr/1:config.json") == "mine\n"
+    assert repo.git("rev-parse", "refs/pr/1^").strip() == base
+    (mount.path / "new.txt").write_bytes(b"new\n")
+    assert mount.unmount() == 0
+    assert repo.git("show", "refs/pr/1:new.txt") == "new\n"
+    assert repo.head() == foreign
+
+
+def test_on_conflict_branch_makes_a_branch_and_follows_it(repo, mount):
+    (mount.path / "config.json").write_bytes(b"mine\n")
+    foreign = repo.commit({"config.json": b"theirs\n"})
+    done = mount.run("commit", mount.path, "--on-conflict", "branch")
+    branch = done.stdout.split()[-1]
+    assert branch.startswith("main-hubfs-")
+    assert repo.git("show", f"{branch}:config.json") == "mine\n"
+    (mount.path / "new.txt").write_bytes(b"new\n")
+    assert mount.unmount() == 0
+    assert repo.git("show", f"{branch}:new.txt") == "new\n"
+    assert repo.head() == foreign
+
+
+def test_on_conflict_ours_replaces_what_others_did(repo, mount):
+    (mount.path / "config.json").write_bytes(b"mine\n")
+    (mount.path / "other/four.txt").unlink()
+    foreign = repo.commit({"config.json": b"theirs\n", "other/four.txt": b"theirs\n"})
+    mount.run("commit", mount.path, "--on-conflict", "ours", "-m", "mine")
+    assert repo.git("rev-parse", "main^").strip() == foreign
+    assert repo.text("config.json") == "mine\n"
+    assert "other/four.txt" not in repo.paths()
+    assert shown(mount) == repo.paths()
+
+
+def test_create_pr_leaves_the_branch_alone(repo, mount):
+    head = repo.head()
+    (mount.path / "config.json").write_bytes(b"mine\n")
+    assert "refs/pr/1" in mount.run("commit", mount.path, "--create-pr").stdout
+    assert repo.head() == head
+    assert repo.git("show", "refs/pr/1:config.json") == "mine\n"

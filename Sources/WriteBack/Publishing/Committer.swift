@@ -17,7 +17,6 @@ import SystemPackage
 package final class Committer: Sendable {
     let client: HubClient
     let repo: RepoID
-    let branch: Revision
     /// The mounted directory, "" for the whole repo.
     let rootPath: String
     let workspace: Workspace
@@ -26,6 +25,7 @@ package final class Committer: Sendable {
     let logger: Logger
     /// Learns what changes under the kernel's eyes.
     let observer = Guarded<(any TreeObserver)?>(nil, rank: .leaf)
+    private let target: Guarded<Revision>
     private let shownProgress = Guarded(CommitProgress(), rank: .leaf)
     let isStopping = Monitor(false)
 
@@ -36,7 +36,8 @@ package final class Committer: Sendable {
         self.client = client
         self.workspace = workspace
         repo = workspace.key.repo
-        branch = Revision(workspace.key.branch)
+        let target = (try? workspace.journal.value(.target)) ?? nil
+        self.target = Guarded(Revision(target ?? workspace.key.branch), rank: .leaf)
         rootPath = workspace.key.path
         self.source = source
         self.sink = sink
@@ -48,6 +49,18 @@ package final class Committer: Sendable {
 
     /// Makes the commit under way, and every later one, end with `.cancelled` at its next step.
     package func stop() { isStopping.update { $0 = true } }
+
+    /// Where commits go: the mounted branch, or what the workspace follows since a conflict.
+    package var branch: Revision { target.withLock { $0 } }
+
+    /// Lets all later commits go to another branch or pull request.
+    func follow(_ ref: String) throws(PublishError) {
+        try local { () throws(WriteBackError) in
+            try workspace.journal.writeDurably { try $0.set(.target, ref) }
+        }
+        target.withLock { $0 = Revision(ref) }
+        logger.notice("commits go to \(ref) from now on")
+    }
 
     /// The commit the workspace stands on.
     package var base: CommitOID { workspace.overlay.baseCommit }
@@ -68,7 +81,7 @@ package final class Committer: Sendable {
         } catch {
             try local { () throws(WriteBackError) in
                 // A plan whose outcome is not known keeps its sealed bytes until it is.
-                if try workspace.journal.plan() == nil { try overlay.thaw() }
+                if try workspace.journal.value(.plan) == nil { try overlay.thaw() }
             }
             throw error
         }
@@ -98,22 +111,25 @@ package final class Committer: Sendable {
         guard !prepared.isEmpty else {
             try settleUnchanged(tree, prepared)
             return CommitReport(
-                commit: tree.base, changeCount: 0, localOnly: changes.localOnly)
+                commit: tree.base, changeCount: 0, localOnly: changes.localOnly, ref: branch.name)
         }
         let title = request.title ?? CommitTitle.text(for: prepared)
-        let plan = makePlan(tree, prepared, modes, title: title, holding: changes.held)
+        let plan = makePlan(
+            tree, prepared, modes, title: title, holding: changes.held,
+            opensPullRequest: request.opensPullRequest)
         let commit = try sendOrRebase(plan, prepared, modes, request)
         // What stays in the workspace is edited on.
         try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
         return CommitReport(
-            commit: commit, changeCount: prepared.operationCount, localOnly: changes.localOnly)
+            commit: commit, changeCount: prepared.operationCount, localOnly: changes.localOnly,
+            ref: branch.name)
     }
 
     /// Edits that came to nothing are no edits any more.
     private func settleUnchanged(
         _ tree: FrozenTree, _ prepared: Prepared
     ) throws(PublishError) {
-        let plan = makePlan(tree, prepared, [:], title: "", holding: [])
+        let plan = makePlan(tree, prepared, [:], title: "", holding: [], opensPullRequest: false)
         let settled = try local { () throws(WriteBackError) in
             try workspace.overlay.settle(plan.settlement, on: tree.base)
         }
@@ -129,7 +145,7 @@ package final class Committer: Sendable {
 
     private func makePlan(
         _ tree: FrozenTree, _ prepared: Prepared, _ modes: [String: PreuploadVerdict.Mode],
-        title: String, holding held: Set<String>
+        title: String, holding held: Set<String>, opensPullRequest: Bool
     ) -> CommitPlan {
         var files: [Settlement.File] = []
         var puts: [CommitPlan.Put] = []
@@ -157,7 +173,8 @@ package final class Committer: Sendable {
             }
         }
         return CommitPlan(
-            base: tree.base, parent: tree.base, title: title, puts: puts,
+            base: tree.base, parent: tree.base, title: title,
+            opensPullRequest: opensPullRequest, puts: puts,
             deletedFiles: prepared.deletedFiles.map(inRepo),
             deletedDirectories: prepared.deletedDirectories.map { inRepo($0.path) },
             settlement: Settlement(tree, files: files, kept: kept, held: held))

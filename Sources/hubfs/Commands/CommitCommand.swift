@@ -25,6 +25,12 @@ struct CommitCommand: ParsableCommand {
     @Option(help: "The rest of the commit's text.")
     var description: String = ""
 
+    @Flag(help: "Open a pull request; the mount follows it from then on.")
+    var createPr = false
+
+    @Option(help: "When others changed the same paths: 'fail', 'pr', 'branch' or 'ours'.")
+    var onConflict: ConflictPolicy?
+
     func run() throws {
         let path = try MountPath.resolve(directory)
         guard let record = MountTable.record(at: path), record.isOurs else {
@@ -40,8 +46,11 @@ struct CommitCommand: ParsableCommand {
             try? directory.syncFileSystem()
             try? directory.close()
         }
-        try daemon.commit(
-            title: message, description: description,
-            showsProgress: isatty(STDERR_FILENO) == 1)
+        var wish = CommitWish()
+        wish.title = message
+        wish.description = description
+        if createPr { wish.opensPullRequest = true }
+        wish.onConflict = onConflict
+        try daemon.commit(wish, showsProgress: isatty(STDERR_FILENO) == 1)
     }
 }

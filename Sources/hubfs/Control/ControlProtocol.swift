@@ -16,7 +16,7 @@ import HubClient
 enum ControlQuestion {
     case status
     case end
-    case commit(title: String?, description: String)
+    case commit(CommitWish)
     case ending(CommitDesk.Ending)
     case finish
     case pull
@@ -34,10 +34,9 @@ enum ControlQuestion {
         case .ending(let ending):
             members["ask"] = .string("ending")
             members["ending"] = .string(ending.rawValue)
-        case .commit(let title, let description):
+        case .commit(let wish):
             members["ask"] = .string("commit")
-            members["title"] = .optional(title)
-            members["description"] = .string(description)
+            members.merge(wish.members) { $1 }
         }
         return JSON.object(members).line
     }
@@ -55,8 +54,7 @@ enum ControlQuestion {
             else { return nil }
             self = .ending(ending)
         case "commit":
-            self = .commit(
-                title: json["title"]?.string, description: json["description"]?.string ?? "")
+            self = .commit(CommitWish(json))
         default: return nil
         }
     }

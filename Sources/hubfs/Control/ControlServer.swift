@@ -2,7 +2,6 @@ import Glibc
 import Logging
 import Platform
 import SystemPackage
-import WriteBack
 
 /// Answers `hubfs status` and `hubfs umount` for one mount, on a thread of its own.
 ///
@@ -110,11 +109,8 @@ final class ControlServer: Sendable {
             desk.setEnding(ending)
             try ControlSocket.send(ControlQuestion.answer(status: status()), over: peer)
             return .answered
-        case (.commit(let title, let description), let desk?):
-            var request = CommitRequest()
-            request.title = title
-            request.description = description
-            desk.commit(request) { answer($0, over: peer) }
+        case (.commit(let wish), let desk?):
+            desk.commit(wish) { answer($0, over: peer) }
             return .later
         case (.finish, let desk?):
             desk.finish { answer($0, over: peer) }

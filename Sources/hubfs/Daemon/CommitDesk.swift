@@ -20,11 +20,14 @@ final class CommitDesk: Sendable {
 
     let committer: Committer
     private let logger: Logger
+    private let usual: CommitRequest
     private let worker = Worker(name: "hubfs-commit", jobCountMax: 64)
     private let state: Guarded<State>
 
-    init(_ committer: Committer, ending: Ending, logger: Logger) {
+    /// - Parameter usual: How this mount commits by itself.
+    init(_ committer: Committer, usual: CommitRequest, ending: Ending, logger: Logger) {
         self.committer = committer
+        self.usual = usual
         self.logger = logger
         state = Guarded(State(ending: ending), rank: .leaf)
     }
@@ -41,16 +44,16 @@ final class CommitDesk: Sendable {
     /// Publishes all edits. `completion` runs on the commit thread, unless the desk is full or
     /// closed: then here.
     func commit(
-        _ request: CommitRequest, completion: @escaping @Sendable (CommitResult) -> Void
+        _ wish: CommitWish, completion: @escaping @Sendable (CommitResult) -> Void
     ) {
-        let isTaken = worker.submit { [self] in completion(run(request)) }
+        let isTaken = worker.submit { [self] in completion(run(wish.over(usual))) }
         if !isTaken { completion(CommitResult(PublishError.cancelled)) }
     }
 
     /// Does what the end of the mount asks for.
     func finish(completion: @escaping @Sendable (CommitResult) -> Void) {
         switch state.withLock({ $0.ending }) {
-        case .commit: commit(CommitRequest(), completion: completion)
+        case .commit: commit(CommitWish(), completion: completion)
         case .keep: completion(CommitResult(keptAt: committer.base))
         case .discard:
             let isTaken = worker.submit { [self] in completion(discard()) }

@@ -68,7 +68,9 @@ struct MountDaemon {
         defer { hub.close(cacheIsClosed: cacheIsClosed) }
         let mount = try makeMount(hub, logger)
         let desk = mount.committer.map {
-            CommitDesk($0, ending: request.flags.commit.ending, logger: logger)
+            CommitDesk(
+                $0, usual: request.flags.commitRequest, ending: request.flags.commit.ending,
+                logger: logger)
         }
         let control = openControl(mount, hub, desk, log, logger)
         defer { control?.close() }

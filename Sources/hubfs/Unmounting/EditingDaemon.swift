@@ -44,11 +44,9 @@ struct EditingDaemon {
     }
 
     /// Commits all edits and waits until they are at the Hub.
-    func commit(
-        title: String?, description: String, showsProgress: Bool
-    ) throws(Failure) {
-        let question = ControlQuestion.commit(title: title, description: description)
-        try Self.show(try wait(for: question, showsProgress: showsProgress, patience: nil))
+    func commit(_ wish: CommitWish, showsProgress: Bool) throws(Failure) {
+        try Self.show(
+            try wait(for: .commit(wish), showsProgress: showsProgress, patience: nil))
     }
 
     /// Moves to the head of the branch.
@@ -70,7 +68,7 @@ struct EditingDaemon {
             do {
                 try writeLine(
                     "committed \(result.changeCount) change\(result.changeCount == 1 ? "" : "s") as "
-                        + result.commit)
+                        + result.commit + (result.ref.isEmpty ? "" : " on " + result.ref))
             } catch {
                 throw Failure(.failure, "the commit is at the Hub: \(result.commit)")
             }
