@@ -16,6 +16,8 @@ package struct CacheConfiguration: Sendable {
     package var smallBytesMax = 8 << 20
     /// Memory for directory listings used lately.
     package var listingBytesMax = 16 << 20
+    /// How long the Hub is waited for when it is remembered what a revision named last.
+    package var revisionPatienceSeconds = 4.0
     /// A read ends when none of its blocks arrived for this long.
     package var readTimeoutSeconds = 30.0
     /// A fetch without progress for this long is asked for again by those who wait for it.

@@ -9,7 +9,8 @@ package enum CacheError: Error, Hashable, Sendable {
     case integrity(ContentID)
     /// No block of the read arrived within the read time-out.
     case timedOut(ContentID, offset: UInt64, count: Int)
-    /// Neither disk nor memory budget has room for the bytes of the read.
+    /// The disk has no room for the bytes of the read, and the memory budget had none within the
+    /// read time-out, or never can have.
     case full(ContentID)
     /// A file of the cache could not be made, read or changed.
     case disk(Errno, path: String)

@@ -32,8 +32,8 @@ package final class RepoCache: Sendable {
             database: database, small: small, timers: timers, worker: worker, logger: logger)
         self.worker = worker
         snapshots = SnapshotStore(
-            database: database, origin: trees, worker: worker,
-            memoryBytesMax: configuration.listingBytesMax, logger: logger)
+            database: database, origin: trees, worker: worker, timers: timers,
+            configuration: configuration, logger: logger)
         let ledger = try SpaceLedger(measuring: folder, configuration)
         self.ledger = ledger
         let services = ContentServices(

@@ -85,7 +85,7 @@ package final class MemoryOrigin: ContentOrigin, TreeOrigin {
     /// Answers everything with `.offline` from now on, or no longer.
     package func setOffline(_ isOffline: Bool) { state.withLock { $0.isOffline = isOffline } }
 
-    /// Holds every fetch back until `release`.
+    /// Holds every fetch, and the answer to every question for a revision, back until `release`.
     package func hold() { state.withLock { $0.isHeld = true } }
 
     package func release() {
@@ -178,7 +178,11 @@ package final class MemoryOrigin: ContentOrigin, TreeOrigin {
             isOffline
             ? .failure(.offline)
             : snapshot.map { .success($0) } ?? .failure(.revisionNotFound(missing))
-        _ = worker.submit { completion(result) }
+        let runsNow = state.withLock { state in
+            if state.isHeld { state.held.append { completion(result) } }
+            return !state.isHeld
+        }
+        if runsNow { _ = worker.submit { completion(result) } }
     }
 
     package func list(

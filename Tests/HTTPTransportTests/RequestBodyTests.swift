@@ -234,10 +234,10 @@ struct RequestBodyTests {
                 #expect(server.waitForRequests(1))
                 let response = try transport.perform(.init(url: server.url), bodyByteCountMax: 9)
                 #expect(response.body == [1])
+                #expect(server.requests.map(\.method) == ["PUT", "GET"])
                 for upload in uploads { upload.cancel() }
             }
         }
-        #expect(server.requests.map(\.method) == ["PUT", "GET"])
     }
 
     @Test func aBodyIsNoMatterOfReading() {

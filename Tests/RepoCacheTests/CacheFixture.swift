@@ -106,10 +106,16 @@ extension OpenContent {
     func readWaiting(_ offset: UInt64, _ count: Int) -> Result<[UInt8], CacheError> {
         for _ in 0..<8 {
             if let bytes = readHere(offset, count) { return .success(bytes) }
-            let answer = Answer<Result<Void, CacheError>>()
-            _ = read(offset: offset, count: count) { answer.give($0) }
-            guard let result = answer.wait() else { preconditionFailure("a read never ended") }
-            if case .failure(let error) = result { return .failure(error) }
+            let answer = Answer<Result<[UInt8]?, CacheError>>()
+            _ = read(offset: offset, count: count) { [self] result in
+                answer.give(result.map { readHere(offset, count) })
+            }
+            switch answer.wait() {
+            case .success(let bytes?): return .success(bytes)
+            case .success(nil): continue
+            case .failure(let error): return .failure(error)
+            case nil: preconditionFailure("a read never ended")
+            }
         }
         preconditionFailure("bytes said to be here never are")
     }
@@ -131,4 +137,16 @@ func eventually(seconds: Double = 10, _ condition: () -> Bool) -> Bool {
         let _: Never? = pause.wait(until: .now.advanced(bySeconds: 0.005)) { _ in nil }
     }
     return true
+}
+
+/// A clock that stands still until it is moved.
+final class ManualTime: TimeSource {
+    private let seconds = Guarded(0.0, rank: .leaf)
+
+    var now: MonotonicInstant {
+        MonotonicInstant(nanoseconds: 1_000_000_000)
+            .advanced(bySeconds: seconds.withLock { $0 })
+    }
+
+    func advance(bySeconds more: Double) { seconds.withLock { $0 += more } }
 }

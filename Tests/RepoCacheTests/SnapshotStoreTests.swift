@@ -1,4 +1,5 @@
 import HubClient
+import Platform
 import RepoCache
 import Testing
 import TestSupport
@@ -165,6 +166,48 @@ struct SnapshotStoreTests {
         #expect(resolve(second, commit) == .success(fresh))
         #expect(fixture.origin.counts.resolves == 2)
         #expect(resolve(second, Revision("other")) == .failure(.hub(.offline)))
+    }
+
+    /// The Hub's answer is held back: it is not waited for, but taken when it comes.
+    @Test func aHubThatDoesNotAnswerIsNotWaitedForWhenTheCommitIsRemembered() throws {
+        let fixture = CacheFixture()
+        defer { fixture.end() }
+        fixture.origin.add(Self.snapshot, revision: .main, entries: [])
+        #expect(resolve(try fixture.open()) != nil)
+
+        let moved = RepoSnapshot(
+            repo: CacheFixture.repo, commit: CommitOID(hex: hex(7, 40))!,
+            commitDateNanoseconds: 67_890)
+        fixture.origin.add(moved, revision: .main, entries: [])
+        fixture.origin.hold()
+        let second = try fixture.open { $0.revisionPatienceSeconds = 0.05 }
+        #expect(
+            resolve(second) == .success(ResolvedSnapshot(snapshot: Self.snapshot, isStale: true)))
+        #expect(fixture.origin.counts.resolves == 2)
+
+        fixture.origin.release()
+        fixture.origin.setOffline(true)
+        let late = ResolvedSnapshot(snapshot: moved, isStale: true)
+        #expect(eventually { resolve(second) == .success(late) })
+    }
+
+    @Test func aHubThatDoesNotAnswerIsWaitedForWhenNothingIsRemembered() throws {
+        let fixture = CacheFixture()
+        defer { fixture.end() }
+        fixture.origin.add(Self.snapshot, revision: .main, entries: [])
+        fixture.origin.hold()
+        let cache = try fixture.open { $0.revisionPatienceSeconds = 0 }
+        let answer = Answer<Result<ResolvedSnapshot, CacheError>>()
+        cache.snapshots.snapshot(CacheFixture.repo, .main) { answer.give($0) }
+        #expect(eventually { fixture.origin.counts.resolves == 1 })
+        // The timer of a patience of 0 s would run before this one.
+        let later = Answer<Bool>()
+        fixture.timers.schedule(afterSeconds: 0.01) { later.give(true) }
+        #expect(later.wait() == true)
+        #expect(answer.count == 0)
+        fixture.origin.release()
+        #expect(
+            answer.wait() == .success(ResolvedSnapshot(snapshot: Self.snapshot, isStale: false)))
     }
 
     @Test func aRefusalIsNeverPaperedOver() throws {

@@ -40,8 +40,6 @@ struct SpaceTests {
         let cache = try fixture.open {
             $0.sizeLimitBytes = 1 << 20
             $0.unkeptBytesMax = 4 << 20
-            // What is read ahead competes for the same memory, and how much depends on the machine.
-            $0.readahead.windowBytesMax = 0
         }
         let bytes = sampleBytes(12 << 20)
         let content = try cache.contents.open(fixture.add(lfs: bytes))
@@ -58,6 +56,87 @@ struct SpaceTests {
         let large = try cache.contents.open(fixture.add(git: sampleBytes(6 << 20, seed: 6)))
         #expect(large.readWaiting(0, 10) == .failure(.full(large.location.content)))
         for content in [content, blob, large] { content.close() }
+    }
+
+    /// Sixteen readers of streams and two of a content that is verified whole, all of which lack
+    /// disk, share memory for less than two of them at a time.
+    @Test func manyReadersShareTheMemoryOfAFullDisk() throws {
+        let fixture = CacheFixture()
+        defer { fixture.end() }
+        let cache = try fixture.open {
+            $0.sizeLimitBytes = 256 << 10
+            $0.unkeptBytesMax = 1 << 20
+        }
+        let bytes = sampleBytes(16 << 20)
+        let whole = sampleBytes(900_000, seed: 5)
+        let content = try cache.contents.open(fixture.add(lfs: bytes))
+        let blob = try cache.contents.open(fixture.add(git: whole))
+        let wrong = Monitor<[String]>([])
+        let readers = (0..<18).map { number in
+            Thread(name: "reader") {
+                for step in 0..<8 {
+                    let (file, expected) = number < 16 ? (content, bytes) : (blob, whole)
+                    let start = number < 16 ? number << 20 | step << 17 : step * 100_000
+                    // The seams are no blocks' seams: readers share blocks.
+                    let range = max(start - 1000, 0)..<min(start + 600_000, expected.count)
+                    let result = file.readWaiting(UInt64(range.lowerBound), range.count)
+                    if result != .success(Array(expected[range])) {
+                        wrong.update { $0.append("\(number) \(step): \(result.map(\.count))") }
+                    }
+                }
+            }
+        }
+        for reader in readers { reader.join() }
+        #expect(wrong.update { $0 } == [])
+        #expect(cache.contents.services.unkept.byteCount <= 1 << 20)
+        content.close()
+        blob.close()
+        #expect(cache.contents.services.unkept.byteCount == 0)
+    }
+
+    /// What holds the room does not come: who stands in line ends with `.full`, in bounded time.
+    @Test func whoFindsNoRoomInTimeGetsFull() throws {
+        let fixture = CacheFixture()
+        defer { fixture.end() }
+        let time = ManualTime()
+        let cache = try fixture.open {
+            $0.sizeLimitBytes = 0
+            $0.unkeptBytesMax = 256 << 10
+            $0.time = time
+        }
+        let bytes = sampleBytes(16 << 20)
+        let content = try cache.contents.open(fixture.add(lfs: bytes))
+        fixture.origin.inject(.stall(afterBytes: 70_000))
+        let holds = Answer<Result<Void, CacheError>>()
+        let holder = content.read(offset: 0, count: 256 << 10) { holds.give($0) }
+        #expect(eventually { cache.contents.services.unkept.byteCount == 64 << 10 })
+        let inLine = Answer<CacheError?>()
+        _ = content.read(offset: 8 << 20, count: 100) { result in
+            if case .failure(let error) = result { inLine.give(error) } else { inLine.give(nil) }
+        }
+        #expect(eventually { fixture.origin.counts.cancelled == 1 })
+        #expect(inLine.count == 0)
+        time.advance(bySeconds: 31)
+        #expect(inLine.wait() == .full(content.location.content))
+        holder?.cancel()
+        #expect(holds.wait() != nil)
+        content.close()
+    }
+
+    @Test func readaheadTakesNoMemoryOnAFullDisk() throws {
+        let fixture = CacheFixture()
+        defer { fixture.end() }
+        let cache = try fixture.open { $0.sizeLimitBytes = 0 }
+        let bytes = sampleBytes(12 << 20)
+        let content = try cache.contents.open(fixture.add(lfs: bytes))
+        for offset in stride(from: 0, to: bytes.count, by: 1 << 20) {
+            #expect(
+                content.readWaiting(UInt64(offset), 1 << 20)
+                    == .success(Array(bytes[offset..<offset + 1 << 20])))
+        }
+        #expect(fixture.origin.counts.prefetches == 0)
+        #expect(fixture.origin.counts.bytesAsked == UInt64(bytes.count))
+        content.close()
     }
 
     @Test func theInventoryListsRemovesAndScrubs() throws {

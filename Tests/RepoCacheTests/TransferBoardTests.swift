@@ -15,8 +15,19 @@ import Testing
             MonotonicInstant(nanoseconds: 1_000_000_000).advanced(bySeconds: seconds)
         }
 
-        mutating func park(_ name: String, _ blocks: Range<Int>) -> Int? {
-            board.park(name, blocks: blocks, now: now, actions: &actions) { present.contains($0) }
+        mutating func park(
+            _ name: String, _ blocks: Range<Int>, awaitsRoom: Bool = false
+        ) -> Int? {
+            let number = board.newNumber()
+            let isParked = board.park(
+                name, number: number, blocks: blocks, awaitsRoom: awaitsRoom, now: now,
+                actions: &actions
+            ) { present.contains($0) }
+            return isParked ? number : nil
+        }
+
+        mutating func findRoom(_ number: Int) {
+            board.foundRoom(number, now: now, actions: &actions) { present.contains($0) }
         }
 
         mutating func arrive(_ block: Int, _ fetch: Int) {
@@ -166,14 +177,70 @@ import Testing
         #expect(world.actions.cancelled == [order.number])
     }
 
-    @Test func blocksThatNeverStayCrowdTheirReaderOut() {
+    @Test func blocksThatNeverStayAreAskedForAFewTimesOnly() {
         var world = World()
         _ = world.park("a", 0..<1)
-        for _ in 0...TransferLimits().retryCountMax {
-            guard let order = world.takeOrders().first else { break }
+        var orderCount = 0
+        while let order = world.takeOrders().first {
+            orderCount += 1
             world.end(order.number)
         }
-        #expect(world.actions.crowdedOut == ["a"])
+        #expect(orderCount == 1 + TransferLimits().retryCountMax)
+        #expect(world.actions.timedOut.isEmpty)
+        world.seconds = 31
+        world.tick()
+        #expect(world.actions.timedOut == ["a"])
+        #expect(world.board.isIdle)
+    }
+
+    /// Guesses that stall and then fail end in the Hub's error, not in a wait.
+    @Test func aGuessFailsThoseWhoMayNotAskAgain() {
+        var world = World()
+        world.prefetch(0..<8)
+        let guess = world.takeOrders()[0]
+        _ = world.park("a", 0..<1)
+        for second in stride(from: 4.0, to: 20, by: 4) {
+            world.seconds = second
+            world.tick()
+        }
+        #expect(world.takeOrders().count == TransferLimits().retryCountMax)
+        world.end(guess.number, isFailure: true)
+        #expect(world.actions.failed == ["a"])
+    }
+
+    @Test func whoAwaitsRoomIsNotFetchedForUntilItIsFound() {
+        var world = World()
+        let a = world.park("a", 0..<2)!
+        let first = world.takeOrders()[0]
+        world.board.awaitRoom(a, actions: &world.actions)
+        #expect(world.actions.cancelled == [first.number])
+        world.arrive(0, first.number)
+        world.arrive(1, first.number)
+        world.end(first.number, isFailure: true)
+        world.seconds = 29
+        world.tick()
+        #expect(world.takeOrders().isEmpty)
+        #expect(world.actions.ready.isEmpty && world.actions.failed.isEmpty)
+        world.present = [1]
+        world.findRoom(a)
+        let second = world.takeOrders()
+        #expect(second.map(\.blocks) == [0..<1])
+        // Its time began anew.
+        world.seconds = 50
+        world.tick()
+        #expect(world.actions.timedOut.isEmpty)
+        world.arrive(0, second[0].number)
+        #expect(world.actions.ready == ["a"])
+    }
+
+    @Test func whoFindsNoRoomInTimeEnds() {
+        var world = World()
+        world.present = [0]
+        _ = world.park("a", 0..<1, awaitsRoom: true)
+        world.seconds = 31
+        world.tick()
+        #expect(world.actions.timedOut == ["a"])
+        #expect(world.takeOrders().isEmpty && world.board.isIdle)
     }
 
     /// While one block is fetched again another is pushed out: its reader must not be forgotten.
@@ -204,7 +271,7 @@ import Testing
         for step in 0..<200 {
             world.seconds += Double(random.next() % 3)
             let first = Int(random.next() % 64)
-            switch random.next() % 6 {
+            switch random.next() % 8 {
             case 0, 1:
                 let name = "\(step)"
                 let end = first + 1 + Int(random.next() % 16)
@@ -219,6 +286,14 @@ import Testing
                 world.prefetch(first..<first + 20, chunkBlocks: 8)
             case 4:
                 world.tick()
+            case 5:
+                if let number = numbers.values.randomElement(using: &random) {
+                    world.board.awaitRoom(number, actions: &world.actions)
+                }
+            case 6:
+                if let number = numbers.values.randomElement(using: &random) {
+                    world.findRoom(number)
+                }
             default:
                 if let index = open.indices.randomElement(using: &random) {
                     let order = open.remove(at: index)
@@ -233,7 +308,7 @@ import Testing
         }
         let rest = world.board.removeAll(actions: &world.actions)
         let actions = world.actions
-        answered += actions.ready + actions.failed + actions.timedOut + actions.crowdedOut + rest
+        answered += actions.ready + actions.failed + actions.timedOut + actions.refused + rest
         #expect(answered.sorted() == numbers.keys.sorted(), "seed \(seed)")
     }
 }

@@ -11,7 +11,9 @@ import mounting
 import program
 import pytest
 
-COMMANDS = ["mount", "umount", "status", "log", "ls", "cat", "stat", "cache", "doctor"]
+COMMANDS = [
+    "mount", "umount", "commit", "pull", "status", "log", "ls", "cat", "stat", "cache", "doctor",
+]
 
 
 def test_version(hubfs):

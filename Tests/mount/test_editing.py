@@ -403,3 +403,17 @@ def test_regression_fallocate_within_a_file_gives_it_a_new_time(mount):
         os.posix_fallocate(file.fileno(), 0, 100)
     assert (mount.path / "small.txt").stat().st_mtime_ns > before
     assert (mount.path / "small.txt").read_bytes() == SMALL
+
+
+def test_regression_writing_beyond_what_the_disk_can_address_is_efbig(mount):
+    with (mount.path / "small.txt").open("r+b", 0) as file:
+        assert errno_of(lambda: os.pwrite(file.fileno(), b"x", 1 << 62)) == errno.EFBIG
+    assert (mount.path / "small.txt").read_bytes() == SMALL
+
+
+def test_regression_opening_for_writing_alone_is_no_edit(mount):
+    with (mount.path / "dir/other.txt").open("r+b") as file:
+        assert file.read() == b"other\n"
+    assert mount.unmount() == 0
+    (workspace,) = journal.workspaces(mount.folder / "state")
+    assert journal.names(workspace) == []

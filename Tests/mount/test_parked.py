@@ -101,16 +101,14 @@ def test_control_c_ends_a_stalled_cat(stalled_mount):
 
 
 def test_a_program_that_handles_sigint_gets_eio(stalled_mount):
-    mount, _ = stalled_mount
+    mount, readers = stalled_mount
     program = "import signal; signal.signal(signal.SIGINT, lambda *_: None)\n" + PREAD
-    # A page of its own: the kernel lets those who want the same page try one after the other.
-    page = (PARKED_READERS + 6) * MEBIBYTE
-    reader = subprocess.Popen(
-        [sys.executable, "-c", program, mount.path / "stalled.bin", str(page)]
-    )
+    # A page that another reader waits for, too: the kernel lets them ask one after the other.
+    reader = subprocess.Popen([sys.executable, "-c", program, mount.path / "stalled.bin", "0"])
     wait_until_blocked([reader])
     reader.send_signal(signal.SIGINT)
     assert reader.wait(timeout=60) == errno.EIO
+    assert readers[0].wait(timeout=60) == errno.EIO
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -59,6 +59,21 @@ def test_a_remount_lists_nothing_and_reads_without_a_hub(hub, new_mount, sample,
         hub.start()
 
 
+def test_a_remount_does_not_wait_for_a_hub_that_never_answers(hub, new_mount, sample, tmp_path):
+    mount = new_mount(f"hf://{sample}", cache=tmp_path / "cache")
+    check_all(mount)
+    mount.unmount()
+    hub.reset_stats()
+    hub.add_fault("--stall")
+    # The time-out is longer than this run: whoever waited for the Hub would not come up.
+    again = new_mount(f"hf://{sample}", "--read-timeout", 3600, cache=tmp_path / "cache")
+    assert hub.requests("api") >= 1
+    assert "going on with" in again.log()
+    check_all(again)
+    # Nor does the question that is still open hold up the end.
+    assert again.unmount() == 0
+
+
 def test_two_mounts_may_fetch_the_same_file_at_once(new_mount, sample, tmp_path):
     mounts = [new_mount(f"hf://{sample}", cache=tmp_path / "cache") for _ in range(2)]
     sums = [

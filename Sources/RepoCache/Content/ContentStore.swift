@@ -59,8 +59,8 @@ package final class ContentStore: Sendable {
         }
     }
 
-    /// Answers every read that is parked now with `.closed`. Contents that are opened afterwards, when
-    /// those that were open have been closed, can be read.
+    /// Answers every read that is parked now with `.closed`. Contents that are opened afterwards,
+    /// when those that were open have been closed, can be read.
     package func endReads() {
         for content in registry.allOpen { content.retire() }
     }

@@ -34,7 +34,7 @@ extension OpenContent {
                 isPresent: { isPresent($0) },
                 mayOrder: { blocks in
                     let bytes = UInt64(geometry.bytes(ofBlocks: blocks).count)
-                    guard services.budget.take(bytes) else { return false }
+                    guard canKeep(bytes), services.budget.take(bytes) else { return false }
                     taken.append(bytes)
                     return true
                 })
@@ -46,8 +46,14 @@ extension OpenContent {
         guard let end else { return }
         let bytes = geometry.bytes(ofBlocks: 0..<end)
         streams.withLock { $0.requested(wish.stream, upTo: bytes.upperBound) }
-        if end < blocks.upperBound { registry.addHungry(self) }
+        // Without disk room there is nothing to be hungry for: the next read looks again.
+        if end < blocks.upperBound, canKeep(0) { registry.addHungry(self) }
         perform(actions)
+    }
+
+    /// Whether the disk has room for `bytes` of what is fetched ahead.
+    private func canKeep(_ bytes: UInt64) -> Bool {
+        if case .file = body { services.ledger.hasRoom(for: bytes) } else { false }
     }
 
     // MARK: Fetches
@@ -59,15 +65,10 @@ extension OpenContent {
             transfers.withLock { $0.handles[number] }?.cancel()
         }
         answer(actions.ready, .success(()))
-        answer(actions.crowdedOut, .failure(.full(location.content)))
-        for parked in actions.timedOut {
-            var error = CacheError.timedOut(
-                location.content, offset: 0, count: Int(geometry.size))
-            if case .read(_, let offset, let count) = parked {
-                error = .timedOut(location.content, offset: offset, count: count)
-            }
-            answer([parked], .failure(error))
-        }
+        answer(actions.refused, .failure(.full(location.content)))
+        // Whoever is answered makes room for others: so all errors come first.
+        let timedOut = actions.timedOut.map { (parked: $0, error: timeOutError(of: $0)) }
+        for (parked, error) in timedOut { answer([parked], .failure(error)) }
     }
 
     private func start(_ order: FetchOrder) {
@@ -91,14 +92,13 @@ extension OpenContent {
         if case .failure(let error) = result { remember(error, of: parked) }
         for entry in parked {
             switch (entry, result) {
-            case (.read(let completion, _, _), _):
+            case (.read(let completion, _, _, let number), _):
                 completion(result)
+                releaseRoom(number)
             case (.whole, .success):
-                transfers.withLock { $0.wholeWaiter = nil }
                 startVerifying()
-            case (.whole, .failure(let error)):
-                let completions = transfers.withLock { takeCompletions([], &$0) }
-                for completion in completions { completion(.failure(error)) }
+            case (.whole, .failure):
+                answerDeferred(result)
             }
         }
     }
@@ -106,13 +106,15 @@ extension OpenContent {
     /// Lets reads that follow at once fail as quickly as these were slow.
     private func remember(_ error: CacheError, of parked: [Parked]) {
         switch error {
-        case .timedOut, .hub: break
-        default: return
+        case .timedOut, .hub, .full: break
+        case .integrity, .disk, .database, .networkFolder, .unknownFormat, .listingTooLong,
+            .cancelled, .closed:
+            return
         }
         transfers.withLock { transfers in
             for entry in parked {
                 switch entry {
-                case .read(_, let offset, let count):
+                case .read(_, let offset, let count, _):
                     transfers.recentFailures.add(
                         error, offset..<offset + UInt64(count), now: services.now)
                 case .whole:
@@ -133,8 +135,8 @@ extension OpenContent {
             return true
         }
         guard let isOurs else { return false }
-        let isSound = !isOurs || keep(bytes, block: block)
         var actions = TransferActions<Parked>()
+        let isSound = !isOurs || keep(bytes, block: block, of: number, &actions)
         let (isWhole, isWanted) = transfers.withLock { transfers in
             if isOurs { transfers.writing.remove(block) }
             transfers.board.arrived(
@@ -154,7 +156,10 @@ extension OpenContent {
     /// Puts a block on disk, else into memory.
     ///
     /// - Returns: false when the block is the whole content and its digest is wrong.
-    private func keep(_ bytes: UnsafeRawBufferPointer, block: Int) -> Bool {
+    private func keep(
+        _ bytes: UnsafeRawBufferPointer, block: Int, of fetch: Int,
+        _ actions: inout TransferActions<Parked>
+    ) -> Bool {
         switch body {
         case .row:
             var digest = ContentDigest(of: location.content, size: geometry.size)
@@ -163,21 +168,19 @@ extension OpenContent {
             let writes = services.reserve(UInt64(bytes.count))
             services.small.insert(Array(bytes), for: location.content, writes: writes)
         case .file(let file):
-            guard services.reserve(UInt64(bytes.count)) else { return keepInMemory(bytes, block) }
+            guard services.reserve(UInt64(bytes.count)) else {
+                keepInMemory(bytes, block: block, of: fetch, &actions)
+                break
+            }
             do {
                 try file.write(bytes, block: block)
             } catch {
                 services.logger.warning("\(location.content.hex) block \(block) not kept: \(error)")
-                return keepInMemory(bytes, block)
+                keepInMemory(bytes, block: block, of: fetch, &actions)
             }
         case .memory:
-            return keepInMemory(bytes, block)
+            keepInMemory(bytes, block: block, of: fetch, &actions)
         }
-        return true
-    }
-
-    private func keepInMemory(_ bytes: UnsafeRawBufferPointer, _ block: Int) -> Bool {
-        _ = services.unkept.insert(bytes, for: UnkeptBlocks.Key(owner: number, block: block))
         return true
     }
 
@@ -223,12 +226,20 @@ extension OpenContent {
         let (isIdle, isWhole) = transfers.withLock { transfers in
             transfers.board.tick(
                 now: services.now, actions: &actions, isPresent: { isPresent($0) })
-            if transfers.board.isIdle { transfers.isTicking = false }
-            return (transfers.board.isIdle, isWholeInFile(&transfers))
+            let isIdle = transfers.board.isIdle && transfers.deferred.isEmpty
+            if isIdle { transfers.isTicking = false }
+            return (isIdle, isWholeInFile(&transfers) || isAwaitingVerifier(transfers))
         }
         perform(actions)
         if isWhole { startVerifying() }
         if !isIdle { scheduleTick() }
+    }
+
+    /// Whether readers wait for a content that is here and that the verifier, full of others,
+    /// refused.
+    private func isAwaitingVerifier(_ transfers: Transfers) -> Bool {
+        servesWhole && transfers.wholeWaiter != nil && !transfers.isVerifying
+            && geometry.all.allSatisfy { isPresent($0) }
     }
 
     /// Whether every block is in the file and nobody has verified them yet.

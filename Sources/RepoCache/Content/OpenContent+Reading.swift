@@ -53,8 +53,9 @@ extension OpenContent {
         }
         perform(actions)
         switch parking {
-        case .answered(let result):
+        case .answered(let result, let number):
             completion(result)
+            if let number { releaseRoom(number) }
             return nil
         case .parked(let number):
             startTicking()
@@ -67,7 +68,8 @@ extension OpenContent {
     }
 
     private enum Parking {
-        case answered(Result<Void, CacheError>)
+        /// With the number that has claimed room until then.
+        case answered(Result<Void, CacheError>, number: Int? = nil)
         case parked(Int)
         case deferred(Int, mustVerify: Bool)
     }
@@ -80,60 +82,83 @@ extension OpenContent {
         // Dropped, though the reason is not noted yet: its blocks are still there, and wrong.
         if state == .failed { return .answered(.failure(.integrity(location.content))) }
         let blocks = geometry.blocks(touching: range)
-        let isHere = blocks.allSatisfy { isPresent($0) }
-        if isHere, state >= .verified || isRow || (!servesWhole && state == .partial) {
-            return .answered(.success(()))
+        if blocks.allSatisfy({ isPresent($0) }),
+            state >= .verified || isRow || (!servesWhole && state == .partial)
+        {
+            guard usesMemory(blocks) else { return .answered(.success(())) }
+            let number = transfers.board.newNumber()
+            if claimRoom(number, blocks, standsInLine: false) == .granted {
+                return .answered(.success(()), number: number)
+            }
         }
         if let error = transfers.recentFailures.find(range, now: services.now) {
             return .answered(.failure(error))
         }
         guard servesWhole || state == .checking else {
-            let parked = Parked.read(completion, offset: range.lowerBound, count: range.count)
-            return transfers.board.park(
-                parked, blocks: blocks, now: services.now, actions: &actions,
-                isPresent: { isPresent($0) }
-            ).map { .parked($0) } ?? .answered(.success(()))
+            let number = transfers.board.newNumber()
+            let parked = Parked.read(
+                completion, offset: range.lowerBound, count: range.count, number: number)
+            return
+                switch place(
+                    parked, number: number, blocks: blocks, &transfers, &actions)
+            {
+            case .parked: .parked(number)
+            case .present: .answered(.success(()), number: number)
+            case .tooLarge: .answered(.failure(.full(location.content)))
+            }
         }
         // Blocks that were in memory alone are gone: what replaces them must be verified again.
-        if state == .verified { setState(.partial) }
+        if state == .verified || state == .sealed { setState(.partial) }
         transfers.lastDeferred += 1
         transfers.deferred[transfers.lastDeferred] = Deferred(
             offset: range.lowerBound, count: range.count, completion: completion)
-        let mustVerify = state == .partial && awaitWhole(&transfers, &actions)
-        return .deferred(transfers.lastDeferred, mustVerify: mustVerify)
+        guard state == .partial else {
+            return .deferred(transfers.lastDeferred, mustVerify: false)
+        }
+        switch awaitWhole(&transfers, &actions) {
+        case .parked: return .deferred(transfers.lastDeferred, mustVerify: false)
+        case .present: return .deferred(transfers.lastDeferred, mustVerify: true)
+        case .tooLarge:
+            transfers.deferred[transfers.lastDeferred] = nil
+            return .answered(.failure(.full(location.content)))
+        }
     }
 
-    /// Puts the wait for the whole content on the board.
+    /// Puts the wait for the whole content on the board, unless it is there.
     ///
-    /// - Returns: true when everything is here and only has to be verified.
+    /// - Returns: `.present` when everything is here and only has to be verified.
     func awaitWhole(
         _ transfers: inout Transfers, _ actions: inout TransferActions<Parked>
-    ) -> Bool {
-        guard transfers.wholeWaiter == nil, !transfers.isVerifying else { return false }
-        transfers.wholeWaiter = transfers.board.park(
-            .whole, blocks: geometry.all, now: services.now, actions: &actions,
-            isPresent: { isPresent($0) })
-        return transfers.wholeWaiter == nil
+    ) -> Placement {
+        guard transfers.wholeWaiter == nil, !transfers.isVerifying else { return .parked }
+        let number = transfers.board.newNumber()
+        let placement = place(
+            .whole(number: number), number: number, blocks: geometry.all, &transfers, &actions)
+        if placement != .tooLarge { transfers.wholeWaiter = number }
+        return placement
     }
 
     private func cancelRead(_ number: Int) {
         var actions = TransferActions<Parked>()
         let parked = transfers.withLock { $0.board.cancelWaiter(number, actions: &actions) }
-        if case .read(let completion, _, _) = parked { completion(.failure(.cancelled)) }
+        if case .read(let completion, _, _, _) = parked { completion(.failure(.cancelled)) }
+        if parked != nil { releaseRoom(number) }
         perform(actions)
     }
 
     private func cancelDeferred(_ number: Int) {
         var actions = TransferActions<Parked>()
-        let deferred = transfers.withLock { transfers in
+        let (deferred, abandoned) = transfers.withLock { transfers -> (Deferred?, Int?) in
             let deferred = transfers.deferred.removeValue(forKey: number)
-            if transfers.deferred.isEmpty, let whole = transfers.wholeWaiter {
-                _ = transfers.board.cancelWaiter(whole, actions: &actions)
-                transfers.wholeWaiter = nil
-            }
-            return deferred
+            // What is being verified already goes on.
+            guard transfers.deferred.isEmpty, let whole = transfers.wholeWaiter,
+                transfers.board.cancelWaiter(whole, actions: &actions) != nil
+            else { return (deferred, nil) }
+            transfers.wholeWaiter = nil
+            return (deferred, whole)
         }
         deferred?.completion(.failure(.cancelled))
+        if let abandoned { releaseRoom(abandoned) }
         perform(actions)
     }
 

@@ -1,6 +1,7 @@
 import HubClient
 import Logging
 import Platform
+import SystemPackage
 
 extension OpenContent {
     private static let chunkBytes = 1 << 20
@@ -8,24 +9,20 @@ extension OpenContent {
     /// Has the whole content hashed by the verifier, once at a time.
     func startVerifying() {
         // Rows are verified before they are kept.
-        if isRow { return succeedDeferred() }
-        let mustStart = transfers.withLock { transfers in
-            guard !transfers.isVerifying, transfers.failure == nil, state == .partial else {
-                return false
-            }
-            transfers.isVerifying = true
-            return true
+        if isRow { return answerDeferred(.success(())) }
+        let (mustStart, isDone) = transfers.withLock { transfers in
+            guard !transfers.isVerifying, transfers.failure == nil else { return (false, false) }
+            transfers.isVerifying = state == .partial
+            return (state == .partial, state == .verified || state == .sealed)
         }
+        // Another process was faster.
+        if isDone { return answerDeferred(.success(())) }
         let worker = servesWhole ? services.verifier : services.scrubber
         guard mustStart, !worker.submit({ self.verify() }) else { return }
-        // The cache closes, or tens of thousands wait: readers who need it end, others are served
-        // unverified and the content is verified when it is next opened.
-        let completions = transfers.withLock { transfers in
-            transfers.isVerifying = false
-            return takeCompletions([], &transfers)
-        }
-        let error: CacheError = services.isClosing ? .closed : .full(location.content)
-        for completion in completions { completion(.failure(error)) }
+        // The cache closes, or tens of thousands wait: then those who need it are looked after by
+        // the next tick, and without such the content is verified when it is next opened.
+        transfers.withLock { $0.isVerifying = false }
+        if services.isClosing { answerDeferred(.failure(.closed)) }
     }
 
     /// Compares stored blocks with their checksums, after a restart of the machine.
@@ -46,7 +43,6 @@ extension OpenContent {
         services.logger.error(
             "\(location.repo) \(location.path): \(location.content.hex) arrived damaged, dropped")
         end(with: .integrity(location.content))
-        services.unkept.removeAll(of: number)
         services.contentDropped(location.content)
     }
 
@@ -60,28 +56,48 @@ extension OpenContent {
     private func verify() {
         switch verdict() {
         case .right:
-            transfers.withLock { transfers in
+            answerDeferred(.success(())) { transfers in
                 transfers.isVerifying = false
                 setState(.verified)
             }
-            succeedDeferred()
             services.scheduleSeal { self.seal() }
         case .wrong:
             transfers.withLock { $0.isVerifying = false }
             drop()
+        case .unknown where services.isClosing:
+            answerDeferred(.failure(.closed)) { $0.isVerifying = false }
         case .unknown:
-            let completions = transfers.withLock { transfers in
-                transfers.isVerifying = false
-                return takeCompletions([], &transfers)
-            }
-            let error: CacheError = services.isClosing ? .closed : .full(location.content)
-            for completion in completions { completion(.failure(error)) }
+            awaitWholeAgain()
         }
     }
 
-    private func succeedDeferred() {
-        let completions = transfers.withLock { takeCompletions([], &$0) }
-        for completion in completions { completion(.success(())) }
+    /// Times that a file may lose blocks before its disk is taken for broken.
+    private static let lossCountMax = 3
+
+    /// Fetches what the file could not give back, for those who still wait.
+    private func awaitWholeAgain() {
+        var actions = TransferActions<Parked>()
+        let (placement, former) = transfers.withLock { transfers -> (Placement?, Int?) in
+            transfers.isVerifying = false
+            transfers.lossCount += 1
+            guard transfers.lossCount <= Self.lossCountMax, !transfers.deferred.isEmpty else {
+                return (nil, nil)
+            }
+            let former = transfers.wholeWaiter.take()
+            return (awaitWhole(&transfers, &actions), former)
+        }
+        if let former { releaseRoom(former) }
+        perform(actions)
+        switch placement {
+        case .parked: startTicking()
+        case .present: startVerifying()
+        case .tooLarge: answerDeferred(.failure(.full(location.content)))
+        case nil:
+            answerDeferred(
+                .failure(
+                    .disk(.ioError, path: services.folder.sidecar(of: location.content.hex).string))
+            )
+        }
     }
 
     private func verdict() -> Verdict {

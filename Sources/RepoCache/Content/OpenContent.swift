@@ -39,11 +39,11 @@ package final class OpenContent: Sendable {
         case memory
     }
 
-    /// Who is parked on the board.
+    /// Who is parked on the board, with his number there.
     enum Parked: Sendable {
-        case read(ReadCompletion, offset: UInt64, count: Int)
+        case read(ReadCompletion, offset: UInt64, count: Int, number: Int)
         /// All readers in `deferred`, who wait for the whole content.
-        case whole
+        case whole(number: Int)
     }
 
     struct Deferred: Sendable {
@@ -63,8 +63,11 @@ package final class OpenContent: Sendable {
         /// Readers who wait for the content to be checked or verified, by ticket.
         var deferred: [Int: Deferred] = [:]
         var lastDeferred = 0
-        /// The board's number of `Parked.whole`.
+        /// The board's number of `Parked.whole`, until those in `deferred` are answered: the blocks
+        /// must stay while they are verified.
         var wholeWaiter: Int?
+        /// Times that blocks went missing between their arrival and their verification.
+        var lossCount = 0
         /// Blocks before this one are present in the file.
         var firstAbsentHint = 0
         var recentFailures = RecentFailures()
@@ -120,31 +123,37 @@ package final class OpenContent: Sendable {
     /// Answers everybody with `.closed` and cancels every fetch.
     func retire() {
         end(with: .closed)
-        services.unkept.removeAll(of: number)
     }
 
     /// Fails every reader, present and future, and cancels every fetch.
     func end(with error: CacheError) {
         var actions = TransferActions<Parked>()
-        let completions = transfers.withLock { transfers in
+        let parked = transfers.withLock { transfers in
             if transfers.failure == nil { transfers.failure = error }
-            let parked = transfers.board.removeAll(actions: &actions)
-            return takeCompletions(parked, &transfers)
+            return transfers.board.removeAll(actions: &actions)
         }
-        for completion in completions { completion(.failure(error)) }
+        for case .read(let completion, _, _, _) in parked { completion(.failure(error)) }
+        answerDeferred(.failure(error))
         perform(actions)
+        services.unkept.removeAll(of: number)
     }
 
-    /// The readers behind parked entries, those who wait for the whole content included.
-    func takeCompletions(_ parked: [Parked], _ transfers: inout Transfers) -> [ReadCompletion] {
-        var completions: [ReadCompletion] = []
-        for entry in parked {
-            if case .read(let completion, _, _) = entry { completions.append(completion) }
+    /// Answers those who wait for the content to be checked or verified.
+    ///
+    /// - Parameter change: What becomes of the content; done before anybody can park anew.
+    func answerDeferred(
+        _ result: Result<Void, CacheError>, after change: (inout Transfers) -> Void = { _ in }
+    ) {
+        let (readers, whole) = transfers.withLock { transfers in
+            change(&transfers)
+            defer {
+                transfers.deferred = [:]
+                transfers.wholeWaiter = nil
+            }
+            return (Array(transfers.deferred.values), transfers.wholeWaiter)
         }
-        completions += transfers.deferred.values.map(\.completion)
-        transfers.deferred = [:]
-        transfers.wholeWaiter = nil
-        return completions
+        for reader in readers { reader.completion(result) }
+        if let whole { releaseRoom(whole) }
     }
 
     private static func firstState(_ body: Body, _ services: ContentServices) -> State {

@@ -15,11 +15,13 @@ struct RecentFailures {
         var lastAsked: MonotonicInstant
     }
 
-    /// The kernel asks again within milliseconds; a program that tries again takes longer.
-    static let gapSecondsMax = 0.1
+    /// The kernel asks again within milliseconds, on a busy machine later; who tries again after a
+    /// pause of his own asks the Hub.
+    static let gapSecondsMax = 0.4
     /// However many ask: after this long the Hub is asked again.
     static let totalSecondsMax = 1.0
-    static let countMax = 64
+    /// Ranges remembered: many readers of one stalled file fail together.
+    static let countMax = 1024
 
     private var failures: [Failure] = []
 

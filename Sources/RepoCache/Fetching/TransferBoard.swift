@@ -26,7 +26,7 @@ struct TransferLimits {
     var reachBlocks = 48
     /// Largest range of one demand order.
     var orderBlocksMax = 128
-    /// Times a waiter asks again for blocks that stalled, or came and were pushed out of memory.
+    /// Times a waiter asks again for blocks that stalled, or came and went again.
     var retryCountMax = 3
 }
 
@@ -40,8 +40,8 @@ struct TransferActions<Parked> {
     var timedOut: [Parked] = []
     /// Readers whose blocks a failed fetch was to bring.
     var failed: [Parked] = []
-    /// Readers whose blocks came but were pushed out of memory again and again.
-    var crowdedOut: [Parked] = []
+    /// Readers for whose blocks there is never room.
+    var refused: [Parked] = []
 }
 
 /// Who waits for which blocks of one content, and which fetches are to bring them.
@@ -51,7 +51,8 @@ struct TransferActions<Parked> {
 /// fetches and the read time-out are decided here.
 ///
 /// A waiter is filed under the first block it lacks and moves on when that block arrives, so the
-/// arrival of a block costs only those who wait for that block.
+/// arrival of a block costs only those who wait for that block. One that awaits room for its blocks
+/// is filed nowhere and nothing is fetched for it, until it has found room or its time is up.
 struct TransferBoard<Parked> {
     typealias Actions = TransferActions<Parked>
 
@@ -60,6 +61,7 @@ struct TransferBoard<Parked> {
         let parked: Parked
         var lastProgress: MonotonicInstant
         var retryCount = 0
+        var awaitsRoom = false
     }
 
     private struct Fetch {
@@ -77,7 +79,8 @@ struct TransferBoard<Parked> {
 
     private let limits: TransferLimits
     private var waiters: [Int: Waiter] = [:]
-    /// Waiters by the first block they lack. Invariant: every waiter is in exactly one list.
+    /// Waiters by the first block they lack. Invariant: every waiter that does not await room is in
+    /// exactly one list.
     private var waitersByBlock: [Int: [Int]] = [:]
     private var fetches: [Int: Fetch] = [:]
     private var lastNumber = 0
@@ -93,20 +96,30 @@ struct TransferBoard<Parked> {
 
     // MARK: Readers
 
+    /// A number for the next reader.
+    mutating func newNumber() -> Int {
+        lastNumber += 1
+        return lastNumber
+    }
+
     /// Parks a reader until all of `blocks` are present.
     ///
-    /// - Returns: the waiter's number, or nil when everything is present already.
+    /// - Parameters:
+    ///   - number: From `newNumber`.
+    ///   - awaitsRoom: `foundRoom` comes first.
+    /// - Returns: false when everything is present already.
     mutating func park(
-        _ parked: Parked, blocks: Range<Int>, now: MonotonicInstant, actions: inout Actions,
-        isPresent: (Int) -> Bool
-    ) -> Int? {
-        guard let first = blocks.first(where: { !isPresent($0) }) else { return nil }
-        lastNumber += 1
-        let number = lastNumber
-        waiters[number] = Waiter(blocks: blocks, parked: parked, lastProgress: now)
+        _ parked: Parked, number: Int, blocks: Range<Int>, awaitsRoom: Bool,
+        now: MonotonicInstant, actions: inout Actions, isPresent: (Int) -> Bool
+    ) -> Bool {
+        let first = blocks.first { !isPresent($0) }
+        guard awaitsRoom || first != nil else { return false }
+        waiters[number] = Waiter(
+            blocks: blocks, parked: parked, lastProgress: now, awaitsRoom: awaitsRoom)
+        guard !awaitsRoom, let first else { return true }
         waitersByBlock[first, default: []].append(number)
         order(blocks, now: now, &actions, isPresent: isPresent)
-        return number
+        return true
     }
 
     /// Takes a reader off the board; demand fetches that nobody else waits for are cancelled.
@@ -125,6 +138,52 @@ struct TransferBoard<Parked> {
         waitersByBlock = [:]
         for number in Array(fetches.keys) { cancel(number, &actions) }
         return parked
+    }
+
+    // MARK: Room
+
+    /// Readers who wait for a block, but not for room.
+    func readers(of block: Int) -> [(number: Int, blocks: Range<Int>)] {
+        waiters.compactMap { number, waiter in
+            guard !waiter.awaitsRoom, waiter.blocks.contains(block) else { return nil }
+            return (number, waiter.blocks)
+        }
+    }
+
+    /// Lets a reader wait for room; what is fetched for nobody else is cancelled.
+    mutating func awaitRoom(_ number: Int, actions: inout Actions) {
+        guard let waiter = waiters[number], !waiter.awaitsRoom else { return }
+        unfile(number, waiter.blocks)
+        waiters[number]?.awaitsRoom = true
+        cancelAbandoned(touching: waiter.blocks, &actions)
+    }
+
+    /// Lets a reader that awaited room wait for its blocks. Its time begins anew: it could not have
+    /// had them before.
+    mutating func foundRoom(
+        _ number: Int, now: MonotonicInstant, actions: inout Actions, isPresent: (Int) -> Bool
+    ) {
+        guard let waiter = waiters[number], waiter.awaitsRoom else { return }
+        guard let first = waiter.blocks.first(where: { !isPresent($0) }) else {
+            waiters[number] = nil
+            actions.ready.append(waiter.parked)
+            return
+        }
+        waiters[number] = Waiter(blocks: waiter.blocks, parked: waiter.parked, lastProgress: now)
+        waitersByBlock[first, default: []].append(number)
+        order(waiter.blocks, now: now, &actions, isPresent: isPresent)
+    }
+
+    /// Takes a reader off the board for whom there is never room.
+    mutating func refuse(_ number: Int, actions: inout Actions) {
+        guard let waiter = remove(number) else { return }
+        actions.refused.append(waiter.parked)
+        cancelAbandoned(touching: waiter.blocks, &actions)
+    }
+
+    /// Cancels a fetch unless a reader waits for what it is still to bring.
+    mutating func cancelUnawaited(_ number: Int, actions: inout Actions) {
+        if let fetch = fetches[number], !isAwaited(fetch) { cancel(number, &actions) }
     }
 
     // MARK: Prefetch
@@ -180,28 +239,30 @@ struct TransferBoard<Parked> {
 
     /// Records the end of a fetch, and what becomes of those who counted on it.
     ///
-    /// - Parameter isFailure: It ended without all of its bytes. A cancelled fetch, and one that
-    ///   was a guess, fail nobody: whoever waits asks again.
+    /// - Parameter isFailure: It ended without all of its bytes. A cancelled fetch fails nobody, and
+    ///   a guess only those who may not ask again.
     mutating func ended(
         _ number: Int, isFailure: Bool, now: MonotonicInstant, actions: inout Actions,
         isPresent: (Int) -> Bool
     ) {
         guard let fetch = fetches.removeValue(forKey: number) else { return }
-        let isFinal = isFailure && fetch.urgency == .demand && !fetch.isCancelled
-        for (waiterNumber, waiter) in Array(waiters) where waiter.blocks.overlaps(fetch.blocks) {
+        for (waiterNumber, waiter) in Array(waiters)
+        where !waiter.awaitsRoom && waiter.blocks.overlaps(fetch.blocks) {
             // A block outside of the fetch counts too: it may have been pushed out meanwhile.
             let lacking = waiter.blocks.filter {
                 !isPresent($0) && !isOnItsWay($0, reach: limits.reachBlocks, now)
             }
             guard !lacking.isEmpty else { continue }
+            let mayRetry = waiter.retryCount < limits.retryCountMax
+            let isFinal =
+                isFailure && !fetch.isCancelled && (fetch.urgency == .demand || !mayRetry)
             if isFinal, lacking.contains(where: fetch.blocks.contains) {
                 if let removed = remove(waiterNumber) { actions.failed.append(removed.parked) }
-            } else if waiter.retryCount >= limits.retryCountMax {
-                if let removed = remove(waiterNumber) { actions.crowdedOut.append(removed.parked) }
-            } else {
+            } else if mayRetry {
                 waiters[waiterNumber]?.retryCount += 1
                 order(waiter.blocks, now: now, &actions, isPresent: isPresent)
             }
+            // Else a fetch that stalled may still bring it, or the reader's time is up.
         }
     }
 
@@ -231,14 +292,15 @@ struct TransferBoard<Parked> {
     ) {
         guard let waiter = waiters[number] else { return }
         let signs = fetches.values.lazy.filter { fetch in
-            fetch.hasBlocks && !fetch.isCancelled && fetch.rest.overlaps(waiter.blocks)
+            !waiter.awaitsRoom && fetch.hasBlocks && !fetch.isCancelled
+                && fetch.rest.overlaps(waiter.blocks)
         }
         let progress = max(waiter.lastProgress, signs.map(\.lastSign).max() ?? waiter.lastProgress)
         waiters[number]?.lastProgress = progress
         if now.seconds(since: progress) > limits.timeoutSeconds {
             if let removed = remove(number) { actions.timedOut.append(removed.parked) }
             cancelAbandoned(touching: waiter.blocks, &actions)
-        } else if waiter.retryCount < limits.retryCountMax {
+        } else if !waiter.awaitsRoom, waiter.retryCount < limits.retryCountMax {
             let before = actions.orders.count
             order(waiter.blocks, now: now, &actions, isPresent: isPresent)
             if actions.orders.count > before { waiters[number]?.retryCount += 1 }
@@ -299,7 +361,7 @@ struct TransferBoard<Parked> {
     }
 
     private func isAwaited(_ fetch: Fetch) -> Bool {
-        waiters.values.contains { $0.blocks.overlaps(fetch.rest) }
+        waiters.values.contains { !$0.awaitsRoom && $0.blocks.overlaps(fetch.rest) }
     }
 
     private mutating func cancelAbandoned(touching blocks: Range<Int>, _ actions: inout Actions) {
@@ -319,11 +381,15 @@ struct TransferBoard<Parked> {
 
     private mutating func remove(_ number: Int) -> Waiter? {
         guard let waiter = waiters.removeValue(forKey: number) else { return nil }
-        for block in waiter.blocks {
+        unfile(number, waiter.blocks)
+        return waiter
+    }
+
+    private mutating func unfile(_ number: Int, _ blocks: Range<Int>) {
+        for block in blocks {
             guard let index = waitersByBlock[block]?.firstIndex(of: number) else { continue }
             waitersByBlock[block]?.remove(at: index)
             if waitersByBlock[block]?.isEmpty == true { waitersByBlock[block] = nil }
         }
-        return waiter
     }
 }

@@ -30,15 +30,22 @@ final class SpaceLedger: Sendable {
     /// - Returns: false when there is none; nothing was taken.
     func reserve(_ bytes: UInt64) -> Bool {
         state.withLock { state in
-            guard state.usedBytes + bytes <= limitBytes,
-                state.availableBytes >= floorBytes + bytes
-            else { return false }
+            guard hasRoom(for: bytes, state) else { return false }
             state.usedBytes += bytes
             state.availableBytes -= bytes
             state.reservedBytes += bytes
             state.totalReservedBytes += bytes
             return true
         }
+    }
+
+    /// Whether `reserve` would find room now.
+    func hasRoom(for bytes: UInt64) -> Bool {
+        state.withLock { hasRoom(for: bytes, $0) }
+    }
+
+    private func hasRoom(for bytes: UInt64, _ state: State) -> Bool {
+        state.usedBytes + bytes <= limitBytes && state.availableBytes >= floorBytes + bytes
     }
 
     /// Where a measurement begins.

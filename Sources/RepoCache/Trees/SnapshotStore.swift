@@ -5,12 +5,32 @@ import Platform
 /// A revision resolved by the Hub, or remembered.
 package struct ResolvedSnapshot: Hashable, Sendable {
     package let snapshot: RepoSnapshot
-    /// The Hub could not be asked; this is what the revision named when it last could.
+    /// The Hub could not be asked, or did not answer soon; this is what the revision named when it
+    /// last did.
     package let isStale: Bool
 
     package init(snapshot: RepoSnapshot, isStale: Bool) {
         self.snapshot = snapshot
         self.isStale = isStale
+    }
+}
+
+/// Who wants to know what a revision is; answered once, by whoever is first.
+private final class RevisionQuestion: Sendable {
+    typealias Completion = @Sendable (Result<ResolvedSnapshot, CacheError>) -> Void
+
+    private let completion: Guarded<Completion?>
+
+    init(_ completion: @escaping Completion) {
+        self.completion = Guarded(completion, rank: .leaf)
+    }
+
+    /// - Returns: false when it was answered already.
+    @discardableResult
+    func answer(_ result: Result<ResolvedSnapshot, CacheError>) -> Bool {
+        guard let completion = completion.withLock({ $0.take() }) else { return false }
+        completion(result)
+        return true
     }
 }
 
@@ -46,17 +66,22 @@ package final class SnapshotStore: Sendable {
     private let database: CacheDatabase
     private let origin: any TreeOrigin
     private let worker: Worker
+    private let timers: TimerQueue
+    private let patienceSeconds: Double
     private let logger: Logger
     private let state: Guarded<State>
 
     init(
-        database: CacheDatabase, origin: any TreeOrigin, worker: Worker, memoryBytesMax: Int,
-        logger: Logger
+        database: CacheDatabase, origin: any TreeOrigin, worker: Worker, timers: TimerQueue,
+        configuration: CacheConfiguration, logger: Logger
     ) {
         self.database = database
         self.origin = origin
         self.worker = worker
+        self.timers = timers
+        patienceSeconds = configuration.revisionPatienceSeconds
         self.logger = logger
+        let memoryBytesMax = configuration.listingBytesMax
         state = Guarded(State(recent: RecentlyUsed(byteCountMax: memoryBytesMax)), rank: .tree)
     }
 
@@ -65,24 +90,46 @@ package final class SnapshotStore: Sendable {
     /// Resolves a revision to a commit and remembers the answer.
     ///
     /// A full commit oid that was met before is answered without the Hub. When the Hub cannot be
-    /// reached, the last known answer is given, marked stale; its refusals (no such repo, no right)
-    /// are never papered over.
+    /// reached, or has not answered within `CacheConfiguration.revisionPatienceSeconds`, the last
+    /// known answer is given, marked stale; an answer that comes later is remembered for the next
+    /// time. Without a last answer the Hub has all the time it takes. Its refusals (no such repo,
+    /// no right) are not papered over when they come in time.
     package func snapshot(
         _ repo: RepoID, _ revision: Revision,
         completion: @escaping @Sendable (Result<ResolvedSnapshot, CacheError>) -> Void
     ) {
         let isSubmitted = worker.submit { [self] in
-            if CommitOID(hex: revision.name) != nil, let known = remembered(repo, revision) {
+            let known = remembered(repo, revision)
+            if CommitOID(hex: revision.name) != nil, let known {
                 return completion(.success(ResolvedSnapshot(snapshot: known, isStale: false)))
             }
+            let question = RevisionQuestion(completion)
+            let patience = known.map { endPatience(question, repo, revision, $0) }
             origin.resolve(repo, revision) { [self] result in
+                if let patience { timers.cancel(patience) }
                 let isSubmitted = worker.submit { [self] in
-                    completion(settle(result, repo, revision))
+                    question.answer(settle(result, repo, revision))
                 }
-                if !isSubmitted { completion(.failure(.closed)) }
+                if !isSubmitted { question.answer(.failure(.closed)) }
             }
         }
         if !isSubmitted { completion(.failure(.closed)) }
+    }
+
+    /// Answers a question with what is remembered, unless the Hub is faster.
+    private func endPatience(
+        _ question: RevisionQuestion, _ repo: RepoID, _ revision: Revision, _ known: RepoSnapshot
+    ) -> TimerQueue.Token {
+        timers.schedule(afterSeconds: patienceSeconds) { [worker, logger, patienceSeconds] in
+            let isSubmitted = worker.submit {
+                let stale = ResolvedSnapshot(snapshot: known, isStale: true)
+                guard question.answer(.success(stale)) else { return }
+                logger.warning(
+                    "the Hub has not said within \(patienceSeconds) s what \(repo)@\(revision) is now: going on with \(known.commit), which it was when last asked"
+                )
+            }
+            if !isSubmitted { question.answer(.failure(.closed)) }
+        }
     }
 
     private func settle(

@@ -13,12 +13,14 @@ struct ConflictCheck {
 
     /// Paths at which both sides did something else; sorted.
     private(set) var conflicts: [String] = []
+    /// Those where one side has a file and the other needs a folder: neither can replace the other.
+    private(set) var clashes: Set<String> = []
     /// Our paths at which the other side did the same: nothing is left to do there.
     private(set) var redundant: Set<String> = []
 
     /// - Parameter edits: Ours, by path from the mounted directory.
     init(_ edits: [String: Edit], against theirs: TreeDifference) {
-        var clashes: Set<String> = []
+        var disputed: Set<String> = []
         let folders = Set(edits.filter { $0.value == .deleteDirectory }.map(\.key))
         var putFolders: Set<String> = []
         for (path, edit) in edits {
@@ -30,13 +32,13 @@ struct ConflictCheck {
                 (.put(let ours?)?, let content?) where ours.hex == content.hex:
                 redundant.insert(file.path)
             case (.delete?, nil): redundant.insert(file.path)
-            case (.put?, _), (.delete?, _): clashes.insert(file.path)
+            case (.put?, _), (.delete?, _): disputed.insert(file.path)
             case (.deleteDirectory?, _), (nil, _): break
             }
             // A file of theirs in a folder that we delete.
             let parents = Self.parents(of: file.path)
             for folder in parents where folders.contains(folder) {
-                if file.content != nil { clashes.insert(folder) }
+                if file.content != nil { disputed.insert(folder) }
             }
             guard file.content != nil else { continue }
             // Theirs is a file where ours needs a folder, or the other way round.
@@ -48,7 +50,7 @@ struct ConflictCheck {
         for folder in theirs.removedDirectories where folders.contains(folder) {
             redundant.insert(folder)
         }
-        conflicts = clashes.subtracting(redundant).sorted()
+        conflicts = disputed.union(clashes).subtracting(redundant).sorted()
     }
 
     private static func parents(of path: String) -> [String] {

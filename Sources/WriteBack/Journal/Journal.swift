@@ -108,10 +108,10 @@ package final class Journal: Sendable {
         }
     }
 
-    /// The commit that was planned and whose outcome was not settled.
-    func plan() throws(WriteBackError) -> String? {
+    /// A single value, nil when it is not set.
+    func value(_ fact: JournalFact) throws(WriteBackError) -> String? {
         do {
-            return try queue.read { try JournalTransaction(database: $0).fact(.plan) }
+            return try queue.read { try JournalTransaction(database: $0).fact(fact) }
         } catch {
             throw Self.translated(error, path)
         }

@@ -80,6 +80,8 @@ enum JournalFact: String {
     case reservedNumber = "reserved_number"
     /// The run of the machine in which the journal was last open, 32 digits.
     case bootID = "boot_id"
+    /// The branch or pull request that commits go to, once that is not the mounted branch any more.
+    case target
     /// The commit that is being published: base, title and what it must contain (JSON).
     case plan = "plan"
     /// What the workspace belongs to, see `WorkspaceKey` (JSON).

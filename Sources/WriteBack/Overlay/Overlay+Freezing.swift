@@ -26,11 +26,25 @@ extension Overlay {
             }
             return (FrozenTree(base: tree.baseCommit, root: Self.frozen(tree.root)), files)
         }
-        try staging.syncEverything()
+        try sync(files.filter(\.isSealedUnsynced))
+        return frozen
+    }
+
+    /// Files that are synced one by one; more are synced by one call for the whole disk, which also
+    /// waits for what others write.
+    private static let singleSyncCountMax = 64
+
+    private func sync(_ files: [WorkingFile]) throws(WriteBackError) {
+        if files.isEmpty { return }
+        if files.count <= Self.singleSyncCountMax {
+            for file in files { try file.syncSealed() }
+            try staging.syncFolder()
+        } else {
+            try staging.syncEverything()
+        }
         try journal.writeDurably { transaction in
             for file in files { try file.sealedIsSynced(transaction) }
         }
-        return frozen
     }
 
     /// Lets go of what `freeze` sealed, after a commit that did not come about: edits made since are

@@ -17,6 +17,7 @@ struct CommitPlan: Codable, Sendable {
     /// The commit the branch must be at, 40 digits: the base, or what others have made of it.
     let parent: String
     let title: String
+    let opensPullRequest: Bool
     let puts: [Put]
     /// From the root of the repo.
     let deletedFiles: [String]
@@ -45,12 +46,14 @@ struct CommitPlan: Codable, Sendable {
     }
 
     init(
-        base: CommitOID, parent: CommitOID, title: String, puts: [Put], deletedFiles: [String],
+        base: CommitOID, parent: CommitOID, title: String, opensPullRequest: Bool, puts: [Put],
+        deletedFiles: [String],
         deletedDirectories: [String], settlement: Settlement
     ) {
         self.base = base.hex
         self.parent = parent.hex
         self.title = title
+        self.opensPullRequest = opensPullRequest
         self.puts = puts
         self.deletedFiles = deletedFiles
         self.deletedDirectories = deletedDirectories

@@ -7,8 +7,25 @@ package struct CommitRequest: Sendable {
     package var description = ""
     /// Leaves files alone that programs can still write to: they are in the next commit.
     package var leavesOpenFiles = false
+    /// The commit opens a pull request, and the workspace follows that from then on.
+    package var opensPullRequest = false
+    /// What to do when others changed the same paths.
+    package var onConflict = ConflictPolicy.fail
 
     package init() {}
+}
+
+/// What becomes of a commit when others changed the same paths. In every case nothing of either side
+/// is lost.
+package enum ConflictPolicy: String, Hashable, Sendable, CaseIterable {
+    /// Nothing is sent; the edits stay.
+    case fail
+    /// The edits go to a new pull request, which the workspace follows from then on.
+    case pr
+    /// The edits go to a new branch, which the workspace follows from then on.
+    case branch
+    /// Ours replaces theirs, which stays in the history.
+    case ours
 }
 
 /// How a commit ended.
@@ -19,6 +36,26 @@ package struct CommitReport: Sendable {
     package let changeCount: Int
     /// What stays in the workspace, and why.
     package let localOnly: [LocalOnly]
+    /// The ref that has the commit: the branch, or what the workspace follows instead.
+    package let ref: String
+    /// More of the same commit follows.
+    let isPart: Bool
+
+    init(
+        commit: CommitOID, changeCount: Int, localOnly: [LocalOnly], ref: String,
+        isPart: Bool = false
+    ) {
+        self.commit = commit
+        self.changeCount = changeCount
+        self.localOnly = localOnly
+        self.ref = ref
+        self.isPart = isPart
+    }
+
+    /// The report of a series that ends with this one.
+    func counting(_ changeCount: Int) -> CommitReport {
+        CommitReport(commit: commit, changeCount: changeCount, localOnly: localOnly, ref: ref)
+    }
 }
 
 /// How far a commit is, for progress on a terminal.

@@ -20,7 +20,9 @@ extension Committer {
                 prepared.deletedDirectories.append((change.path, oid))
             }
         }
-        prepared.unchanged = prepared.files.filter(\.isNoChange)
+        prepared.unchanged = prepared.files.filter(\.isNoChange).map {
+            IdentifiedFile(file: $0, content: $0.replaces!.content)
+        }
         prepared.files.removeAll(where: \.isNoChange)
         return prepared
     }
@@ -95,12 +97,18 @@ extension Committer {
     }
 }
 
+/// A file and the identity that its bytes have at the Hub, or will have.
+struct IdentifiedFile: Sendable {
+    let file: PreparedFile
+    let content: ContentID
+}
+
 /// The files of a coming commit.
 struct Prepared {
     /// What is sent.
     var files: [PreparedFile] = []
     /// What turned out to be what the base has.
-    var unchanged: [PreparedFile] = []
+    var unchanged: [IdentifiedFile] = []
     /// From the mounted directory.
     var deletedFiles: [String] = []
     var deletedDirectories: [(path: String, oid: TreeOID)] = []

@@ -17,7 +17,7 @@ extension Committer {
             do throws(PublishError) {
                 return try send(plan, prepared, modes, description: request.description)
             } catch .stale(let head) {
-                plan = try rebase(plan, on: head)
+                plan = try rebase(plan, on: head, request.onConflict)
                 // Somebody did all of it already.
                 if plan.isEmpty { return try finish(plan, head) }
             }
@@ -25,7 +25,9 @@ extension Committer {
         throw .conflict([])
     }
 
-    private func rebase(_ plan: CommitPlan, on head: CommitOID) throws(PublishError) -> CommitPlan {
+    private func rebase(
+        _ plan: CommitPlan, on head: CommitOID, _ policy: ConflictPolicy
+    ) throws(PublishError) -> CommitPlan {
         try source.prepare(head)
         guard let base = plan.baseCommit else { throw .conflict([]) }
         let theirs = try TreeDifference(from: base, to: head, source: source)
@@ -36,11 +38,35 @@ extension Committer {
         for path in plan.deletedFiles.compactMap(inMount) { edits[path] = .delete }
         for path in plan.deletedDirectories.compactMap(inMount) { edits[path] = .deleteDirectory }
         let check = ConflictCheck(edits, against: theirs)
-        guard check.conflicts.isEmpty else { throw .conflict(check.conflicts) }
+        if !check.conflicts.isEmpty, policy != .ours || !check.clashes.isEmpty {
+            return try divert(plan, base, check.conflicts, policy)
+        }
         logger.notice(
             "the branch has moved on; the commit is made on top",
             metadata: ["head": "\(head.hex)", "foreign changes": "\(theirs.files.count)"])
         return plan.rebased(on: head, without: Set(check.redundant.map(inRepo)))
+    }
+
+    /// Sends a commit that conflicts with the branch elsewhere, where it does not.
+    private func divert(
+        _ plan: CommitPlan, _ base: CommitOID, _ conflicts: [String], _ policy: ConflictPolicy
+    ) throws(PublishError) -> CommitPlan {
+        switch policy {
+        case .fail, .ours: throw .conflict(conflicts)
+        case .pr: return plan.onItsBase(opensPullRequest: true)
+        case .branch:
+            let name = "\(branch.name)-hubfs-\(base.hex.prefix(8))"
+            let made = waitForAnswer { completion in
+                client.createBranch(repo, name: name, at: base, completion: completion)
+            }
+            switch made {
+            case .success: break
+            case .failure(.refused(let error)): throw .hub(error)
+            case .failure(.notSent(let error)), .failure(.unknown(let error)): throw .hub(error)
+            }
+            try follow(name)
+            return plan.onItsBase(opensPullRequest: false)
+        }
     }
 
     /// Moves the workspace to the head of its branch, with its edits.
@@ -85,12 +111,20 @@ extension Committer {
 }
 
 extension CommitPlan {
+    /// The same commit on the commit it was made for, whatever the branch has by now.
+    fileprivate func onItsBase(opensPullRequest: Bool) -> CommitPlan {
+        CommitPlan(
+            base: baseCommit!, parent: baseCommit!, title: title,
+            opensPullRequest: opensPullRequest, puts: puts, deletedFiles: deletedFiles,
+            deletedDirectories: deletedDirectories, settlement: settlement)
+    }
+
     /// The same commit on another parent, less what that has already.
     ///
     /// - Parameter done: Paths from the root of the repo.
     fileprivate func rebased(on head: CommitOID, without done: Set<String>) -> CommitPlan {
         CommitPlan(
-            base: CommitOID(hex: base)!, parent: head, title: title,
+            base: baseCommit!, parent: head, title: title, opensPullRequest: opensPullRequest,
             puts: puts.filter { !done.contains($0.path) },
             deletedFiles: deletedFiles.filter { !done.contains($0) },
             deletedDirectories: deletedDirectories.filter { !done.contains($0) },

@@ -37,7 +37,7 @@ extension Committer {
     /// Settles a plan that was left by a commit whose end nobody saw: by a daemon that was killed, or
     /// a Hub that did not answer.
     func finishPlan() throws(PublishError) {
-        let text = try local { () throws(WriteBackError) in try workspace.journal.plan() }
+        let text = try local { () throws(WriteBackError) in try workspace.journal.value(.plan) }
         guard let text else { return }
         guard let plan = CommitPlan(encoded: text) else {
             throw .workspace(
@@ -56,8 +56,28 @@ extension Committer {
     /// The commit that was made of a plan, if the branch has it: the child of the plan's parent, with
     /// every planned path as planned. Also found with foreign commits on top.
     func madeCommit(of plan: CommitPlan) throws(PublishError) -> CommitOID? {
+        guard plan.opensPullRequest else { return try madeCommit(of: plan, in: branch) }
+        let refs = try ask { client.refs(repo, includesPullRequests: true, completion: $0) }
+        let newest = refs.pullRequests.sorted {
+            (Int($0.name) ?? 0) > (Int($1.name) ?? 0)
+        }.prefix(Self.pullRequestCountMax)
+        for request in newest {
+            if let commit = try madeCommit(of: plan, in: Revision(request.ref)) {
+                try follow(request.ref)
+                return commit
+            }
+        }
+        return nil
+    }
+
+    /// Pull requests that are looked through for a commit whose answer was lost.
+    private static let pullRequestCountMax = 20
+
+    private func madeCommit(
+        of plan: CommitPlan, in ref: Revision
+    ) throws(PublishError) -> CommitOID? {
         guard let parent = plan.parentCommit else { return nil }
-        let child = try ask { client.child(of: parent, repo, in: branch, completion: $0) }
+        let child = try ask { client.child(of: parent, repo, in: ref, completion: $0) }
         guard case .found(let summary) = child,
             try differences(of: summary.commit, from: plan).isEmpty
         else { return nil }
@@ -84,12 +104,14 @@ extension Committer {
                     waitForAnswer { completion in
                         client.commit(
                             repo, to: branch, body: body, byteCount: byteCount,
-                            completion: completion)
+                            createsPullRequest: plan.opensPullRequest, completion: completion)
                     }
                 }
             }
             switch outcome {
-            case .committed(let receipt): return receipt.commit
+            case .committed(let receipt):
+                if let number = receipt.pullRequest { try follow("refs/pr/\(number)") }
+                return receipt.commit
             case .refused(let error): throw .hub(error)
             case .busy(let error), .notSent(let error):
                 guard let seconds = waits.popFirst() else { throw .hub(error) }

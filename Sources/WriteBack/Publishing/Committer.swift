@@ -17,7 +17,6 @@ import SystemPackage
 package final class Committer: Sendable {
     let client: HubClient
     let repo: RepoID
-    let branch: Revision
     /// The mounted directory, "" for the whole repo.
     let rootPath: String
     let workspace: Workspace
@@ -26,6 +25,7 @@ package final class Committer: Sendable {
     let logger: Logger
     /// Learns what changes under the kernel's eyes.
     let observer = Guarded<(any TreeObserver)?>(nil, rank: .leaf)
+    private let target: Guarded<Revision>
     private let shownProgress = Guarded(CommitProgress(), rank: .leaf)
     let isStopping = Monitor(false)
 
@@ -36,7 +36,8 @@ package final class Committer: Sendable {
         self.client = client
         self.workspace = workspace
         repo = workspace.key.repo
-        branch = Revision(workspace.key.branch)
+        let target = (try? workspace.journal.value(.target)) ?? nil
+        self.target = Guarded(Revision(target ?? workspace.key.branch), rank: .leaf)
         rootPath = workspace.key.path
         self.source = source
         self.sink = sink
@@ -49,6 +50,18 @@ package final class Committer: Sendable {
     /// Makes the commit under way, and every later one, end with `.cancelled` at its next step.
     package func stop() { isStopping.update { $0 = true } }
 
+    /// Where commits go: the mounted branch, or what the workspace follows since a conflict.
+    package var branch: Revision { target.withLock { $0 } }
+
+    /// Lets all later commits go to another branch or pull request.
+    func follow(_ ref: String) throws(PublishError) {
+        try local { () throws(WriteBackError) in
+            try workspace.journal.writeDurably { try $0.set(.target, ref) }
+        }
+        target.withLock { $0 = Revision(ref) }
+        logger.notice("commits go to \(ref) from now on")
+    }
+
     /// The commit the workspace stands on.
     package var base: CommitOID { workspace.overlay.baseCommit }
 
@@ -58,17 +71,31 @@ package final class Committer: Sendable {
     package func commit(_ request: CommitRequest) throws(PublishError) -> CommitReport {
         defer { progress { $0 = CommitProgress() } }
         try finishPlan()
+        var part = 1
+        var changeCount = 0
+        while true {
+            let report = try commit(request, part: part)
+            changeCount += report.changeCount
+            guard report.isPart else { return report.counting(changeCount) }
+            part += 1
+        }
+    }
+
+    /// Makes the next commit of a series: as a rule there is one.
+    private func commit(
+        _ request: CommitRequest, part: Int
+    ) throws(PublishError) -> CommitReport {
         progress { $0.step = .sealing }
         let overlay = workspace.overlay
         let tree = try local { () throws(WriteBackError) in
             try overlay.freeze(leavesOpenFiles: request.leavesOpenFiles)
         }
         do throws(PublishError) {
-            return try publish(tree, request)
+            return try publish(tree, request, part: part)
         } catch {
             try local { () throws(WriteBackError) in
                 // A plan whose outcome is not known keeps its sealed bytes until it is.
-                if try workspace.journal.plan() == nil { try overlay.thaw() }
+                if try workspace.journal.value(.plan) == nil { try overlay.thaw() }
             }
             throw error
         }
@@ -85,7 +112,7 @@ package final class Committer: Sendable {
     }
 
     private func publish(
-        _ tree: FrozenTree, _ request: CommitRequest
+        _ tree: FrozenTree, _ request: CommitRequest, part: Int
     ) throws(PublishError) -> CommitReport {
         var changes = try ChangeWalk.changes(
             of: tree, source: source, ignore: try ignoreRules(),
@@ -94,26 +121,36 @@ package final class Committer: Sendable {
         var prepared = try prepare(changes)
         defer { discardTemporary(prepared) }
         try checkReadme(&prepared, &changes.localOnly)
+        if part > 1 { try dropSent(&prepared, at: tree.base) }
         let modes = try upload(&prepared, &changes.localOnly)
         guard !prepared.isEmpty else {
             try settleUnchanged(tree, prepared)
             return CommitReport(
-                commit: tree.base, changeCount: 0, localOnly: changes.localOnly)
+                commit: tree.base, changeCount: 0, localOnly: changes.localOnly, ref: branch.name)
         }
-        let title = request.title ?? CommitTitle.text(for: prepared)
-        let plan = makePlan(tree, prepared, modes, title: title, holding: changes.held)
+        var title = request.title ?? CommitTitle.text(for: prepared)
+        let isPart = prepared.cut(modes)
+        if isPart || part > 1 {
+            title += " (part \(part))"
+            logger.notice("the commit is too large for one and goes in parts; this is part \(part)")
+        }
+        let plan = makePlan(
+            tree, prepared, modes, title: title, holding: changes.held,
+            opensPullRequest: request.opensPullRequest && part == 1, isPart: isPart)
         let commit = try sendOrRebase(plan, prepared, modes, request)
         // What stays in the workspace is edited on.
         try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
         return CommitReport(
-            commit: commit, changeCount: prepared.operationCount, localOnly: changes.localOnly)
+            commit: commit, changeCount: prepared.operationCount, localOnly: changes.localOnly,
+            ref: branch.name, isPart: isPart)
     }
 
     /// Edits that came to nothing are no edits any more.
     private func settleUnchanged(
         _ tree: FrozenTree, _ prepared: Prepared
     ) throws(PublishError) {
-        let plan = makePlan(tree, prepared, [:], title: "", holding: [])
+        let plan = makePlan(
+            tree, prepared, [:], title: "", holding: [], opensPullRequest: false, isPart: false)
         let settled = try local { () throws(WriteBackError) in
             try workspace.overlay.settle(plan.settlement, on: tree.base)
         }
@@ -122,20 +159,23 @@ package final class Committer: Sendable {
     }
 
     private func discardTemporary(_ prepared: Prepared) {
-        for file in prepared.files + prepared.unchanged {
+        for file in prepared.files + prepared.unchanged.map(\.file) {
             if case .staged(let store, _) = file.bytes, store.isTemporary { store.discard() }
         }
     }
 
     private func makePlan(
         _ tree: FrozenTree, _ prepared: Prepared, _ modes: [String: PreuploadVerdict.Mode],
-        title: String, holding held: Set<String>
+        title: String, holding held: Set<String>, opensPullRequest: Bool,
+        isPart: Bool
     ) -> CommitPlan {
         var files: [Settlement.File] = []
         var puts: [CommitPlan.Put] = []
         var kept: Set<String> = []
-        for file in prepared.files + prepared.unchanged {
-            let content = content(of: file, modes[file.path])
+        let sent = prepared.files.map {
+            IdentifiedFile(file: $0, content: content(of: $0, modes[$0.path]))
+        }
+        for (file, content) in (sent + prepared.unchanged).map({ ($0.file, $0.content) }) {
             if let number = file.number {
                 files.append(
                     Settlement.File(
@@ -143,24 +183,24 @@ package final class Committer: Sendable {
                         size: file.size))
             }
         }
-        for file in prepared.files {
-            puts.append(
-                CommitPlan.Put(
-                    path: inRepo(file.path), content: content(of: file, modes[file.path]).hex))
+        for file in sent {
+            puts.append(CommitPlan.Put(path: inRepo(file.file.path), content: file.content.hex))
         }
         collectKept(tree.root, at: "", into: &kept)
-        for file in prepared.files + prepared.unchanged {
-            var path = Substring(file.path)
+        for file in sent + prepared.unchanged {
+            var path = Substring(file.file.path)
             while let slash = path.lastIndex(of: "/") {
                 path = path[..<slash]
                 kept.insert(String(path))
             }
         }
         return CommitPlan(
-            base: tree.base, parent: tree.base, title: title, puts: puts,
+            base: tree.base, parent: tree.base, title: title,
+            opensPullRequest: opensPullRequest, puts: puts,
             deletedFiles: prepared.deletedFiles.map(inRepo),
             deletedDirectories: prepared.deletedDirectories.map { inRepo($0.path) },
-            settlement: Settlement(tree, files: files, kept: kept, held: held))
+            settlement: isPart
+                ? Settlement() : Settlement(tree, files: files, kept: kept, held: held))
     }
 
     /// Directories in place are the base's, and stay there.

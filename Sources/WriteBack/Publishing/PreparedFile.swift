@@ -37,9 +37,14 @@ struct PreparedFile: Sendable {
     /// Whether the bytes are what the base has at the path.
     var isNoChange: Bool {
         guard let replaces, replaces.size == size else { return false }
+        return has(replaces.content)
+    }
+
+    /// Whether the bytes are those of a content.
+    func has(_ content: ContentID) -> Bool {
         switch bytes {
-        case .staged(_, let hash): return hash.isNamed(replaces.content)
-        case .base(let file): return file.content == replaces.content
+        case .staged(_, let hash): hash.isNamed(content)
+        case .base(let file): file.content == content
         }
     }
 }

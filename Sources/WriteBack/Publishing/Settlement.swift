@@ -36,6 +36,9 @@ struct Settlement: Codable, Sendable {
     var directories: [Directory] = []
     var files: [File] = []
 
+    /// What a part of a commit makes of the tree: nothing, until the last part.
+    init() {}
+
     /// - Parameters:
     ///   - files: What is at the Hub after the commit, by its object.
     ///   - kept: Directories of which something is at the Hub, by path.

@@ -30,6 +30,19 @@ extension WorkingFile {
         }
     }
 
+    /// Whether sealed bytes may not have reached the disk.
+    var isSealedUnsynced: Bool {
+        state.withLock { state in
+            state.sealed.map { !state.isUnlinked && $0.synced != $0.shape } ?? false
+        }
+    }
+
+    /// Puts the sealed bytes on disk.
+    func syncSealed() throws(WriteBackError) {
+        guard let store = state.withLock({ $0.sealed?.store }) else { return }
+        try store.use { (file) throws(Errno) in try file.syncData() }
+    }
+
     /// Records that the sealed bytes have reached the disk.
     func sealedIsSynced(_ transaction: borrowing JournalTransaction) throws {
         let sealed = state.withLock { state -> Layer? in

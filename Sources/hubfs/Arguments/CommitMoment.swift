@@ -1,4 +1,7 @@
 import ArgumentParser
+import WriteBack
+
+extension ConflictPolicy: ExpressibleByArgument {}
 
 /// When the edits of a mount are committed by themselves. `hubfs commit` works at any time.
 enum CommitMoment: String, ExpressibleByArgument, CaseIterable {

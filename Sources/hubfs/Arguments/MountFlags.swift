@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import Logging
 import SystemPackage
+import WriteBack
 
 /// How a repo is mounted, apart from what and where.
 struct MountFlags: ParsableArguments {
@@ -20,6 +21,20 @@ struct MountFlags: ParsableArguments {
             "When edits are committed: 'unmount', or 'manual' for 'hubfs commit' alone.",
             valueName: "when"))
     var commit = CommitMoment.unmount
+
+    @Option(
+        name: [.customShort("m"), .customLong("message")],
+        help: "First line of the commits; without it hubfs says what changed.")
+    var message: String?
+
+    @Flag(help: "Commit to a new pull request instead of the branch.")
+    var createPr = false
+
+    @Option(
+        help: ArgumentHelp(
+            "When others changed the same paths: 'fail', 'pr', 'branch' or 'ours'.",
+            valueName: "what"))
+    var onConflict = ConflictPolicy.fail
 
     @Option(
         help: ArgumentHelp(
@@ -67,6 +82,9 @@ struct MountFlags: ParsableArguments {
         if readOnly { words += MountOption.readOnly.words() }
         if writable { words += MountOption.writable.words() }
         if commit != .unmount { words += MountOption.commit.words(commit.rawValue) }
+        if let message { words += MountOption.message.words(message) }
+        if createPr { words += MountOption.createPr.words() }
+        if onConflict != .fail { words += MountOption.onConflict.words(onConflict.rawValue) }
         if let workspace { words += MountOption.workspace.words(workspace) }
         words += hub.words + cache.words
         if allowOther { words += MountOption.allowOther.words() }
@@ -75,6 +93,15 @@ struct MountFlags: ParsableArguments {
         if let umask { words += MountOption.umask.words(String(umask.bits, radix: 8)) }
         if let logFile { words += MountOption.logFile.words(absolutePath(logFile)) }
         return words + MountOption.logLevel.words(logLevel.rawValue)
+    }
+
+    /// How the mount commits by itself.
+    var commitRequest: CommitRequest {
+        var request = CommitRequest()
+        request.title = message
+        request.opensPullRequest = createPr
+        request.onConflict = onConflict
+        return request
     }
 
     /// These flags with those of `-o` lists, which win.

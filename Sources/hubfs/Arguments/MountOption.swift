@@ -4,11 +4,14 @@ enum MountOption: String, CaseIterable {
     case cacheDir = "cache-dir"
     case cacheSize = "cache-size"
     case commit
+    case createPr = "create-pr"
     case endpoint
     case foreground
     case gid
     case logFile = "log-file"
     case logLevel = "log-level"
+    case message
+    case onConflict = "on-conflict"
     case readOnly = "read-only"
     case readTimeout = "read-timeout"
     case tokenFile = "token-file"
@@ -19,8 +22,9 @@ enum MountOption: String, CaseIterable {
 
     var takesValue: Bool {
         switch self {
-        case .allowOther, .foreground, .readOnly, .writable: false
-        case .cacheDir, .cacheSize, .commit, .endpoint, .gid, .logFile, .logLevel, .readTimeout,
+        case .allowOther, .createPr, .foreground, .readOnly, .writable: false
+        case .cacheDir, .cacheSize, .commit, .endpoint, .gid, .logFile, .logLevel, .message,
+            .onConflict, .readTimeout,
             .tokenFile,
             .uid, .umask, .workspace:
             true

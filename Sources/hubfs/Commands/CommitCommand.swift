@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import WriteBack
 
 struct CommitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -29,6 +30,12 @@ struct CommitCommand: ParsableCommand {
     @Option(help: "The rest of the commit's text.")
     var description: String = ""
 
+    @Flag(help: "Open a pull request; the mount follows it from then on.")
+    var createPr = false
+
+    @Option(help: "When others changed the same paths: 'fail', 'pr', 'branch' or 'ours'.")
+    var onConflict: ConflictPolicy?
+
     @Flag(name: [.customShort("n"), .long], help: "Only say what would be committed.")
     var dryRun = false
 
@@ -37,9 +44,12 @@ struct CommitCommand: ParsableCommand {
         let daemon = try mount.editingDaemon()
         mount.writeBackMappings()
         if dryRun { return try preview(try daemon.edits()) }
-        try daemon.commit(
-            title: message, description: description,
-            showsProgress: isatty(STDERR_FILENO) == 1)
+        var wish = CommitWish()
+        wish.title = message
+        wish.description = description
+        if createPr { wish.opensPullRequest = true }
+        wish.onConflict = onConflict
+        try daemon.commit(wish, showsProgress: isatty(STDERR_FILENO) == 1)
     }
 
     private func preview(_ report: EditReport) throws {

@@ -42,6 +42,8 @@ struct UnmountCommand: ParsableCommand {
 
     /// The daemon waits two seconds for parked requests and closes its cache.
     private static let endPatienceSeconds = 15.0
+    /// Long enough for the daemon of a mount that only this namespace had.
+    private static let editedPatienceSeconds = 3.0
     /// After the connection was cut there is nothing to wait for but the cache.
     private static let cutPatienceSeconds = 5.0
 
@@ -75,6 +77,12 @@ struct UnmountCommand: ParsableCommand {
         }
         // Detached lazily, the daemon serves on until the last user has finished.
         guard let daemon, !lazy || force else { return }
+        if editing != nil, !force {
+            // The edits are where they belong. A container may hold the mount in a namespace of its
+            // own, and then its daemon serves on.
+            _ = daemon.waitForEnd(until: .now.advanced(bySeconds: Self.editedPatienceSeconds))
+            return
+        }
         let patience = force ? Self.cutPatienceSeconds : Self.endPatienceSeconds
         if !daemon.waitForEnd(until: .now.advanced(bySeconds: patience)) {
             throw Failure(

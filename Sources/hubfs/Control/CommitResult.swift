@@ -5,6 +5,8 @@ import WriteBack
 struct CommitResult: Sendable {
     /// What the workspace stands on now, 40 digits; empty when that is not known.
     var commit = ""
+    /// The branch or pull request that has it.
+    var ref = ""
     /// Paths that were committed.
     var changeCount = 0
     /// Paths that stay in the workspace, with the reason; of many the first ones.
@@ -19,6 +21,7 @@ struct CommitResult: Sendable {
 
     init(_ report: CommitReport) {
         commit = report.commit.hex
+        ref = report.ref
         changeCount = report.changeCount
         localOnly = report.localOnly.prefix(Self.localOnlyCountMax).map(\.description)
         localOnlyCount = report.localOnly.count
@@ -60,7 +63,7 @@ struct CommitResult: Sendable {
 
     var json: JSON {
         .object([
-            "commit": .string(commit), "changes": .integer(Int64(changeCount)),
+            "commit": .string(commit), "ref": .string(ref), "changes": .integer(Int64(changeCount)),
             "localOnly": .array(localOnly.map { .string($0) }),
             "localOnlyCount": .integer(Int64(localOnlyCount)),
             "code": .integer(Int64(code.rawValue)), "error": .optional(sentence),
@@ -75,6 +78,7 @@ struct CommitResult: Sendable {
             let code = json["code"]?.integer.flatMap({ ExitCode(rawValue: Int32($0)) })
         else { return nil }
         self.commit = commit
+        ref = json["ref"]?.string ?? ""
         changeCount = Int(changes)
         self.localOnly = localOnly.compactMap(\.string)
         localOnlyCount = Int(count)

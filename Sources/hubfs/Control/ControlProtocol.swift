@@ -35,7 +35,7 @@ import HubClient
 enum ControlQuestion {
     case status
     case end
-    case commit(title: String?, description: String)
+    case commit(CommitWish)
     /// - Parameter ending: nil for what was said when it was mounted.
     case ending(CommitDesk.Ending?)
     case finish
@@ -74,10 +74,9 @@ enum ControlQuestion {
         case .ending(let ending):
             members["ask"] = .string("ending")
             members["ending"] = .optional(ending?.rawValue)
-        case .commit(let title, let description):
+        case .commit(let wish):
             members["ask"] = .string("commit")
-            members["title"] = .optional(title)
-            members["description"] = .string(description)
+            members.merge(wish.members) { $1 }
         }
         return JSON.object(members).line
     }
@@ -107,8 +106,7 @@ enum ControlQuestion {
             guard let ending = CommitDesk.Ending(rawValue: text) else { return nil }
             self = .ending(ending)
         case "commit":
-            self = .commit(
-                title: json["title"]?.string, description: json["description"]?.string ?? "")
+            self = .commit(CommitWish(json))
         default: return nil
         }
     }

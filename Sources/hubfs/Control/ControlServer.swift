@@ -2,7 +2,6 @@ import Glibc
 import Logging
 import Platform
 import SystemPackage
-import WriteBack
 
 /// Answers `hubfs status` and `hubfs umount` for one mount, on a thread of its own.
 ///
@@ -132,11 +131,7 @@ final class ControlServer: Sendable {
             desks.commits.setEnding(ending)
             try ControlSocket.send(ControlQuestion.answer(status: status()), over: peer)
             return .answered
-        case .commit(let title, let description):
-            var request = CommitRequest()
-            request.title = title
-            request.description = description
-            desks.commits.commit(request) { answer($0, over: peer) }
+        case .commit(let wish): desks.commits.commit(wish) { answer($0, over: peer) }
         case .finish: desks.commits.finish { answer($0, over: peer) }
         case .outcome: desks.commits.onFinish { answer($0, over: peer) }
         case .pull: desks.commits.pull { answer($0, over: peer) }

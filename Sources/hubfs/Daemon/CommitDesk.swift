@@ -25,12 +25,15 @@ final class CommitDesk: Sendable {
 
     let committer: Committer
     private let logger: Logger
+    private let usual: CommitRequest
     private let worker = Worker(name: "hubfs-commit", jobCountMax: 64)
     private let state: Guarded<State>
     private let usualEnding: Ending
 
-    init(_ committer: Committer, ending: Ending, logger: Logger) {
+    /// - Parameter usual: How this mount commits by itself.
+    init(_ committer: Committer, usual: CommitRequest, ending: Ending, logger: Logger) {
         self.committer = committer
+        self.usual = usual
         self.logger = logger
         usualEnding = ending
         state = Guarded(State(ending: ending), rank: .leaf)
@@ -50,9 +53,9 @@ final class CommitDesk: Sendable {
     /// Publishes all edits. `completion` runs on the commit thread, unless the desk is full or
     /// closed: then here.
     func commit(
-        _ request: CommitRequest, completion: @escaping @Sendable (CommitResult) -> Void
+        _ wish: CommitWish, completion: @escaping @Sendable (CommitResult) -> Void
     ) {
-        let isTaken = worker.submit { [self] in completion(run(request)) }
+        let isTaken = worker.submit { [self] in completion(run(wish.over(usual))) }
         if !isTaken { completion(CommitResult(PublishError.cancelled)) }
     }
 
@@ -79,7 +82,7 @@ final class CommitDesk: Sendable {
 
     private func finishAlone(completion: @escaping @Sendable (CommitResult) -> Void) {
         switch state.withLock({ $0.ending }) {
-        case .commit: commit(CommitRequest(), completion: completion)
+        case .commit: commit(CommitWish(), completion: completion)
         case .keep: completion(CommitResult(keptAt: committer.base))
         case .discard:
             let isTaken = worker.submit { [self] in completion(discard()) }

@@ -69,7 +69,9 @@ struct MountDaemon {
         let mount = try makeMountInTurn(hub, logger)
         if let workspace = mount.workspace { tellWhatWasFound(workspace) }
         let desk = mount.committer.map {
-            CommitDesk($0, ending: request.flags.commit.ending, logger: logger)
+            CommitDesk(
+                $0, usual: request.flags.commitRequest, ending: request.flags.commit.ending,
+                logger: logger)
         }
         let desks = desk.map { EditingDesks(commits: $0, looks: LookDesk($0.committer)) }
         defer { desks?.looks.close() }

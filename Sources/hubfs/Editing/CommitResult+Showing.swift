@@ -11,7 +11,8 @@ extension CommitResult {
         if changeCount > 0 {
             do {
                 try writeLine(
-                    "committed \(changeCount) change\(changeCount == 1 ? "" : "s") as \(commit)")
+                    "committed \(changeCount) change\(changeCount == 1 ? "" : "s") as \(commit)"
+                        + (ref.isEmpty ? "" : " on \(ref)"))
             } catch {
                 throw Failure(.failure, "the commit is at the Hub: \(commit)")
             }

@@ -59,11 +59,8 @@ struct EditingDaemon {
     }
 
     /// Commits all edits and waits until they are at the Hub.
-    func commit(
-        title: String?, description: String, showsProgress: Bool
-    ) throws(Failure) {
-        let question = ControlQuestion.commit(title: title, description: description)
-        try wait(for: question, showsProgress: showsProgress, patience: nil).show()
+    func commit(_ wish: CommitWish, showsProgress: Bool) throws(Failure) {
+        try wait(for: .commit(wish), showsProgress: showsProgress, patience: nil).show()
     }
 
     /// Gives up the edits of these paths.

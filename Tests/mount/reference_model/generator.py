@@ -47,7 +47,7 @@ WEIGHTS = {
     "chmod": 3, "chown": 1, "utimens": 4, "set_attribute": 3, "remove_attribute": 2,
     "truncate": 4, "save": 8, "replace": 4, "copy": 5,
     "scan": 2, "scan_some": 3, "scan_end": 2,
-    "remount": 0.7, "kill": 0.7,
+    "remount": 0.7, "kill": 0.7, "commit": 1.5,
 }  # fmt: skip
 
 NEED_HANDLE = {

@@ -57,3 +57,12 @@ def check_staging(staging: Path, layers: dict[int, int], extents: list[tuple]) -
         assert start < stop
         if kind == dirty:
             assert files.get(layer, 0) >= stop, f"layer {layer} has no bytes up to {stop}"
+
+
+def names(workspace: Path) -> list[bytes]:
+    """Names of the objects a workspace has a record of, the root aside."""
+    database = sqlite3.connect(f"file:{workspace / 'journal.db'}?mode=ro", uri=True)
+    try:
+        return [row[0] for row in database.execute("SELECT name FROM node WHERE parent <> 0")]
+    finally:
+        database.close()

@@ -18,8 +18,6 @@ from .comparison import Different
 from .shrinking import shrink
 from .world import START, START_OF_SEVERAL, World
 
-REPO = "lab/soak"
-REPO_OF_LANES = "lab/soak-lanes"
 SHRINK_SECONDS = 300
 FAILURES = (Different, RuntimeError, OSError)
 
@@ -29,10 +27,8 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="hubfs-soak-"))
     hub = localhub.LocalHub(folder / "hub")
     try:
-        for repo, start in ((REPO, START), (REPO_OF_LANES, START_OF_SEVERAL)):
-            import_start(hub, repo, start, folder / repo)
         hub.start()
-        run = Soak(options, folder, hub.address.endpoint, hub.create_token("lab", "write"))
+        run = Soak(options, folder, hub, hub.create_token("lab", "write"))
         return run.replay() if options.replay else run.soak()
     finally:
         hub.stop()
@@ -56,6 +52,7 @@ def parse() -> argparse.Namespace:
         "--lanes", action="store_true",
         help="edit in several directories at once; a failing round cannot be repeated exactly",
     )  # fmt: skip
+    parser.add_argument("--commits", action="store_true", help="commit now and then as well")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="play a kept case instead")
     parser.add_argument(
         "--keep", type=Path, default=Path("soak-failures"), metavar="FOLDER",
@@ -65,22 +62,13 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def import_start(
-    hub: localhub.LocalHub, repo: str, start: dict[str, bytes], folder: Path
-) -> None:
-    for name, data in start.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    hub.run("import", "--root", hub.root, repo, folder)
-
-
 @dataclass
 class Soak:
     options: argparse.Namespace
     folder: Path
-    endpoint: str
+    hub: localhub.LocalHub
     token: str
+    worlds: int = 0
 
     def soak(self) -> int:
         end = time.monotonic() + self.options.minutes * 60
@@ -90,7 +78,7 @@ class Soak:
         steps = rounds = 0
         while rounds == 0 or time.monotonic() < end:
             print(f"seed {seed}: {self.options.steps} steps", flush=True)
-            world = self.world(f"round-{seed}", lanes=self.options.lanes)
+            world = self.world(lanes=self.options.lanes)
             try:
                 with world.running():
                     self.round(world, seed)
@@ -107,15 +95,26 @@ class Soak:
         print(f"{steps} steps in {rounds} rounds: no difference")
         return 0
 
-    def world(self, name: str, *, lanes: bool) -> World:
-        repo, start = (REPO_OF_LANES, START_OF_SEVERAL) if lanes else (REPO, START)
-        return World(self.folder / name, self.endpoint, self.token, repo, start)
+    def world(self, *, lanes: bool) -> World:
+        """A fresh mount of a fresh repo."""
+        self.worlds += 1
+        start = START_OF_SEVERAL if lanes else START
+        repo = f"lab/soak-{self.worlds}"
+        folder = self.folder / f"world-{self.worlds}"
+        with tempfile.TemporaryDirectory(dir=self.folder) as source:
+            for name, data in start.items():
+                path = Path(source, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
+            self.hub.run("import", "--root", self.hub.root, repo, source)
+        return World(folder, self.hub.address.endpoint, self.token, repo, start)
 
     def round(self, world: World, seed: int) -> None:
         if self.options.lanes:
             world.play_lanes(seed, self.options.steps)
         else:
-            world.play(world.generate(seed, self.options.steps))
+            steps, commits = self.options.steps, self.options.commits
+            world.play(world.generate(seed, steps, commits=commits))
 
     def keep(self, seed: int, world: World) -> None:
         """Stores the failing case, and a shorter one if there is one."""
@@ -145,8 +144,7 @@ class Soak:
 
     def failure_of(self, operations: list[dict]) -> str | None:
         """Plays operations on a fresh mount."""
-        place = tempfile.mkdtemp(dir=self.folder)
-        world = self.world(f"{place}/world", lanes=False)
+        world = self.world(lanes=False)
         try:
             with world.running():
                 world.play(operations)
@@ -154,7 +152,7 @@ class Soak:
         except FAILURES as failure:
             return str(failure)
         finally:
-            shutil.rmtree(place, ignore_errors=True)
+            shutil.rmtree(world.mount.folder, ignore_errors=True)
 
 
 def load(path: Path) -> list[dict]:

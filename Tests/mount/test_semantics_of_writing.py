@@ -1,0 +1,58 @@
+"""docs/SEMANTICS.md, "Writing": each sentence that ends with (WN) is held by the tests named here."""
+
+import importlib
+import re
+
+from localhub import REPOSITORY
+
+TESTS = {
+    1: ["test_editing.test_what_was_written_is_there_after_a_kill"],
+    2: [
+        "test_editing.test_modes_times_links_attributes_and_empty_directories_survive_a_remount",
+    ],
+    3: [
+        "test_editing.test_changing_four_bytes_of_a_large_file_fetches_nothing",
+        "test_editing.test_cutting_and_growing_a_large_file_fetches_nothing",
+    ],
+    4: [
+        "test_editing.test_renaming_and_copying_a_large_file_fetches_nothing",
+        "test_editing.test_renaming_a_directory_lists_nothing",
+    ],
+    5: [
+        "test_editing.test_a_file_lives_on_without_its_name_while_it_is_open",
+        "test_editing.test_renaming_over_an_open_file_leaves_the_handle_its_bytes",
+    ],
+    6: ["test_editing.test_rename_noreplace_and_exchange"],
+    7: [
+        "test_editing.test_hard_links_are_refused_with_eperm",
+        "test_editing.test_nameless_files_are_refused_with_eopnotsupp",
+    ],
+    8: ["test_editing.test_attributes_of_the_system_are_refused_and_hubfs_own_are_fixed"],
+    9: ["test_editing.test_a_full_disk_is_enospc_and_costs_nothing_else"],
+    10: [
+        "test_editing.test_appends_of_several_processes_all_arrive",
+        "test_editing.test_locks_work_between_processes",
+    ],
+    11: ["test_editing.test_a_listing_goes_on_as_it_began_while_names_change"],
+    12: ["test_editing.test_inode_numbers_are_the_same_after_a_remount"],
+    13: [
+        "test_editing.test_a_second_writable_mount_is_refused_and_names_the_first",
+        "test_editing.test_another_workspace_has_other_edits",
+    ],
+    14: ["test_editing.test_the_workspace_is_its_owners_alone"],
+    15: ["test_rebase.test_one_unmount_is_one_commit"],
+    16: [
+        "test_rebase.test_a_commit_goes_on_top_of_a_foreign_one",
+        "test_rebase.test_a_conflict_sends_nothing_and_keeps_both_sides",
+    ],
+}
+
+
+def test_each_sentence_of_the_document_is_held_by_tests_that_exist():
+    document = (REPOSITORY / "docs/SEMANTICS.md").read_text()
+    written = [int(number) for number in re.findall(r"\(W(\d+)\)", document)]
+    assert written == list(range(1, len(written) + 1))
+    assert set(written) == set(TESTS)
+    for name in (name for names in TESTS.values() for name in names):
+        module, function = name.split(".")
+        assert callable(getattr(importlib.import_module(module), function))
