@@ -283,3 +283,34 @@ def test_more_than_one_commit_can_hold_goes_in_parts(repo, mount):
     assert mount.unmount() == 0
     mount.restart()
     assert shown(mount) == repo.paths()
+
+
+def test_lines_the_hub_adds_to_gitattributes_show_in_the_mount(repo, mount):
+    before = (mount.path / ".gitattributes").read_text()
+    (mount.path / "weights.odd").write_bytes(noise(12 * MEBIBYTE, seed=72))
+    mount.run("commit", mount.path)
+    added = repo.text(".gitattributes")
+    assert "weights.odd" in added and "weights.odd" not in before
+    assert (mount.path / ".gitattributes").read_text() == added
+
+
+def test_gitattributes_can_be_edited(repo, mount):
+    mine = (mount.path / ".gitattributes").read_text() + "*.mine filter=lfs diff=lfs merge=lfs -text\n"
+    (mount.path / ".gitattributes").write_text(mine)
+    (mount.path / "more.odd").write_bytes(noise(12 * MEBIBYTE, seed=73))
+    mount.run("commit", mount.path)
+    assert "*.mine" in repo.text(".gitattributes")
+    assert (mount.path / ".gitattributes").read_text() == repo.text(".gitattributes")
+    head = repo.head()
+    assert mount.unmount() == 0
+    assert repo.head() == head
+
+
+def test_a_file_and_a_folder_change_places(repo, mount):
+    libc = __import__("ctypes").CDLL(None, use_errno=True)
+    first, second = (os.fsencode(mount.path / name) for name in ("config.json", "folder/deep"))
+    assert libc.renameat2(-100, first, -100, second, 2) == 0
+    mount.run("commit", mount.path)
+    assert repo.text("folder/deep") == FILES["config.json"].decode()
+    assert repo.text("config.json/three.txt") == "three\n"
+    assert shown(mount) == repo.paths()
