@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -314,3 +315,19 @@ def test_a_file_and_a_folder_change_places(repo, mount):
     assert repo.text("folder/deep") == FILES["config.json"].decode()
     assert repo.text("config.json/three.txt") == "three\n"
     assert shown(mount) == repo.paths()
+
+
+@pytest.mark.parametrize("moment", ["close", "interval:1"])
+def test_edits_are_committed_by_themselves_once_nobody_writes(repo, new_editable_mount, moment):
+    mount = new_editable_mount(f"hf://{repo.name}", "-w", "--commit", moment, "-m", "by itself")
+    held = open(mount.path / "held.txt", "wb", buffering=0)
+    held.write(b"not yet\n")
+    (mount.path / "done.txt").write_bytes(b"done\n")
+    deadline = time.monotonic() + 60
+    while repo.titles()[0] != "by itself" and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert repo.text("done.txt") == "done\n"
+    assert "held.txt" not in repo.paths()
+    held.close()
+    assert mount.unmount() == 0
+    assert repo.text("held.txt") == "not yet\n"

@@ -50,6 +50,14 @@ final class CommitDesk: Sendable {
         if !isTaken { completion(CommitResult(PublishError.cancelled)) }
     }
 
+    /// Publishes what no program can write to any more.
+    func commitAutomatically(completion: @escaping @Sendable (CommitResult) -> Void) {
+        var request = usual
+        request.leavesOpenFiles = true
+        let isTaken = worker.submit { [self, request] in completion(run(request)) }
+        if !isTaken { completion(CommitResult(PublishError.cancelled)) }
+    }
+
     /// Does what the end of the mount asks for.
     func finish(completion: @escaping @Sendable (CommitResult) -> Void) {
         switch state.withLock({ $0.ending }) {
