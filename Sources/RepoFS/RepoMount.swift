@@ -141,7 +141,7 @@ package final class RepoMount: Sendable {
             return try Workspace(
                 key, in: editing.stateFolder, head: head.snapshot.commit,
                 numbering: RepoInodeNumbering(repo: head.snapshot.repo, path: source.path),
-                owner: "mounted at \(mountPoint) by process \(getpid())",
+                owner: WorkspaceUser(mountPoint: mountPoint, pid: getpid()).text,
                 floorBytes: editing.floorBytes ?? Workspace.floorBytes, logger: logger)
         } catch {
             throw .workspace(error)

@@ -25,14 +25,15 @@ struct HubfsCommand: ParsableCommand {
             line, where every user of the machine could see it.
 
             Exit codes: 0 done, 1 failed, 2 command line not understood, 3 not found, 4 access \
-            refused, 5 edits kept and not sent, 6 Hub unavailable, 7 mount point, 8 busy, 9 FUSE \
-            unavailable, 10 local storage, 11 damaged bytes, 12 no answer in time, 13 conflict, \
-            14 edits refused by the Hub.
+            refused, 5 edits are not at the Hub yet, 6 Hub unavailable, 7 mount point, 8 busy, 9 FUSE \
+            unavailable, 10 local storage, 11 damaged bytes, 12 no answer in time, 13 conflict with \
+            somebody else's commit, 14 edits refused by the Hub.
             """,
         version: "hubfs \(hubfsVersion)",
         subcommands: [
             MountCommand.self, UnmountCommand.self, CommitCommand.self, StatusCommand.self,
-            PullCommand.self, LogCommand.self,
+            DiffCommand.self, DiscardCommand.self,
+            PullCommand.self, RecoverCommand.self, LogCommand.self,
             ListCommand.self, CatCommand.self, StatCommand.self,
             CacheCommand.self, DoctorCommand.self,
         ]

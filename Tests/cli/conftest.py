@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
+import gitview
 import localhub
 import program
 import pytest
@@ -14,6 +16,16 @@ FILES = {
     "weights.safetensors": noise(12 * MEBIBYTE, seed=1),
     "onnx/model.onnx": noise(300_000, seed=2),
     "onnx/notes.txt": text(2_000, seed=3),
+}
+
+LINES = [f"line {number}\n" for number in range(1, 31)]
+FILES_TO_EDIT = {
+    "config.json": b'{"model_type": "sample"}\n',
+    "notes.txt": "".join(LINES).encode(),
+    "weights.bin": noise(11 * MEBIBYTE, seed=5),
+    "data/a.txt": text(2_000, seed=6),
+    "data/b.txt": text(3_000, seed=7),
+    "data/deep/c.txt": b"deep\n",
 }
 
 
@@ -55,6 +67,42 @@ def hubfs(hub, tmp_path):
     hubfs = program.Program(tmp_path, hub.address.endpoint)
     yield hubfs
     hubfs.tear_down()
+
+
+@pytest.fixture(scope="session")
+def write_token(hub) -> str:
+    return hub.create_token("editor", "write")
+
+
+@pytest.fixture
+def editor(hub, hubfs, write_token):
+    """The same hubfs for somebody who may commit."""
+    hubfs.environment["HF_TOKEN"] = write_token
+    yield hubfs
+    if hub.address is None:
+        hub.start()
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def repo(hub, tmp_path) -> str:
+    """A repo of one test's own, with FILES_TO_EDIT in it."""
+    folder = tmp_path / "import"
+    for path, data in FILES_TO_EDIT.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    name = f"lab/edited-{next(_numbers)}"
+    hub.run("import", "--root", hub.root, name, folder)
+    return name
+
+
+@pytest.fixture
+def git(hub, repo) -> gitview.GitView:
+    """The repo as git sees it."""
+    return gitview.GitView(hub.root / "models" / f"{repo}.git")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -48,6 +48,8 @@ class LocalHub:
         """Starts the server and waits until it has written its ready file."""
         ready = self.root.with_name(self.root.name + ".ready")
         ready.unlink(missing_ok=True)
+        # A Hub that comes back has the address it had.
+        place = self.address.endpoint.removeprefix("http://") if self.address else "127.0.0.1:0"
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
@@ -56,7 +58,7 @@ class LocalHub:
                     "--root",
                     self.root,
                     "--listen",
-                    "127.0.0.1:0",
+                    place,
                     "--cdn-listen",
                     "localhost:0",
                     "--multipart-threshold",

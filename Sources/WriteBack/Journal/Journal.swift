@@ -126,6 +126,26 @@ package final class Journal: Sendable {
         }
     }
 
+    /// Everything a journal holds that somebody else may have open: nothing of it is changed.
+    static func look(at path: FilePath) throws(WriteBackError) -> JournalContents {
+        do {
+            var configuration = Configuration()
+            configuration.readonly = true
+            configuration.busyMode = .timeout(5)
+            let queue = try DatabaseQueue(path: path.string, configuration: configuration)
+            defer { try? queue.close() }
+            return try queue.read { database in
+                let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+                guard version == JournalSchema.version else {
+                    throw WriteBackError.unknownFormat(path: path.string, version: version)
+                }
+                return try JournalTransaction(database: database).contents(path)
+            }
+        } catch {
+            throw translated(error, path)
+        }
+    }
+
     /// Moves the log into the main file and closes it.
     package func close() {
         try? queue.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }

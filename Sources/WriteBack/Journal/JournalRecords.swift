@@ -78,6 +78,9 @@ package struct JournalContents: Sendable {
     package var plan: String?
     /// The run of the machine in which the journal was last open, 32 digits.
     package var bootID: String?
+    /// What the workspace belongs to, see `WorkspaceKey`.
+    package var owner: String?
+    package var lastFailure: String?
 
     package var isEmpty: Bool { nodes.allSatisfy { $0.parent == nil } && whiteouts.isEmpty }
 }

@@ -84,4 +84,8 @@ enum JournalFact: String {
     case target
     /// The commit that is being published: base, title and what it must contain (JSON).
     case plan = "plan"
+    /// What the workspace belongs to, see `WorkspaceKey` (JSON).
+    case owner = "owner"
+    /// Why the last commit did not come about.
+    case lastFailure = "last_failure"
 }

@@ -175,6 +175,8 @@ package struct JournalTransaction: ~Copyable {
         contents.baseCommit = try fact(.baseCommit).flatMap { CommitOID(hex: $0) }
         contents.plan = try fact(.plan)
         contents.bootID = try fact(.bootID)
+        contents.owner = try fact(.owner)
+        contents.lastFailure = try fact(.lastFailure)
         contents.nodes = try Row.fetchAll(
             database, sql: "SELECT * FROM node ORDER BY number"
         ).map { try NodeRecord(row: $0, path) }

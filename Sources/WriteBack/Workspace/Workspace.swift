@@ -8,9 +8,8 @@ package import SystemPackage
 ///
 /// ```
 /// workspaces/NAME/        0700
-///   owner.json            what it belongs to, and the mount that uses it
-///   lock                  flock of the mount
-///   journal.db            Journal
+///   lock                  flock of whoever uses it, and its words for that
+///   journal.db            Journal; also says what the workspace belongs to
 ///   staging/12            edited bytes, one file per layer
 /// ```
 /// Not in the cache: clearing that loses no edit.
@@ -20,9 +19,16 @@ package final class Workspace: Sendable {
     package let overlay: Overlay
     /// What recovery had to drop after a power cut: paths whose last bytes were not synced.
     package let fallenBack: [String]
+    /// What was in it when it was opened.
+    package let found: WorkspaceSummary
     private let lock: FileDescriptor
     let journal: Journal
     let staging: Staging
+
+    /// Names of the folder of all workspaces, and of the files in one.
+    static let folderName = "workspaces"
+    static let journalName = "journal.db"
+    static let lockName = "lock"
 
     /// Bytes that stay free on the disk, for the journal and a commit to work with.
     package static let floorBytes: UInt64 = 256 << 20
@@ -40,7 +46,7 @@ package final class Workspace: Sendable {
         logger: Logger
     ) throws(WriteBackError) {
         self.key = key
-        folder = state.appending("workspaces").appending(key.folderName)
+        folder = state.appending(Self.folderName).appending(key.folderName)
         let stagingFolder = folder.appending("staging")
         let network: String?
         do throws(Errno) {
@@ -52,13 +58,17 @@ package final class Workspace: Sendable {
         if let network { throw .networkFolder(path: folder.string, fileSystem: network) }
         lock = try Self.lock(folder, owner: owner)
         do throws(WriteBackError) {
-            let journalPath = folder.appending("journal.db")
+            let journalPath = folder.appending(Self.journalName)
+            let usedSeconds = FoundWorkspace.usedSeconds(folder) ?? 0
             let isNew = (try? Folder.status(journalPath)) == nil
             journal = try Journal(at: journalPath)
+            let owner = try key.encoded()
+            try journal.write { try $0.set(.owner, owner) }
             if isNew { try Self.syncNames(of: folder) }
             staging = Staging(folder: stagingFolder, journal: journal, floorBytes: floorBytes)
             var contents = try journal.load()
             fallenBack = try Recovery.settle(&contents, journal, staging)
+            found = WorkspaceSummary(contents, usedSeconds: usedSeconds)
             overlay = try Overlay(
                 contents: contents,
                 baseCommit: contents.isEmpty ? head : contents.baseCommit ?? head,
@@ -105,15 +115,13 @@ package final class Workspace: Sendable {
     private static func lock(_ folder: FilePath, owner: String) throws(WriteBackError)
         -> FileDescriptor
     {
-        let path = folder.appending("lock")
+        let path = folder.appending(lockName)
         do {
             let file = try FileDescriptor.open(
                 path, .readWrite, options: [.create, .closeOnExec, .noFollow],
                 permissions: FilePermissions(rawValue: 0o600))
             guard try file.lock(.exclusive, waits: false) else {
-                let text = String(
-                    unsafeUninitializedCapacity: 512
-                ) { (try? file.readWhole(into: UnsafeMutableRawBufferPointer($0), at: 0)) ?? 0 }
+                let text = words(in: file)
                 try? file.close()
                 throw WriteBackError.inUse(path: folder.string, owner: text)
             }
@@ -125,6 +133,13 @@ package final class Workspace: Sendable {
             throw error
         } catch {
             throw .disk((error as? Errno) ?? .ioError, path: path.string)
+        }
+    }
+
+    /// What the process that holds the lock says of itself.
+    static func words(in lock: FileDescriptor) -> String {
+        String(unsafeUninitializedCapacity: 512) { bytes in
+            (try? lock.readWhole(into: UnsafeMutableRawBufferPointer(bytes), at: 0)) ?? 0
         }
     }
 }

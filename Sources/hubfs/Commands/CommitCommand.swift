@@ -1,8 +1,5 @@
 import ArgumentParser
-import FuseBridge
 import Glibc
-import Platform
-import SystemPackage
 import WriteBack
 
 struct CommitCommand: ParsableCommand {
@@ -11,7 +8,15 @@ struct CommitCommand: ParsableCommand {
         abstract: "Commit the edits of a writable mount now.",
         discussion: """
             Waits until the commit is at the Hub and prints its number. What programs have open for \
-            writing is committed as it is at this moment. What cannot be committed is named and stays.
+            writing is committed as it is at this moment. What cannot be committed is named and stays. \
+            When somebody else has committed meanwhile, the commit goes on top of theirs, unless both changed \
+            the same path: then nothing is committed, and the command ends with code 13.
+
+            The mount goes on: what is edited from now on is in the next commit, and unmounting commits what \
+            is left.
+
+              hubfs commit /mnt/x -m "Train two more epochs"
+              hubfs commit --dry-run /mnt/x
             """)
 
     @Argument(help: "Where the repo is mounted.")
@@ -31,26 +36,31 @@ struct CommitCommand: ParsableCommand {
     @Option(help: "When others changed the same paths: 'fail', 'pr', 'branch' or 'ours'.")
     var onConflict: ConflictPolicy?
 
+    @Flag(name: [.customShort("n"), .long], help: "Only say what would be committed.")
+    var dryRun = false
+
     func run() throws {
-        let path = try MountPath.resolve(directory)
-        guard let record = MountTable.record(at: path), record.isOurs else {
-            throw Failure(.mountPoint, "hubfs is not mounted at \(path)")
-        }
-        guard let daemon = try EditingDaemon(at: path) else {
-            throw Failure(.usage, "\(path) is mounted read only; mount it with -w to edit it")
-        }
-        // What programs have stored in mappings reaches the daemon now.
-        if let directory = try? FileDescriptor.open(
-            path, .readOnly, options: [.directory, .closeOnExec])
-        {
-            try? directory.syncFileSystem()
-            try? directory.close()
-        }
+        let mount = try MountedFolder(directory)
+        let daemon = try mount.editingDaemon()
+        mount.writeBackMappings()
+        if dryRun { return try preview(try daemon.edits()) }
         var wish = CommitWish()
         wish.title = message
         wish.description = description
         if createPr { wish.opensPullRequest = true }
         wish.onConflict = onConflict
         try daemon.commit(wish, showsProgress: isatty(STDERR_FILENO) == 1)
+    }
+
+    private func preview(_ report: EditReport) throws {
+        for (edit, _) in report.edits { try writeLine(edit.line) }
+        for item in report.localOnly {
+            writeToStandardError(
+                "hubfs: stays in the workspace: \(printable(item.path)) (\(item.reason))\n")
+        }
+        try writeLine(
+            report.edits.isEmpty
+                ? "nothing to commit"
+                : "would commit \(report.sums.line), on top of \(report.sums.base)")
     }
 }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import FuseBridge
 
 struct PullCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -15,13 +14,10 @@ struct PullCommand: ParsableCommand {
     var directory: String
 
     func run() throws {
-        let path = try MountPath.resolve(directory)
-        guard let record = MountTable.record(at: path), record.isOurs else {
-            throw Failure(.mountPoint, "hubfs is not mounted at \(path)")
-        }
-        guard let daemon = try EditingDaemon(at: path) else {
+        let mount = try MountedFolder(directory)
+        guard let daemon = try EditingDaemon(at: mount.path) else {
             throw Failure(
-                .usage, "\(path) is mounted read only, and shows one commit: mount it again")
+                .usage, "\(mount.path) is mounted read only, and shows one commit: mount it again")
         }
         try writeLine(try daemon.pull())
     }

@@ -1,6 +1,4 @@
 import ArgumentParser
-import FuseBridge
-import Glibc
 import HubClient
 import Platform
 
@@ -11,6 +9,10 @@ struct StatusCommand: ParsableCommand {
         discussion: """
             Asks the daemon of each mount. One that does not answer within two seconds is shown as \
             such; with DIR the command then ends with code 12.
+
+            With DIR, a writable mount's edits are listed: + added, ~ modified, - deleted, > renamed, and what \
+            is not committed, with the reason. That can take a moment: folders that were removed are looked \
+            up at the Hub.
             """)
 
     @Argument(help: "Where a repo is mounted; all mounts without it.")
@@ -22,7 +24,8 @@ struct StatusCommand: ParsableCommand {
     private static let patienceSeconds = 2.0
 
     func run() throws {
-        let reports = try directory.map { [try report(of: $0)] } ?? MountReport.all(Self.deadline)
+        if let directory { return try show(try report(of: directory)) }
+        let reports = MountReport.all(Self.deadline)
         if json {
             try writeLine(JSON.object(["mounts": .array(reports.map(\.json))]).text)
         } else if reports.isEmpty {
@@ -31,21 +34,38 @@ struct StatusCommand: ParsableCommand {
             try writeLine(
                 reports.map { $0.lines.joined(separator: "\n") }.joined(separator: "\n\n"))
         }
-        if directory != nil, case .silent(let silence) = reports[0].state {
-            throw Failure(
-                silence == .hangs ? .timedOut : .mountPoint,
-                "\(reports[0].mountPoint): \(silence.sentence)")
+    }
+
+    /// One mount, with its edits. They come last: what else is known does not wait for the Hub.
+    private func show(_ report: MountReport) throws {
+        var edits: EditReport?
+        var failure: Failure?
+        if case .answered(let status) = report.state, status.edits != nil {
+            do throws(Failure) {
+                edits = try EditingDaemon(at: report.mountPoint)?.edits()
+            } catch {
+                failure = Failure(error.code, "the edits cannot be listed now: \(error.sentence)")
+            }
         }
+        if json {
+            let mount = report.json(edits)
+            try writeLine(JSON.object(["mounts": .array([mount])]).text)
+        } else {
+            for line in report.lines + (edits?.lines ?? []) { try writeLine(line) }
+        }
+        if case .silent(let silence) = report.state {
+            failure = Failure(
+                silence == .hangs ? .timedOut : .mountPoint,
+                "\(report.mountPoint): \(silence.sentence)")
+        }
+        if let failure { throw failure }
     }
 
     private static var deadline: MonotonicInstant { .now.advanced(bySeconds: patienceSeconds) }
 
     private func report(of directory: String) throws(Failure) -> MountReport {
-        let path = try MountPath.resolve(directory)
-        guard let record = MountTable.record(at: path), record.isOurs else {
-            throw Failure(.mountPoint, "hubfs is not mounted at \(path)")
-        }
+        let mount = try MountedFolder(directory)
         let folders = ControlFolder.existing(Environment())
-        return MountReport.ask([path], folders, Self.deadline)[0]
+        return MountReport.ask([mount.path], folders, Self.deadline)[0]
     }
 }

@@ -60,17 +60,20 @@ struct UnmountCommand: ParsableCommand {
         let (daemon, isDead) = connect(path)
         defer { daemon?.close() }
         let editing = try isDead ? nil : EditingDaemon(at: path)
-        try editing?.setEnding(discard ? .discard : noCommit ? .keep : nil)
+        if discard || noCommit { try editing?.setEnding(discard ? .discard : .keep) }
+        let outcome = lazy && !force ? nil : try editing?.outcome()
         if force { try FuseConnection(record).abort() }
         do throws(Failure) {
             // Nobody who uses a dead mount can finish anything.
             try unmount(path, lazily: lazy || force || isDead)
         } catch {
-            try editing?.resetEnding()
+            outcome?.close()
+            try editing?.setEnding(nil)
             throw error
         }
-        if let editing, !lazy || force {
-            try editing.finish(showsProgress: isatty(STDERR_FILENO) == 1, patience: timeout?.value)
+        if let editing, let outcome {
+            try editing.finish(
+                outcome, showsProgress: isatty(STDERR_FILENO) == 1, patience: timeout?.value)
         }
         // Detached lazily, the daemon serves on until the last user has finished.
         guard let daemon, !lazy || force else { return }

@@ -35,6 +35,26 @@ struct CommitResult: Sendable {
 
     init(keptAt commit: CommitOID) { self.commit = commit.hex }
 
+    /// Edits were given up, or not.
+    init(_ discarding: Discarding, at commit: CommitOID) {
+        self.commit = commit.hex
+        changeCount = discarding.count
+        if !discarding.busy.isEmpty {
+            code = .busy
+            sentence =
+                "open for writing: \(Self.list(discarding.busy)); nothing was discarded"
+        } else if !discarding.unedited.isEmpty {
+            code = .notFound
+            sentence =
+                "nothing is edited at \(Self.list(discarding.unedited)); nothing was discarded"
+        }
+    }
+
+    private static func list(_ paths: [String]) -> String {
+        let more = paths.count > 5 ? " and \(paths.count - 5) more" : ""
+        return paths.prefix(5).map(ShownEdit.cut).joined(separator: ", ") + more
+    }
+
     init(_ error: PublishError) {
         let failure = Failure(error)
         code = failure.code

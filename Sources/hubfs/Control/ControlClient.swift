@@ -111,6 +111,9 @@ struct ControlClient {
         return result
     }
 
+    /// The lines that answer `edits` and `diff`.
+    func lines() -> ControlLineReader { ControlLineReader(socket) }
+
     /// Waits for the daemon's end, after `ask(.end)`.
     ///
     /// - Returns: false when it has not ended by then.

@@ -9,19 +9,50 @@ import HubClient
 ///     <- {"hubfs":1,"commit":{…}}
 ///
 /// `end` is answered by the connection itself: it is closed when the daemon ends. `ending` says what
-/// becomes of edits when the mount ends, and is answered by the status; `finish` does that now.
-/// `pull` moves to the head of the branch; both are answered as `commit` is. A
-/// request of another version, or one that is not understood, is answered by
+/// becomes of edits when the mount ends, and is answered by the status; `finish` does that now, and
+/// `outcome` waits until it was done, also by the daemon itself: after unmounting it may be gone before
+/// anybody can ask.
+/// `pull` moves to the head of the branch; `discard` gives edits up. They are answered as `commit` is.
+/// A request of another version, or one that is not understood, is answered by
 /// `{"hubfs":1,"error":"…"}`.
+///
+/// What is edited can be a long list, and it can take the network to know it. `edits` and `diff` are
+/// answered by as many lines as it takes, of which the last has the sums, or says why there are none:
+///
+///     -> {"hubfs":1,"ask":"edits"}
+///     <- {"hubfs":1,"edit":{…}}
+///     <- {"hubfs":1,"localOnly":{…}}
+///     <- {"hubfs":1,"sums":{…}}
+///
+///     -> {"hubfs":1,"ask":"diff","paths":["data"],"text":true}
+///     <- {"hubfs":1,"edit":{…}}
+///     <- {"hubfs":1,"text":"@@ -1 +1 @@…"}       of the edit before, in pieces
+///     <- {"hubfs":1,"failure":{"code":6,"message":"…"}}
+///
+/// No line of either side is longer than `ControlSocket.lineBytesMax`: whoever reads one needs no
+/// more memory, and gives up on a peer that sends more. Long answers are many lines, long texts are
+/// sent in pieces of `textPieceBytes`, and paths of more than `pathBytesMax` are cut when shown.
 enum ControlQuestion {
     case status
     case end
     case commit(CommitWish)
-    case ending(CommitDesk.Ending)
+    /// - Parameter ending: nil for what was said when it was mounted.
+    case ending(CommitDesk.Ending?)
     case finish
+    case outcome
     case pull
+    /// - Parameter paths: From the mounted directory; "" for everything.
+    case discard(paths: [String])
+    case edits
+    /// - Parameter paths: From the mounted directory; none for everything.
+    case diff(paths: [String], withText: Bool)
 
     static let version: Int64 = 1
+
+    /// Bytes of a text sent in one line: escaped, a byte can become six.
+    static let textPieceBytes = 8 << 10
+    /// A line has up to two paths.
+    static let pathBytesMax = 4 << 10
 
     /// The line that asks this.
     var line: String {
@@ -30,10 +61,19 @@ enum ControlQuestion {
         case .status: members["ask"] = .string("status")
         case .end: members["ask"] = .string("end")
         case .finish: members["ask"] = .string("finish")
+        case .outcome: members["ask"] = .string("outcome")
         case .pull: members["ask"] = .string("pull")
+        case .discard(let paths):
+            members["ask"] = .string("discard")
+            members["paths"] = .array(paths.map { .string($0) })
+        case .edits: members["ask"] = .string("edits")
+        case .diff(let paths, let withText):
+            members["ask"] = .string("diff")
+            members["paths"] = .array(paths.map { .string($0) })
+            members["text"] = .bool(withText)
         case .ending(let ending):
             members["ask"] = .string("ending")
-            members["ending"] = .string(ending.rawValue)
+            members["ending"] = .optional(ending?.rawValue)
         case .commit(let wish):
             members["ask"] = .string("commit")
             members.merge(wish.members) { $1 }
@@ -48,10 +88,22 @@ enum ControlQuestion {
         case "status": self = .status
         case "end": self = .end
         case "finish": self = .finish
+        case "outcome": self = .outcome
         case "pull": self = .pull
+        case "discard":
+            guard let paths = json["paths"]?.array?.compactMap(\.string) else { return nil }
+            self = .discard(paths: paths)
+        case "edits": self = .edits
+        case "diff":
+            self = .diff(
+                paths: json["paths"]?.array?.compactMap(\.string) ?? [],
+                withText: json["text"]?.bool ?? false)
         case "ending":
-            guard let ending = json["ending"]?.string.flatMap(CommitDesk.Ending.init(rawValue:))
-            else { return nil }
+            guard let text = json["ending"]?.string else {
+                self = .ending(nil)
+                return
+            }
+            guard let ending = CommitDesk.Ending(rawValue: text) else { return nil }
             self = .ending(ending)
         case "commit":
             self = .commit(CommitWish(json))

@@ -20,9 +20,9 @@ final class ControlServer: Sendable {
 
     /// Listens at `path` and answers by `status`, which must not wait for the network.
     ///
-    /// - Parameter desk: Takes commits; nil on a mount that is read only.
+    /// - Parameter desks: Take commits and tell of edits; nil on a mount that is read only.
     init(
-        at path: FilePath, logger: Logger, desk: CommitDesk?,
+        at path: FilePath, logger: Logger, desks: EditingDesks?,
         status: @escaping @Sendable () -> MountStatus
     ) throws(Failure) {
         self.path = path
@@ -34,7 +34,7 @@ final class ControlServer: Sendable {
         inode = Self.inode(of: path)
         let socket = self.socket
         thread = Thread(name: "hubfs-control") {
-            Self.serve(socket, logger: logger, desk, status: status)
+            Self.serve(socket, logger: logger, desks, status: status)
         }
     }
 
@@ -48,7 +48,7 @@ final class ControlServer: Sendable {
     }
 
     private static func serve(
-        _ socket: FileDescriptor, logger: Logger, _ desk: CommitDesk?,
+        _ socket: FileDescriptor, logger: Logger, _ desks: EditingDesks?,
         status: () -> MountStatus
     ) {
         var waiting: [FileDescriptor] = []
@@ -67,7 +67,7 @@ final class ControlServer: Sendable {
                 continue
             }
             do throws(Errno) {
-                switch try answer(accepted, desk, status) {
+                switch try answer(accepted, desks, status) {
                 case .answered: break
                 case .atTheEnd:
                     waiting.append(accepted)
@@ -92,7 +92,7 @@ final class ControlServer: Sendable {
     }
 
     private static func answer(
-        _ peer: FileDescriptor, _ desk: CommitDesk?, _ status: () -> MountStatus
+        _ peer: FileDescriptor, _ desks: EditingDesks?, _ status: () -> MountStatus
     ) throws(Errno) -> Rest {
         let user = try ControlSocket.peerUser(peer)
         guard user == geteuid() || user == 0 else { return .answered }
@@ -100,33 +100,47 @@ final class ControlServer: Sendable {
         guard let line = try ControlSocket.receiveLine(from: peer, until: deadline) else {
             return .answered
         }
-        switch (ControlQuestion(line: line), desk) {
-        case (.status, _):
-            try ControlSocket.send(ControlQuestion.answer(status: status()), over: peer)
-            return .answered
-        case (.end, _): return .atTheEnd
-        case (.ending(let ending), let desk?):
-            desk.setEnding(ending)
-            try ControlSocket.send(ControlQuestion.answer(status: status()), over: peer)
-            return .answered
-        case (.commit(let wish), let desk?):
-            desk.commit(wish) { answer($0, over: peer) }
-            return .later
-        case (.finish, let desk?):
-            desk.finish { answer($0, over: peer) }
-            return .later
-        case (.pull, let desk?):
-            desk.pull { answer($0, over: peer) }
-            return .later
-        case (.ending, nil), (.commit, nil), (.finish, nil), (.pull, nil):
-            try ControlSocket.send(
-                ControlQuestion.answer(error: "this mount is read only"), over: peer)
-            return .answered
-        case (nil, _):
+        guard let question = ControlQuestion(line: line) else {
             let error = "not understood; this is hubfs control version \(ControlQuestion.version)"
             try ControlSocket.send(ControlQuestion.answer(error: error), over: peer)
             return .answered
         }
+        switch question {
+        case .status:
+            try ControlSocket.send(ControlQuestion.answer(status: status()), over: peer)
+            return .answered
+        case .end: return .atTheEnd
+        case .commit, .ending, .finish, .outcome, .pull, .discard, .edits, .diff:
+            guard let desks else {
+                try ControlSocket.send(
+                    ControlQuestion.answer(error: "this mount is read only"), over: peer)
+                return .answered
+            }
+            return try answer(question, of: peer, desks, status)
+        }
+    }
+
+    /// Answers what only a writable mount can be asked.
+    private static func answer(
+        _ question: ControlQuestion, of peer: FileDescriptor, _ desks: EditingDesks,
+        _ status: () -> MountStatus
+    ) throws(Errno) -> Rest {
+        switch question {
+        case .status, .end: preconditionFailure("asked of every mount")
+        case .ending(let ending):
+            desks.commits.setEnding(ending)
+            try ControlSocket.send(ControlQuestion.answer(status: status()), over: peer)
+            return .answered
+        case .commit(let wish): desks.commits.commit(wish) { answer($0, over: peer) }
+        case .finish: desks.commits.finish { answer($0, over: peer) }
+        case .outcome: desks.commits.onFinish { answer($0, over: peer) }
+        case .pull: desks.commits.pull { answer($0, over: peer) }
+        case .discard(let paths): desks.commits.discard(paths) { answer($0, over: peer) }
+        case .edits: desks.looks.sendEdits(over: peer)
+        case .diff(let paths, let withText):
+            desks.looks.sendDifferences(at: paths, withText: withText, over: peer)
+        }
+        return .later
     }
 
     private static func answer(_ result: CommitResult, over peer: FileDescriptor) {

@@ -49,11 +49,18 @@ struct MountReport {
         }
     }
 
-    var json: JSON {
+    var json: JSON { json(nil) }
+
+    /// - Parameter report: The edits, where they were asked for.
+    func json(_ report: EditReport?) -> JSON {
         switch state {
         case .answered(let status):
             guard case .object(var members) = status.json else { return .null }
             members["state"] = .string("serving")
+            if let report, case .object(var edits)? = members["edits"] {
+                edits.merge(report.members) { $1 }
+                members["edits"] = .object(edits)
+            }
             return .object(members)
         case .silent(let silence):
             return .object([
@@ -82,12 +89,24 @@ struct MountReport {
             ],
             ["requests", counts(status) + ", \(status.retryCount) sent again"],
         ]
+        if let edits = status.edits {
+            facts.append(["workspace", edits.workspacePath])
+            facts.append(["last commit", Self.text(of: edits.last)])
+            if edits.isCommitting { facts.append(["now", edits.progressText]) }
+        }
         if let log = status.logPath { facts.append(["log", log]) }
         if let error = status.lastError {
             let seconds = Int64(time(nil)) - (status.lastErrorSeconds ?? 0)
             facts.append(["last error", "\(readableSpan(seconds: seconds)) ago: \(error)"])
         }
         return [mountPoint] + columns(facts.map { ["  " + $0[0], $0[1]] })
+    }
+
+    private static func text(of last: CommitResult?) -> String {
+        guard let last else { return "none since the mount began" }
+        if let sentence = last.sentence { return "failed: \(printable(sentence))" }
+        if last.changeCount == 0 { return "nothing was to be committed" }
+        return "\(last.commit), \(last.changeCount) change\(last.changeCount == 1 ? "" : "s")"
     }
 
     /// `api 3 (1.2 KiB), resolve 1 (0 B), cdn 2 (8.0 MiB)`

@@ -1,4 +1,5 @@
 import HubClient
+import WriteBack
 
 /// What a daemon tells of its mount: the object that `hubfs status --json` shows.
 struct MountStatus {
@@ -42,6 +43,14 @@ struct EditStatus: Sendable {
     /// How the last commit ended.
     var last: CommitResult?
 
+    var isCommitting: Bool { step != CommitProgress.Step.idle.rawValue }
+
+    /// `uploading 1.0 MiB of 3.0 MiB`, for people.
+    var progressText: String {
+        totalBytes > 0
+            ? "\(step) \(readableSize(doneBytes)) of \(readableSize(totalBytes))" : step
+    }
+
     var json: JSON {
         .object([
             "workspace": .string(workspacePath), "step": .string(step),
@@ -59,6 +68,13 @@ struct EditStatus: Sendable {
         self.doneBytes = doneBytes
         self.totalBytes = totalBytes
         self.last = last
+    }
+
+    /// A commit without a mount.
+    init(_ progress: CommitProgress) {
+        self.init(
+            workspacePath: "", step: progress.step.rawValue, doneBytes: progress.doneBytes,
+            totalBytes: progress.totalBytes, last: nil)
     }
 
     /// - Returns: nil when a member is missing or of another type.

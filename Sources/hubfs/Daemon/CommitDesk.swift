@@ -16,19 +16,26 @@ final class CommitDesk: Sendable {
     private struct State {
         var ending: Ending
         var last: CommitResult?
+        /// Wait for the next finish; of more than `watcherCountMax`, the oldest is told nothing is
+        /// known.
+        var watchers: [@Sendable (CommitResult) -> Void] = []
     }
+
+    private static let watcherCountMax = 16
 
     let committer: Committer
     private let logger: Logger
     private let usual: CommitRequest
     private let worker = Worker(name: "hubfs-commit", jobCountMax: 64)
     private let state: Guarded<State>
+    private let usualEnding: Ending
 
     /// - Parameter usual: How this mount commits by itself.
     init(_ committer: Committer, usual: CommitRequest, ending: Ending, logger: Logger) {
         self.committer = committer
         self.usual = usual
         self.logger = logger
+        usualEnding = ending
         state = Guarded(State(ending: ending), rank: .leaf)
     }
 
@@ -39,7 +46,9 @@ final class CommitDesk: Sendable {
     var last: CommitResult? { state.withLock { $0.last } }
 
     /// Decides what the end of the mount does; it can be changed until then.
-    func setEnding(_ ending: Ending) { state.withLock { $0.ending = ending } }
+    ///
+    /// - Parameter ending: nil for what was said when it was mounted.
+    func setEnding(_ ending: Ending?) { state.withLock { $0.ending = ending ?? usualEnding } }
 
     /// Publishes all edits. `completion` runs on the commit thread, unless the desk is full or
     /// closed: then here.
@@ -58,8 +67,28 @@ final class CommitDesk: Sendable {
         if !isTaken { completion(CommitResult(PublishError.cancelled)) }
     }
 
+    /// Calls `completion` when the next finish is done, whoever asks for it.
+    func onFinish(completion: @escaping @Sendable (CommitResult) -> Void) {
+        let dropped = state.withLock { state in
+            state.watchers.append(completion)
+            return state.watchers.count > Self.watcherCountMax ? state.watchers.removeFirst() : nil
+        }
+        dropped?(CommitResult(PublishError.cancelled))
+    }
+
     /// Does what the end of the mount asks for.
     func finish(completion: @escaping @Sendable (CommitResult) -> Void) {
+        finishAlone { [self] result in
+            let watchers = state.withLock { state in
+                defer { state.watchers = [] }
+                return state.watchers
+            }
+            for watcher in watchers { watcher(result) }
+            completion(result)
+        }
+    }
+
+    private func finishAlone(completion: @escaping @Sendable (CommitResult) -> Void) {
         switch state.withLock({ $0.ending }) {
         case .commit: commit(CommitWish(), completion: completion)
         case .keep: completion(CommitResult(keptAt: committer.base))
@@ -74,6 +103,18 @@ final class CommitDesk: Sendable {
         let isTaken = worker.submit { [self] in
             do throws(PublishError) {
                 completion(CommitResult(keptAt: try committer.pull()))
+            } catch {
+                completion(CommitResult(error))
+            }
+        }
+        if !isTaken { completion(CommitResult(PublishError.cancelled)) }
+    }
+
+    /// Gives up the edits of these paths while the mount goes on.
+    func discard(_ paths: [String], completion: @escaping @Sendable (CommitResult) -> Void) {
+        let isTaken = worker.submit { [self] in
+            do throws(PublishError) {
+                completion(CommitResult(try committer.discard(paths), at: committer.base))
             } catch {
                 completion(CommitResult(error))
             }
@@ -104,6 +145,7 @@ final class CommitDesk: Sendable {
             result = CommitResult(error)
         }
         state.withLock { $0.last = result }
+        committer.note(failure: result.sentence)
         return result
     }
 

@@ -66,13 +66,16 @@ struct MountDaemon {
             logger: logger)
         var cacheIsClosed = false
         defer { hub.close(cacheIsClosed: cacheIsClosed) }
-        let mount = try makeMount(hub, logger)
+        let mount = try makeMountInTurn(hub, logger)
+        if let workspace = mount.workspace { tellWhatWasFound(workspace) }
         let desk = mount.committer.map {
             CommitDesk(
                 $0, usual: request.flags.commitRequest, ending: request.flags.commit.ending,
                 logger: logger)
         }
-        let control = openControl(mount, hub, desk, log, logger)
+        let desks = desk.map { EditingDesks(commits: $0, looks: LookDesk($0.committer)) }
+        defer { desks?.looks.close() }
+        let control = openControl(mount, hub, desks, log, logger)
         defer { control?.close() }
 
         let isWanted = signals.serve { mount.stop() } && (readiness?.report() ?? true)
@@ -152,23 +155,60 @@ struct MountDaemon {
                 + path)
     }
 
-    private func makeMount(_ hub: HubAccess, _ logger: Logger) throws(Failure) -> RepoMount {
+    /// Mounts; when the edits are in the hands of a daemon that commits them, after that.
+    private func makeMountInTurn(
+        _ hub: HubAccess, _ logger: Logger
+    ) throws(Failure) -> RepoMount {
+        var turn: WorkspaceTurn?
+        var triesLeft = WorkspaceTurn.tryCountMax
+        defer { turn?.end() }
+        while true {
+            do throws(MountError) {
+                return try makeMount(hub, logger)
+            } catch .workspace(.inUse(let path, let user)) {
+                if triesLeft > 0, WorkspaceTurn.isOver(user) {
+                    triesLeft -= 1
+                    usleep(20_000)
+                    continue
+                }
+                turn = turn ?? WorkspaceTurn(of: user)
+                guard turn?.wait() ?? false else {
+                    throw Failure(WriteBackError.inUse(path: path, owner: user))
+                }
+            } catch .source(.hub(.entryNotFound(let refusal))) {
+                throw fileFailure(hub)
+                    ?? Failure(.entryNotFound(refusal), isAnonymous: hub.isAnonymous)
+            } catch {
+                throw Failure(error, isAnonymous: hub.isAnonymous)
+            }
+        }
+    }
+
+    /// Edits of an earlier mount are a surprise to some.
+    private func tellWhatWasFound(_ workspace: Workspace) {
+        let found = workspace.found
+        guard found.editCount > 0 else { return }
+        let age = readableSpan(seconds: Int64(time(nil)) - found.usedSeconds)
+        let edits = found.editCount == 1 ? "1 edit" : "\(found.editCount) edits"
+        writeToStandardError(
+            "hubfs: \(edits) of an earlier mount, last used \(age) ago, on top of commit "
+                + "\(workspace.overlay.baseCommit.hex)\n")
+        if let failure = found.lastFailure {
+            writeToStandardError("hubfs: their last commit failed: \(printable(failure))\n")
+        }
+    }
+
+    private func makeMount(_ hub: HubAccess, _ logger: Logger) throws(MountError) -> RepoMount {
         let flags = request.flags
         var options = SessionOptions()
         options.allowsOthers = flags.allowOther
         let presentation = Presentation(
             uid: flags.uid ?? geteuid(), gid: flags.gid ?? getegid(),
             umask: flags.umask?.bits ?? 0o022)
-        do throws(MountError) {
-            return try RepoMount(
-                request.source.source, at: request.mountPoint, presentation: presentation,
-                options: options, editing: flags.writable ? editing(hub) : nil,
-                cache: hub.cache, logger: logger)
-        } catch .source(.hub(.entryNotFound(let refusal))) {
-            throw fileFailure(hub) ?? Failure(.entryNotFound(refusal), isAnonymous: hub.isAnonymous)
-        } catch {
-            throw Failure(error, isAnonymous: hub.isAnonymous)
-        }
+        return try RepoMount(
+            request.source.source, at: request.mountPoint, presentation: presentation,
+            options: options, editing: flags.writable ? editing(hub) : nil,
+            cache: hub.cache, logger: logger)
     }
 
     private func editing(_ hub: HubAccess) -> EditingOptions {
@@ -193,15 +233,15 @@ struct MountDaemon {
 
     /// A mount works without its control socket, so that is no reason to fail.
     private func openControl(
-        _ mount: RepoMount, _ hub: HubAccess, _ desk: CommitDesk?, _ log: DaemonLog,
+        _ mount: RepoMount, _ hub: HubAccess, _ desks: EditingDesks?, _ log: DaemonLog,
         _ logger: Logger
     ) -> ControlServer? {
         let folder = ControlFolder.own(request.environment)
-        let status = statusReader(mount, hub, desk, log)
+        let status = statusReader(mount, hub, desks?.commits, log)
         do throws(Failure) {
             try folder.prepare()
             return try ControlServer(
-                at: folder.socket(of: mount.mountPoint), logger: logger, desk: desk,
+                at: folder.socket(of: mount.mountPoint), logger: logger, desks: desks,
                 status: status)
         } catch {
             logger.warning("hubfs status will not see this mount: \(error.sentence)")

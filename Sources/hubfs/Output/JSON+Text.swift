@@ -47,6 +47,12 @@ extension JSON {
     /// A text, or null.
     static func optional(_ text: String?) -> JSON { text.map { .string($0) } ?? .null }
 
+    /// A size, or null.
+    static func optional(_ bytes: UInt64?) -> JSON { bytes.map { .count($0) } ?? .null }
+
+    /// A count, or null.
+    static func optional(_ number: Int?) -> JSON { number.map { .integer(Int64($0)) } ?? .null }
+
     /// A whole number of either sign.
     var integer: Int64? { if case .integer(let number) = self { number } else { nil } }
 

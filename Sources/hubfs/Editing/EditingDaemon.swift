@@ -3,9 +3,8 @@ import WriteBack
 
 /// The daemon of a writable mount, as those see it who end the mount or ask for a commit.
 struct EditingDaemon {
-    private let mountPoint: String
-    private let folders = ControlFolder.existing(Environment())
-    private let usual: CommitDesk.Ending = .commit
+    let mountPoint: String
+    let folders = ControlFolder.existing(Environment())
 
     private static let patienceSeconds = 5.0
 
@@ -25,28 +24,57 @@ struct EditingDaemon {
 
     private static var deadline: MonotonicInstant { .now.advanced(bySeconds: patienceSeconds) }
 
-    /// Says what the end of the mount does; nil leaves it as it is.
+    /// Says what the end of the mount does; nil lets it do what was said when it was mounted.
     func setEnding(_ ending: CommitDesk.Ending?) throws(Failure) {
-        guard let ending else { return }
         try exchange { client throws(ControlClient.Silence) in
             try client.ask(.ending(ending))
             _ = try client.status(until: Self.deadline)
         }
     }
 
-    /// The mount does not end after all.
-    func resetEnding() throws(Failure) { try setEnding(usual) }
+    /// A connection on which the daemon tells how the end of the mount went; to be had before the
+    /// mount ends, because the daemon may end with it.
+    func outcome() throws(Failure) -> ControlClient {
+        do throws(ControlClient.Silence) {
+            let client = try ControlClient(mountPoint: mountPoint, folders: folders)
+            try client.ask(.outcome)
+            return client
+        } catch {
+            throw Failure(.timedOut, "\(mountPoint): \(error.sentence)")
+        }
+    }
 
     /// Commits, or does what else was said, and waits until it is done.
-    func finish(showsProgress: Bool, patience: Double?) throws(Failure) {
-        let result = try wait(for: .finish, showsProgress: showsProgress, patience: patience)
-        try Self.show(result)
+    ///
+    /// - Parameter outcome: From before the unmounting; closed here.
+    func finish(
+        _ outcome: ControlClient, showsProgress: Bool, patience: Double?
+    ) throws(Failure) {
+        defer { outcome.close() }
+        // The mount may be held elsewhere, and not end by itself. A daemon that is gone has done it.
+        let request = try? ControlClient(mountPoint: mountPoint, folders: folders)
+        defer { request?.close() }
+        try? request?.ask(.finish)
+        try result(over: outcome, showsProgress: showsProgress, patience: patience).show()
     }
 
     /// Commits all edits and waits until they are at the Hub.
     func commit(_ wish: CommitWish, showsProgress: Bool) throws(Failure) {
-        try Self.show(
-            try wait(for: .commit(wish), showsProgress: showsProgress, patience: nil))
+        try wait(for: .commit(wish), showsProgress: showsProgress, patience: nil).show()
+    }
+
+    /// Gives up the edits of these paths.
+    ///
+    /// - Parameter paths: From the mounted directory; "" for everything.
+    /// - Returns: how many there were.
+    func discard(_ paths: [String]) throws(Failure) -> Int {
+        let question = ControlQuestion.discard(paths: paths)
+        guard question.line.utf8.count < ControlSocket.lineBytesMax else {
+            throw Failure(.usage, "too many paths at once")
+        }
+        let result = try wait(for: question, showsProgress: false, patience: nil)
+        if let sentence = result.sentence { throw Failure(result.code, sentence) }
+        return result.changeCount
     }
 
     /// Moves to the head of the branch.
@@ -58,30 +86,9 @@ struct EditingDaemon {
         return result.commit
     }
 
-    private static func show(_ result: CommitResult) throws(Failure) {
-        for line in result.localOnly {
-            writeToStandardError("hubfs: stays in the workspace: \(line)\n")
-        }
-        let more = result.localOnlyCount - result.localOnly.count
-        if more > 0 { writeToStandardError("hubfs: and \(more) more\n") }
-        if result.changeCount > 0 {
-            do {
-                try writeLine(
-                    "committed \(result.changeCount) change\(result.changeCount == 1 ? "" : "s") as "
-                        + result.commit + (result.ref.isEmpty ? "" : " on " + result.ref))
-            } catch {
-                throw Failure(.failure, "the commit is at the Hub: \(result.commit)")
-            }
-        }
-        if let sentence = result.sentence { throw Failure(result.code, sentence) }
-    }
-
     private func wait(
         for question: ControlQuestion, showsProgress: Bool, patience: Double?
     ) throws(Failure) -> CommitResult {
-        let deadline = patience.map { MonotonicInstant.now.advanced(bySeconds: $0) }
-        var line = ProgressLine(isShown: showsProgress)
-        defer { line.clear() }
         let client: ControlClient
         do throws(ControlClient.Silence) {
             client = try ControlClient(mountPoint: mountPoint, folders: folders)
@@ -90,6 +97,15 @@ struct EditingDaemon {
             throw Failure(.unsent, "\(mountPoint): \(error.sentence); the edits are kept")
         }
         defer { client.close() }
+        return try result(over: client, showsProgress: showsProgress, patience: patience)
+    }
+
+    private func result(
+        over client: ControlClient, showsProgress: Bool, patience: Double?
+    ) throws(Failure) -> CommitResult {
+        let deadline = patience.map { MonotonicInstant.now.advanced(bySeconds: $0) }
+        var line = ProgressLine(isShown: showsProgress)
+        defer { line.clear() }
         do throws(ControlClient.Silence) {
             return try client.commitResult(until: deadline) {
                 guard let status = try? currentStatus() else { return }
@@ -122,45 +138,5 @@ struct EditingDaemon {
         } catch {
             throw Failure(.timedOut, "\(mountPoint): \(error.sentence)")
         }
-    }
-}
-
-/// One line on the terminal that is written over: step, bytes, rate and time left.
-private struct ProgressLine {
-    private let isShown: Bool
-    private let start = MonotonicInstant.now
-    private var step = ""
-    private var stepStart = MonotonicInstant.now
-    private var width = 0
-
-    init(isShown: Bool) { self.isShown = isShown }
-
-    mutating func show(_ status: EditStatus) {
-        guard isShown else { return }
-        if status.step != step {
-            step = status.step
-            stepStart = .now
-        }
-        var text = step
-        if status.totalBytes > 0 {
-            let seconds = max(MonotonicInstant.now.seconds(since: stepStart), 0.1)
-            let rate = Double(status.doneBytes) / seconds
-            text +=
-                " \(readableSize(status.doneBytes)) of \(readableSize(status.totalBytes)), "
-                + "\(readableSize(UInt64(rate)))/s"
-            if rate > 0, status.totalBytes > status.doneBytes {
-                let left = Double(status.totalBytes - status.doneBytes) / rate
-                text += ", \(readableSpan(seconds: Int64(left))) left"
-            }
-        }
-        let padding = String(repeating: " ", count: max(0, width - text.utf8.count))
-        width = text.utf8.count
-        writeToStandardError("\r" + text + padding)
-    }
-
-    mutating func clear() {
-        guard isShown, width > 0 else { return }
-        writeToStandardError("\r" + String(repeating: " ", count: width) + "\r")
-        width = 0
     }
 }

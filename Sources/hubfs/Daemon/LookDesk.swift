@@ -1,0 +1,116 @@
+import HubClient
+import Platform
+import SystemPackage
+import WriteBack
+
+/// Who does what on a writable mount: each on a thread of its own, so that a look is not held up by a
+/// commit.
+struct EditingDesks {
+    let commits: CommitDesk
+    let looks: LookDesk
+}
+
+/// Tells what was edited. That can take the network, and the reader's time.
+final class LookDesk: Sendable {
+    private let committer: Committer
+    private let worker = Worker(name: "hubfs-look", threadCount: 2, jobCountMax: 32)
+
+    init(_ committer: Committer) { self.committer = committer }
+
+    /// Waits for the looks that were begun. Call once.
+    func close() { worker.close() }
+
+    /// Sends a line for each edit, for all that stays, and one with the sums; closes `peer`.
+    func sendEdits(over peer: FileDescriptor) {
+        answer(peer) { [committer] lines in
+            let list = try committer.editList()
+            for edit in list.edits { try lines.send("edit", ShownEdit(edit).json) }
+            for item in list.localOnly {
+                try lines.send("localOnly", ShownLocalOnly(item).json)
+            }
+            try lines.send("sums", EditSums(list).json)
+        }
+    }
+
+    /// Sends a line for each edit, each followed by the lines of its text; closes `peer`.
+    ///
+    /// - Parameter paths: From the mounted directory; none for everything.
+    func sendDifferences(at paths: [String], withText: Bool, over peer: FileDescriptor) {
+        answer(peer) { [committer] lines in
+            let list = try committer.editList()
+            for edit in list.edits(at: paths) {
+                let comparison = try committer.comparison(of: edit)
+                try lines.send("edit", ShownEdit(comparison).json)
+                guard withText, let text = comparison.text else { continue }
+                for piece in Self.pieces(of: text.hunks) {
+                    try lines.send("text", .string(piece))
+                }
+            }
+            try lines.send("sums", EditSums(list).json)
+        }
+    }
+
+    private func answer(
+        _ peer: FileDescriptor, _ body: @escaping @Sendable (Lines) throws -> Void
+    ) {
+        let isTaken = worker.submit {
+            // A peer that has gone does not need to know.
+            try? Self.answer(peer, body)
+            try? peer.close()
+        }
+        if !isTaken { try? peer.close() }
+    }
+
+    private static func answer(_ peer: FileDescriptor, _ body: (Lines) throws -> Void) throws {
+        let lines = Lines(writer: try ControlLineWriter(peer))
+        do {
+            try body(lines)
+        } catch let error as PublishError {
+            let failure = Failure(looking: error)
+            try lines.send(
+                "failure",
+                .object([
+                    "code": .integer(Int64(failure.code.rawValue)),
+                    "message": .string(failure.sentence),
+                ]))
+        }
+    }
+
+    private struct Lines {
+        let writer: ControlLineWriter
+
+        func send(_ name: String, _ value: JSON) throws(Errno) {
+            let version = JSON.integer(ControlQuestion.version)
+            try writer.send(JSON.object(["hubfs": version, name: value]).line)
+        }
+    }
+
+    /// A text in parts that fit into lines, cut between characters.
+    private static func pieces(of text: String) -> [String] {
+        var pieces: [String] = []
+        var rest = text.unicodeScalars[...]
+        while !rest.isEmpty {
+            var end = rest.startIndex
+            var byteCount = 0
+            while end < rest.endIndex, byteCount < ControlQuestion.textPieceBytes {
+                byteCount += UTF8.width(rest[end])
+                end = rest.index(after: end)
+            }
+            pieces.append(String(rest[..<end]))
+            rest = rest[end...]
+        }
+        return pieces
+    }
+}
+
+extension Failure {
+    /// Why a look at the edits came to nothing: no edit is at stake.
+    init(looking error: PublishError) {
+        if case .hub(let error) = error {
+            self.init(error, isAnonymous: false)
+        } else {
+            let failure = Failure(error)
+            self.init(failure.code == .unsent ? .hubUnavailable : failure.code, failure.sentence)
+        }
+    }
+}

@@ -1,0 +1,51 @@
+import FuseBridge
+import Platform
+import SystemPackage
+
+/// A directory at which hubfs is mounted, as a command's argument names it.
+struct MountedFolder {
+    /// Absolute and free of links.
+    let path: String
+
+    init(_ directory: String) throws(Failure) {
+        path = try MountPath.resolve(directory)
+        guard let record = MountTable.record(at: path), record.isOurs else {
+            throw Failure(.mountPoint, "hubfs is not mounted at \(path)")
+        }
+    }
+
+    /// The daemon of a writable mount.
+    ///
+    /// - Throws: `Failure` when the mount is read only, or its daemon does not answer.
+    func editingDaemon() throws(Failure) -> EditingDaemon {
+        guard let daemon = try EditingDaemon(at: path) else {
+            throw Failure(.usage, "\(path) is mounted read only; mount it with -w to edit it")
+        }
+        return daemon
+    }
+
+    /// Has what programs stored in mappings of files reach the daemon. Source: man 2 syncfs.
+    func writeBackMappings() {
+        guard
+            let directory = try? FileDescriptor.open(
+                path, .readOnly, options: [.directory, .closeOnExec])
+        else { return }
+        try? directory.syncFileSystem()
+        try? directory.close()
+    }
+
+    /// A path below the mount as it is in the mount: given from the mounted directory, or whole.
+    func inside(_ path: String) throws(Failure) -> String {
+        var names = FilePath(path).lexicallyNormalized()
+        if names.isAbsolute {
+            guard names.starts(with: FilePath(self.path)) else {
+                throw Failure(.usage, "\(path) is not in \(self.path)")
+            }
+            _ = names.removePrefix(FilePath(self.path))
+        }
+        guard names.components.first?.kind != .parentDirectory else {
+            throw Failure(.usage, "\(path) is not in \(self.path)")
+        }
+        return names.string == "." ? "" : names.string
+    }
+}

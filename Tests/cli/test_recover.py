@@ -1,0 +1,185 @@
+"""Edits whose mount has gone: `hubfs recover`, and the next writable mount."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import time
+
+import mounting
+import program
+import pytest
+from conftest import FILES_TO_EDIT
+
+
+def listed(hubfs) -> list[dict]:
+    return hubfs.json("recover")["workspaces"]
+
+
+def edit(path) -> None:
+    """One file changed, one new, one gone, one renamed."""
+    (path / "config.json").write_text("{}\n")
+    (path / "new").mkdir()
+    (path / "new/file.txt").write_text("new\n")
+    (path / "data/a.txt").unlink()
+    (path / "weights.bin").rename(path / "model.bin")
+
+
+def kill(hubfs, path) -> None:
+    """Ends a daemon as a crash would, and takes the dead mount away."""
+    pid = hubfs.status(path)["pid"]
+    os.kill(pid, signal.SIGKILL)
+    program.wait_until(lambda: program.has_ended(pid))
+    mounting.detach(path)
+
+
+@pytest.fixture
+def left(editor, repo, git):
+    """A repo's edits, left behind by a daemon that was killed."""
+    path = editor.mount(repo, "-w")
+    edit(path)
+    kill(editor, path)
+    return repo
+
+
+def test_without_edits_there_is_nothing_to_recover(editor, repo):
+    path = editor.mount(repo, "-w")
+    assert listed(editor) == []
+    editor.succeed("umount", path)
+    assert listed(editor) == []
+    assert "no edits" in editor.succeed("recover")
+    editor.fail(program.NOT_FOUND, "recover", "--commit")
+
+
+def test_a_daemon_that_was_killed_leaves_its_edits(hub, editor, git, left):
+    [workspace] = listed(editor)
+    assert workspace["repo"] == f"models/{left}"
+    assert workspace["branch"] == "main" and workspace["path"] == ""
+    assert workspace["endpoint"] == hub.address.endpoint
+    assert workspace["base"] == git.rev()
+    assert workspace["edits"] == 4
+    assert workspace["user"] is None
+    assert 0 <= time.time() - workspace["usedSeconds"] < 120
+    text = editor.succeed("recover", "--list")
+    assert f"models/{left}@main" in text and "4 edits" in text and "not mounted" in text
+
+
+def test_they_are_committed_without_a_mount(editor, git, left):
+    before = git.rev()
+    text = editor.succeed("recover", "--commit", left, "-m", "Saved")
+    [commit, parent, *_] = git.log()
+    assert (commit.title, parent.oid) == ("Saved", before)
+    assert commit.oid in text
+    assert git.files() - {".gitattributes"} == {
+        "config.json", "notes.txt", "model.bin", "data/b.txt", "data/deep/c.txt", "new/file.txt",
+    }
+    assert git.blob("config.json") == b"{}\n"
+    assert listed(editor) == []
+
+
+def test_they_are_exported(hub, editor, left, tmp_path):
+    hub.reset_stats()
+    folder = tmp_path / "saved"
+    text = editor.succeed("recover", "--export", folder)
+    assert sorted(text.split()) == ["config.json", "new/file.txt"]
+    assert {
+        str(path.relative_to(folder)): path.read_text()
+        for path in folder.rglob("*") if path.is_file()
+    } == {"config.json": "{}\n", "new/file.txt": "new\n"}
+    # Whole files need nothing of the Hub.
+    assert hub.requests() == 0
+    assert [workspace["edits"] for workspace in listed(editor)] == [4]
+    message = editor.fail(program.USAGE, "recover", "--export", folder)
+    assert "not empty" in message
+
+
+def test_an_export_has_what_can_never_be_committed(editor, repo, tmp_path):
+    path = editor.mount(repo, "-w")
+    (path / "link").symlink_to("/etc/passwd")
+    (path / "empty").mkdir()
+    (path / "back\\slash").write_bytes(b"1")
+    (path / ".git").mkdir()
+    (path / ".git/config").write_bytes(b"2")
+    with (path / "weights.bin").open("r+b") as file:
+        file.write(b"four")
+    kill(editor, path)
+    folder = tmp_path / "saved"
+    editor.succeed("recover", "--export", folder)
+    assert os.readlink(folder / "link") == "/etc/passwd"
+    assert list((folder / "empty").iterdir()) == []
+    assert (folder / "back\\slash").read_bytes() == b"1"
+    assert (folder / ".git/config").read_bytes() == b"2"
+    assert (folder / "weights.bin").read_bytes() == b"four" + FILES_TO_EDIT["weights.bin"][4:]
+
+
+def test_they_are_given_up_only_when_that_is_confirmed(editor, git, left):
+    before = git.rev()
+    message = editor.fail(program.USAGE, "recover", "--drop")
+    assert "4 edits" in message and "--yes" in message
+    assert len(listed(editor)) == 1
+    editor.succeed("recover", "--drop", "--yes")
+    assert listed(editor) == []
+    path = editor.mount(left, "-w")
+    assert (path / "config.json").read_bytes() == FILES_TO_EDIT["config.json"]
+    assert git.rev() == before
+
+
+@pytest.mark.parametrize(("answer", "left_over"), [(b"n\n", 1), (b"\n", 1), (b"y\n", 0)])
+def test_on_a_terminal_one_is_asked(editor, left, answer, left_over):
+    controller, terminal = pty.openpty()
+    try:
+        process = subprocess.Popen(
+            [mounting.binary(), "recover", "--drop"], env=editor.environment,
+            stdin=terminal, stdout=subprocess.PIPE, stderr=terminal,
+        )
+        os.write(controller, answer)
+        process.communicate(timeout=60)
+        asked = os.read(controller, 4096).decode()
+        assert f"Give up 4 edits of models/{left}@main? [y/N]" in asked
+        assert process.returncode == (program.FAILURE if left_over else 0)
+    finally:
+        os.close(controller)
+        os.close(terminal)
+    assert len(listed(editor)) == left_over
+
+
+def test_a_workspace_in_use_is_left_alone(editor, repo):
+    path = editor.mount(repo, "-w", "--commit", "manual")
+    edit(path)
+    [workspace] = listed(editor)
+    assert str(path) in workspace["user"]
+    for what in (["--commit"], ["--drop", "--yes"], ["--export", path.parent / "saved"]):
+        message = editor.fail(program.BUSY, "recover", *what)
+        assert f"mounted at {path}" in message
+    assert (path / "new/file.txt").read_text() == "new\n"
+
+
+def test_one_of_several_must_be_named(editor, repo):
+    for name in ["one", "two"]:
+        path = editor.mount(repo, "-w", "--commit", "manual", "--workspace", name)
+        (path / f"{name}.txt").write_text(name)
+        editor.succeed("umount", path)
+    names = [workspace["name"] for workspace in listed(editor)]
+    message = editor.fail(program.USAGE, "recover", "--commit")
+    assert all(name in message for name in names)
+    assert "called nobody" in editor.fail(program.NOT_FOUND, "recover", "--commit", "nobody")
+    editor.succeed("recover", "--commit", names[0])
+    assert [workspace["name"] for workspace in listed(editor)] == names[1:]
+
+
+def test_a_token_is_not_sent_to_another_hub(editor, left):
+    message = editor.fail(
+        program.USAGE, "recover", "--commit", "--endpoint", "http://127.0.0.1:9")
+    assert "these edits are for" in message
+
+
+def test_the_next_mount_goes_on_and_says_so(editor, git, left):
+    path = editor.mount_point()
+    done = editor.run("mount", left, path, "-w")
+    assert done.returncode == 0
+    assert "4 edits" in done.stderr and git.rev() in done.stderr
+    assert (path / "new/file.txt").read_text() == "new\n"
+    editor.succeed("umount", path)
+    assert git.blob("new/file.txt") == b"new\n"
