@@ -33,9 +33,8 @@ def original() -> Path:
 
 
 @pytest.fixture(scope="module")
-def sample(hub, original) -> str:
-    token = hub.create_token("lab", "write")
-    api = HfApi(endpoint=hub.address.endpoint, token=token)
+def sample(hub, original, write_token) -> str:
+    api = HfApi(endpoint=hub.address.endpoint, token=write_token)
     api.create_repo("lab/minilm", exist_ok=True)
     api.upload_folder(repo_id="lab/minilm", folder_path=original)
     return "lab/minilm"

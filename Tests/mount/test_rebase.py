@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -283,3 +284,50 @@ def test_more_than_one_commit_can_hold_goes_in_parts(repo, mount):
     assert mount.unmount() == 0
     mount.restart()
     assert shown(mount) == repo.paths()
+
+
+def test_lines_the_hub_adds_to_gitattributes_show_in_the_mount(repo, mount):
+    before = (mount.path / ".gitattributes").read_text()
+    (mount.path / "weights.odd").write_bytes(noise(12 * MEBIBYTE, seed=72))
+    mount.run("commit", mount.path)
+    added = repo.text(".gitattributes")
+    assert "weights.odd" in added and "weights.odd" not in before
+    assert (mount.path / ".gitattributes").read_text() == added
+
+
+def test_gitattributes_can_be_edited(repo, mount):
+    mine = (mount.path / ".gitattributes").read_text() + "*.mine filter=lfs diff=lfs merge=lfs -text\n"
+    (mount.path / ".gitattributes").write_text(mine)
+    (mount.path / "more.odd").write_bytes(noise(12 * MEBIBYTE, seed=73))
+    mount.run("commit", mount.path)
+    assert "*.mine" in repo.text(".gitattributes")
+    assert (mount.path / ".gitattributes").read_text() == repo.text(".gitattributes")
+    head = repo.head()
+    assert mount.unmount() == 0
+    assert repo.head() == head
+
+
+def test_a_file_and_a_folder_change_places(repo, mount):
+    libc = __import__("ctypes").CDLL(None, use_errno=True)
+    first, second = (os.fsencode(mount.path / name) for name in ("config.json", "folder/deep"))
+    assert libc.renameat2(-100, first, -100, second, 2) == 0
+    mount.run("commit", mount.path)
+    assert repo.text("folder/deep") == FILES["config.json"].decode()
+    assert repo.text("config.json/three.txt") == "three\n"
+    assert shown(mount) == repo.paths()
+
+
+@pytest.mark.parametrize("moment", ["close", "interval:1"])
+def test_edits_are_committed_by_themselves_once_nobody_writes(repo, new_editable_mount, moment):
+    mount = new_editable_mount(f"hf://{repo.name}", "-w", "--commit", moment, "-m", "by itself")
+    held = open(mount.path / "held.txt", "wb", buffering=0)
+    held.write(b"not yet\n")
+    (mount.path / "done.txt").write_bytes(b"done\n")
+    deadline = time.monotonic() + 60
+    while repo.titles()[0] != "by itself" and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert repo.text("done.txt") == "done\n"
+    assert "held.txt" not in repo.paths()
+    held.close()
+    assert mount.unmount() == 0
+    assert repo.text("held.txt") == "not yet\n"

@@ -54,7 +54,7 @@ package struct LocalOnly: Hashable, Sendable {
 
 /// Everything that differs from the base.
 package struct ChangeList: Sendable {
-    /// Sorted by path, no path twice.
+    /// Sorted by path; a path is there twice only where a directory makes room for a file.
     package var changes: [Change] = []
     package var localOnly: [LocalOnly] = []
     /// The base's paths that what stays in the workspace still shows: nothing at or above them is

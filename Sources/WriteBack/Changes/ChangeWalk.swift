@@ -37,8 +37,10 @@ struct ChangeWalk {
 
     private var list: ChangeList {
         var list = ChangeList()
-        let gone = deletes.filter { (path, _) in
-            puts[path] == nil && !held.contains { ChangeList.isAt($0, orBelow: path) }
+        let gone = deletes.filter { (path, kind) in
+            // A file is replaced by being put; a directory has to make room for it.
+            if case .deleted = kind, puts[path] != nil { return false }
+            return !held.contains { ChangeList.isAt($0, orBelow: path) }
         }
         list.held = held
         list.changes =
@@ -93,8 +95,9 @@ struct ChangeWalk {
             switch listing.kind(at: index) {
             case .file: deletes[gone] = .deleted(file(listing, index, at: gone)!)
             case .directory(let oid):
-                if directory.children.contains(where: { $0.name == name }) {
-                    // Something else stands at this path: no path may be named twice in a commit.
+                let replacement = directory.children.first { $0.name == name }
+                if let replacement, replacement.isDirectory {
+                    // Some of its paths may be there again: no path may be named twice in a commit.
                     try deleteFiles(under: gone)
                 } else {
                     deletes[gone] = .deletedDirectory(oid)

@@ -18,6 +18,8 @@ package struct TreeDifference: Sendable {
 
     package init() {}
 
+    mutating func add(_ file: File) { files.append(file) }
+
     package init(
         from old: CommitOID, to new: CommitOID, source: any BaseSource
     ) throws(PublishError) {

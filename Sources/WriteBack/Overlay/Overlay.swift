@@ -54,6 +54,9 @@ package final class Overlay: Sendable {
     /// The commit the tree is based on.
     package var baseCommit: CommitOID { tree.withLock { $0.baseCommit } }
 
+    /// Counts changes of names.
+    var changeCount: UInt64 { tree.withLock { $0.changeCount } }
+
     /// Objects known now, the root included.
     package var nodeCount: Int { tree.withLock { $0.nodes.count } }
 

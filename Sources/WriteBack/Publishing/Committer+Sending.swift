@@ -161,8 +161,12 @@ extension Committer {
             guard case .hub(let error) = error else { throw error }
             throw .unknownOutcome(error)
         }
-        let theirs = try difference(plan.baseCommit, plan.parentCommit)
-        let ours = Set((plan.puts.map(\.path) + plan.deletedFiles).compactMap(inMount))
+        var theirs = try difference(plan.baseCommit, plan.parentCommit)
+        var ours = Set((plan.puts.map(\.path) + plan.deletedFiles).compactMap(inMount))
+        if let change = try attributesChange(plan, commit) {
+            theirs.add(change)
+            ours.remove(change.path)
+        }
         let settled = try local { () throws(WriteBackError) in
             let settled = try workspace.overlay.settle(plan.settlement, on: commit)
             observer.withLock { $0 }?.changed(
@@ -174,6 +178,32 @@ extension Committer {
             content.store.discard()
         }
         return commit
+    }
+
+    /// The file in which the Hub itself notes which paths are LFS files.
+    private static let attributesPath = ".gitattributes"
+
+    /// What the Hub made of `.gitattributes` beyond what was sent; nil when nothing.
+    private func attributesChange(
+        _ plan: CommitPlan, _ commit: CommitOID
+    ) throws(PublishError) -> TreeDifference.File? {
+        guard rootPath.isEmpty, let parent = plan.parentCommit, parent != commit else {
+            return nil
+        }
+        let name = EntryName(Self.attributesPath)
+        func content(at commit: CommitOID) throws(PublishError) -> ContentID? {
+            let listing = try source.listing(of: "", at: commit)
+            guard let index = listing.index(of: name),
+                case .file(let content, _) = listing.kind(at: index)
+            else { return nil }
+            return content
+        }
+        let planned = plan.puts.first { $0.path == Self.attributesPath }
+        let before = try content(at: parent)
+        let expected = planned?.content ?? before?.hex
+        let found = try content(at: commit)
+        guard found?.hex != expected else { return nil }
+        return TreeDifference.File(path: Self.attributesPath, content: found)
     }
 
     private func difference(
@@ -195,6 +225,8 @@ extension Committer {
         var found: [[UInt8]: TreeEntry.Kind] = [:]
         for entry in entries { found[Array(entry.path.utf8)] = entry.kind }
         let wrong = plan.puts.filter { put in
+            // The Hub adds lines of its own for LFS files.
+            if put.path == Self.attributesPath { return false }
             guard case .file(let content, _)? = found[Array(put.path.utf8)] else { return true }
             return content.hex != put.content
         }

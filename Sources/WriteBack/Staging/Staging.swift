@@ -1,4 +1,5 @@
 import Platform
+import Synchronization
 import SystemPackage
 
 /// The folder of staging files, and what editing them needs.
@@ -24,6 +25,13 @@ final class Staging: Sendable {
     /// What may wait for the next fsync of any program before it is worth a sync of its own.
     private static let doomedCountMax = 64
     private static let doomedBytesMax: UInt64 = 64 << 20
+
+    private let activityCount = Atomic<UInt64>(0)
+
+    /// Counts edits of bytes, and writers that have closed.
+    var activity: UInt64 { activityCount.load(ordering: .relaxed) }
+
+    func noteActivity() { activityCount.wrappingAdd(1, ordering: .relaxed) }
 
     init(folder: FilePath, journal: Journal, floorBytes: UInt64) {
         self.folder = folder

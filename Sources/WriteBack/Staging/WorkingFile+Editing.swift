@@ -159,7 +159,7 @@ extension WorkingFile {
             defer {
                 state.top = layer
                 state.modifiedNanoseconds = now
-                state.editCount += 1
+                staging.noteActivity()
             }
             if state.isUnlinked { return }
             do throws(WriteBackError) {

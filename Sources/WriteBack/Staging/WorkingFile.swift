@@ -36,8 +36,6 @@ package final class WorkingFile: Sendable {
         var writerCount = 0
         /// Removed from the tree: nothing is journalled any more, and the last close drops all.
         var isUnlinked = false
-        /// Counts edits, so that a commit knows whether it holds the last one.
-        var editCount: UInt64 = 0
     }
 
     package let number: NodeNumber
@@ -79,7 +77,6 @@ package final class WorkingFile: Sendable {
         state.withLock { state in
             state.base = base
             state.modifiedNanoseconds = modifiedNanoseconds
-            state.editCount += 1
         }
     }
 
@@ -112,7 +109,10 @@ package final class WorkingFile: Sendable {
     func closed(forWriting: Bool) {
         let dropped = state.withLock { state -> [Layer] in
             state.openCount -= 1
-            if forWriting { state.writerCount -= 1 }
+            if forWriting {
+                state.writerCount -= 1
+                staging.noteActivity()
+            }
             guard state.openCount == 0 else { return [] }
             state.top?.store.release()
             state.sealed?.store.release()

@@ -101,6 +101,10 @@ package final class Workspace: Sendable {
         return (total, (try? staging.floor.availableBytes()) ?? 0)
     }
 
+    /// Grows with every change of a name or of bytes, and when a writer closes a file: what was
+    /// committed at the same number is still all there is.
+    package var activity: UInt64 { overlay.changeCount &+ staging.activity }
+
     /// Closes the journal and lets others in. Call once.
     package func close() {
         try? staging.writeDurably { _ in }

@@ -18,7 +18,8 @@ struct MountFlags: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "When edits are committed: 'unmount', or 'manual' for 'hubfs commit' alone.",
+            "When edits are committed: 'unmount', 'close' (soon after the last change), "
+                + "'interval:SECONDS', or 'manual' for 'hubfs commit' alone.",
             valueName: "when"))
     var commit = CommitMoment.unmount
 
@@ -88,7 +89,7 @@ struct MountFlags: ParsableArguments {
         if foreground { words += MountOption.foreground.words() }
         if readOnly { words += MountOption.readOnly.words() }
         if writable { words += MountOption.writable.words() }
-        if commit != .unmount { words += MountOption.commit.words(commit.rawValue) }
+        if commit != .unmount { words += MountOption.commit.words(commit.word) }
         if let message { words += MountOption.message.words(message) }
         if createPr { words += MountOption.createPr.words() }
         if onConflict != .fail { words += MountOption.onConflict.words(onConflict.rawValue) }

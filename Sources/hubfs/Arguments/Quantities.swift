@@ -24,7 +24,7 @@ struct ByteSize: ExpressibleByArgument {
 }
 
 /// A time on the command line in seconds: `30`, `2.5`, `30s`; more than zero, at most an hour.
-struct Seconds: ExpressibleByArgument {
+struct Seconds: ExpressibleByArgument, Hashable, Sendable {
     let value: Double
 
     init?(argument: String) {

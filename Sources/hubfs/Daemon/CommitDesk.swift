@@ -59,6 +59,14 @@ final class CommitDesk: Sendable {
         if !isTaken { completion(CommitResult(PublishError.cancelled)) }
     }
 
+    /// Publishes what no program can write to any more.
+    func commitAutomatically(completion: @escaping @Sendable (CommitResult) -> Void) {
+        var request = usual
+        request.leavesOpenFiles = true
+        let isTaken = worker.submit { [self, request] in completion(run(request)) }
+        if !isTaken { completion(CommitResult(PublishError.cancelled)) }
+    }
+
     /// Calls `completion` when the next finish is done, whoever asks for it.
     func onFinish(completion: @escaping @Sendable (CommitResult) -> Void) {
         let dropped = state.withLock { state in

@@ -92,7 +92,14 @@ struct MountDaemon {
         } else {
             mount.stop()
         }
-        if let desk {
+        if let desk, let workspace = mount.workspace {
+            let timers = TimerQueue(name: "hubfs-auto")
+            let automatic = AutomaticCommits(
+                request.flags.commit, desk: desk, workspace: workspace, timers: timers)
+            defer {
+                automatic?.close()
+                timers.close()
+            }
             mount.run { hub.cache.contents.endReads() }
             logger.notice("unmounted", metadata: ["at": "\(mount.mountPoint)"])
             defer { mount.workspace?.close() }

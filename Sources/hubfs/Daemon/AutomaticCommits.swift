@@ -1,0 +1,89 @@
+import Platform
+import WriteBack
+
+/// Commits while the mount lives: soon after the last change, or at intervals.
+///
+/// Files that programs can still write to are left for the next commit. A commit that failed is
+/// tried again by itself, so a Hub that was away for a while gets it without a new change.
+final class AutomaticCommits: Sendable {
+    private struct State {
+        /// The workspace's activity when the last commit that came about began.
+        var committed: UInt64
+        /// The activity when the commit under way began.
+        var started: UInt64 = 0
+        /// The activity at the last look, and since when it is that.
+        var seen: UInt64
+        var seenSince = MonotonicInstant.now
+        /// Not before this.
+        var next: MonotonicInstant
+        var isCommitting = false
+        var isClosed = false
+    }
+
+    /// The Hub allows 128 commits of a repo in an hour.
+    private static let pauseSeconds = 60.0
+    /// Without a change for as long, a burst of them is over.
+    private static let quietSeconds = 5.0
+    private static let lookSeconds = 1.0
+
+    private let desk: CommitDesk
+    private let workspace: Workspace
+    private let intervalSeconds: Double?
+    private let timers: TimerQueue
+    private let state: Guarded<State>
+
+    /// - Returns: nil for a mount that does not commit by itself before its end.
+    init?(_ moment: CommitMoment, desk: CommitDesk, workspace: Workspace, timers: TimerQueue) {
+        switch moment {
+        case .unmount, .manual: return nil
+        case .close: intervalSeconds = nil
+        case .interval(let seconds): intervalSeconds = seconds.value
+        }
+        self.desk = desk
+        self.workspace = workspace
+        self.timers = timers
+        let activity = workspace.activity
+        let first = MonotonicInstant.now.advanced(bySeconds: intervalSeconds ?? 0)
+        state = Guarded(State(committed: activity, seen: activity, next: first), rank: .leaf)
+        look()
+    }
+
+    /// Begins no more commits.
+    func close() { state.withLock { $0.isClosed = true } }
+
+    private func look() {
+        if isDue() { desk.commitAutomatically { [weak self] result in self?.ended(result) } }
+        if state.withLock({ $0.isClosed }) { return }
+        timers.schedule(afterSeconds: Self.lookSeconds) { [weak self] in self?.look() }
+    }
+
+    private func isDue() -> Bool {
+        let activity = workspace.activity
+        let now = MonotonicInstant.now
+        return state.withLock { state in
+            if activity != state.seen {
+                state.seen = activity
+                state.seenSince = now
+            }
+            let isQuiet =
+                intervalSeconds != nil || now.seconds(since: state.seenSince) >= Self.quietSeconds
+            guard !state.isClosed, !state.isCommitting, activity != state.committed, isQuiet,
+                now >= state.next
+            else { return false }
+            state.isCommitting = true
+            state.started = activity
+            return true
+        }
+    }
+
+    private func ended(_ result: CommitResult) {
+        state.withLock { state in
+            state.isCommitting = false
+            if result.code == .success || result.code == .refused {
+                state.committed = state.started
+            }
+            let pause = max(intervalSeconds ?? 0, Self.pauseSeconds)
+            state.next = MonotonicInstant.now.advanced(bySeconds: pause)
+        }
+    }
+}
