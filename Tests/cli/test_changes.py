@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
+import socket
 import subprocess
 
 import program
@@ -186,6 +189,32 @@ def test_a_text_longer_than_a_line_arrives_whole(editor, mount):
     (mount / "notes.txt").write_text(line)
     [file] = editor.json("diff", mount, "notes.txt")["files"]
     assert f"+{line}\n\\ No newline" in file["hunks"]
+
+
+def test_no_line_of_an_answer_is_longer_than_agreed(editor, mount):
+    """Sources/hubfs/Control/ControlProtocol.swift: 64 KiB, however long the list or the text."""
+    (mount / "notes.txt").write_text("\x01" * 400_000)
+    deep = mount / "/".join(["\x02" * 250] * 12)
+    deep.mkdir(parents=True)
+    (deep / "file").write_bytes(b"1")
+    [control] = editor.sockets()
+    for question in ('"ask":"edits"', '"ask":"diff","paths":[],"text":true'):
+        lines = answer(control, '{"hubfs":1,' + question + "}\n")
+        assert len(lines) > 1 and max(map(len, lines)) <= 65536
+        assert "sums" in json.loads(lines[-1])
+
+
+def answer(control, question: str) -> list[bytes]:
+    """Every line a daemon answers with."""
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(30)
+        folder = os.open(control.parent, os.O_RDONLY)
+        try:
+            peer.connect(f"/proc/self/fd/{folder}/{control.name}")
+        finally:
+            os.close(folder)
+        peer.sendall(question.encode())
+        return peer.makefile("rb").read().splitlines()
 
 
 def test_a_dry_run_changes_nothing(hub, editor, git, mount):

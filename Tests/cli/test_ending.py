@@ -167,6 +167,44 @@ def test_sigterm_commits(editor, git, repo):
     assert git.blob("new.txt") == b"new\n"
 
 
+def test_a_second_signal_does_not_wait(hub, editor, git, repo):
+    path = editor.mount_point()
+    daemon = editor.start("mount", "-f", "-w", repo, path)
+    program.wait_until(lambda: program.is_mounted(path))
+    edit(path)
+    hub.add_fault("--delay", "20s", "--class", "api")
+    daemon.send_signal(signal.SIGINT)
+    program.wait_until(lambda: not program.is_mounted(path))
+    daemon.send_signal(signal.SIGINT)
+    _, text = daemon.communicate(timeout=15)
+    assert daemon.returncode == program.UNSENT
+    assert "its edits are kept" in text
+    hub.clear_faults()
+    assert [workspace["edits"] for workspace in editor.json("recover")["workspaces"]] == [2]
+
+
+def test_the_first_process_of_a_container_has_less_time(hub, editor, repo):
+    """docker kills ten seconds after it has asked."""
+    path = editor.mount_point()
+    with subprocess.Popen(
+        ["unshare", "--fork", "--pid", "--kill-child", mounting.binary(), "mount", "-f", "-w",
+         repo, path],
+        env=editor.environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    ) as container:
+        try:
+            program.wait_until(lambda: program.is_mounted(path))
+            edit(path)
+            hub.add_fault("--delay", "30s", "--class", "api")
+            children = f"/proc/{container.pid}/task/{container.pid}/children"
+            [pid] = open(children).read().split()
+            os.kill(int(pid), signal.SIGTERM)
+            _, text = container.communicate(timeout=25)
+        finally:
+            container.kill()
+    assert container.returncode == program.UNSENT
+    assert "--shutdown-timeout, 8.0 s" in text
+
+
 def test_sigterm_keeps_what_takes_too_long(hub, editor, git, repo):
     path = editor.mount_point()
     daemon = editor.start("mount", "-f", "-w", repo, path, "--shutdown-timeout", 1)

@@ -125,8 +125,8 @@ struct MountDaemon {
         end.hurry = {
             logger.error(
                 """
-                the commit takes longer than \(seconds) s (--shutdown-timeout): its edits are kept for the \
-                next writable mount
+                the commit is not waited for any longer (--shutdown-timeout, \(seconds) s): its edits are \
+                kept for the next writable mount
                 """)
             desk.stop()
         }

@@ -4,7 +4,8 @@ import Platform
 /// SIGTERM and SIGINT as an orderly end.
 ///
 /// The signals are blocked in every thread and taken by one that waits for nothing else, so that they
-/// work in any state: while the source is resolved, and whatever is parked or stalled later.
+/// work in any state: while the source is resolved, and whatever is parked or stalled later. A second
+/// signal does not wait for a commit any longer.
 final class StopSignals: Sendable {
     private enum Phase {
         case starting
@@ -32,7 +33,12 @@ final class StopSignals: Sendable {
     /// what a container is given, when 8 of its 10 are used.
     private static let hurryGraceSeconds = 1.5
 
-    private let phase = Monitor(Phase.starting)
+    private struct State {
+        var phase = Phase.starting
+        var signalCount = 0
+    }
+
+    private let state = Monitor(State())
 
     private static var signals: sigset_t {
         var signals = sigset_t()
@@ -48,12 +54,11 @@ final class StopSignals: Sendable {
     init(giveUp: @escaping @Sendable (_ reason: String) -> Void) {
         var signals = Self.signals
         pthread_sigmask(SIG_BLOCK, &signals, nil)
-        let phase = self.phase
+        let state = self.state
         _ = Thread(name: "hubfs-signals") {
-            var signals = Self.signals
-            var number: Int32 = 0
-            while sigwait(&signals, &number) != 0 {}
-            Self.stop(phase, signal: number, giveUp)
+            let number = Self.waitForSignal(state)
+            _ = Thread(name: "hubfs-signal-2") { _ = Self.waitForSignal(state) }
+            Self.stop(state, signal: number, giveUp)
         }
     }
 
@@ -61,43 +66,56 @@ final class StopSignals: Sendable {
     ///
     /// - Returns: false when a signal has come already.
     func serve(_ end: End) -> Bool {
-        phase.update { phase in
-            if case .abandoned = phase { return false }
-            phase = .serving(end)
+        state.update { state in
+            if case .abandoned = state.phase { return false }
+            state.phase = .serving(end)
             return true
         }
     }
 
     /// The orderly end is reached: nothing more will be forced.
     func end() {
-        phase.update { $0 = .ended }
+        state.update { $0.phase = .ended }
+    }
+
+    private static func waitForSignal(_ state: Monitor<State>) -> Int32 {
+        var signals = Self.signals
+        var number: Int32 = 0
+        while sigwait(&signals, &number) != 0 {}
+        state.update { $0.signalCount += 1 }
+        return number
     }
 
     private static func stop(
-        _ phase: Monitor<Phase>, signal: Int32, _ giveUp: (_ reason: String) -> Void
+        _ state: Monitor<State>, signal: Int32, _ giveUp: (_ reason: String) -> Void
     ) {
-        let end: End? = phase.update { phase in
-            if case .serving(let end) = phase { return end }
-            if case .starting = phase { phase = .abandoned }
+        let end: End? = state.update { state in
+            if case .serving(let end) = state.phase { return end }
+            if case .starting = state.phase { state.phase = .abandoned }
             return nil
         }
         guard let end else {
-            if hasEnded(phase, within: startGraceSeconds) { return }
+            if hasEnded(state, within: startGraceSeconds) { return }
             giveUp("interrupted before the mount worked")
             _exit(128 + signal)
         }
         end.begin()
-        if hasEnded(phase, within: end.seconds) { return }
+        if hasEnded(state, within: end.seconds, orUntilSignal: 2) { return }
         end.hurry()
-        if hasEnded(phase, within: hurryGraceSeconds) { return }
+        if hasEnded(state, within: hurryGraceSeconds) { return }
         giveUp("the end takes too long")
         _exit(end.code?.rawValue ?? 128 + signal)
     }
 
-    private static func hasEnded(_ phase: Monitor<Phase>, within seconds: Double) -> Bool {
-        let ended: Void? = phase.wait(until: .now.advanced(bySeconds: seconds)) { phase in
-            if case .ended = phase { () } else { nil }
-        }
-        return ended != nil
+    /// Waits for the end.
+    ///
+    /// - Parameter count: When so many signals have come, it is not waited for any longer.
+    private static func hasEnded(
+        _ state: Monitor<State>, within seconds: Double, orUntilSignal count: Int = .max
+    ) -> Bool {
+        state.wait(until: .now.advanced(bySeconds: seconds)) { state -> Bool? in
+            if case .ended = state.phase { return true }
+            return state.signalCount >= count ? false : nil
+        } ?? false
     }
 }
