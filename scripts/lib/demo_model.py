@@ -1,9 +1,11 @@
-"""The demo's sample model: makes one in a folder, and reads one tensor of it from another folder.
+"""The demo's sample model: makes one in a folder, reads one tensor of it from another folder, and
+trains one, if filling it with zeros is training.
 
-usage: demo_model.py make FOLDER | demo_model.py read FOLDER
+usage: demo_model.py make FOLDER | demo_model.py read FOLDER | demo_model.py train FOLDER
 """
 
 import json
+import struct
 import sys
 from pathlib import Path
 
@@ -52,5 +54,15 @@ def read(folder: Path) -> None:
         sys.exit("this is not the tensor that was saved")
 
 
+def train(folder: Path) -> None:
+    """Changes one tensor in place: its bytes and no others are written."""
+    with (folder / "model.safetensors").open("r+b") as file:
+        (header_count,) = struct.unpack("<Q", file.read(8))
+        start, end = json.loads(file.read(header_count))[name(TENSOR_READ)]["data_offsets"]
+        file.seek(8 + header_count + start)
+        file.write(bytes(end - start))
+    print(f"{name(TENSOR_READ)}: {end - start} bytes written")
+
+
 if __name__ == "__main__":
-    {"make": make, "read": read}[sys.argv[1]](Path(sys.argv[2]))
+    {"make": make, "read": read, "train": train}[sys.argv[1]](Path(sys.argv[2]))

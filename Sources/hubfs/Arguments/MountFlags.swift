@@ -42,6 +42,13 @@ struct MountFlags: ParsableArguments {
             "Keep edits apart from other writable mounts of the same branch.", valueName: "name"))
     var workspace: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "How long SIGTERM waits for the commit, before the edits are kept and the daemon ends with code 5 "
+                + "(default: 60, and 8 as the first process of a container).",
+            valueName: "seconds"))
+    var shutdownTimeout: Seconds?
+
     @OptionGroup(title: "Hub options")
     var hub: HubOptions
 
@@ -87,6 +94,9 @@ struct MountFlags: ParsableArguments {
         if createPr { words += MountOption.createPr.words() }
         if onConflict != .fail { words += MountOption.onConflict.words(onConflict.rawValue) }
         if let workspace { words += MountOption.workspace.words(workspace) }
+        if let shutdownTimeout {
+            words += MountOption.shutdownTimeout.words("\(shutdownTimeout.value)")
+        }
         words += hub.words + cache.words
         if allowOther { words += MountOption.allowOther.words() }
         if let uid { words += MountOption.uid.words(String(uid)) }

@@ -14,6 +14,7 @@ enum MountOption: String, CaseIterable {
     case onConflict = "on-conflict"
     case readOnly = "read-only"
     case readTimeout = "read-timeout"
+    case shutdownTimeout = "shutdown-timeout"
     case tokenFile = "token-file"
     case uid
     case umask
@@ -24,9 +25,7 @@ enum MountOption: String, CaseIterable {
         switch self {
         case .allowOther, .createPr, .foreground, .readOnly, .writable: false
         case .cacheDir, .cacheSize, .commit, .endpoint, .gid, .logFile, .logLevel, .message,
-            .onConflict, .readTimeout,
-            .tokenFile,
-            .uid, .umask, .workspace:
+            .onConflict, .readTimeout, .shutdownTimeout, .tokenFile, .uid, .umask, .workspace:
             true
         }
     }

@@ -13,6 +13,14 @@ struct MountCommand: ParsableCommand {
               hubfs mount hf://datasets/squad@refs/convert/parquet /mnt/squad
               hubfs mount gpt2 /mnt/gpt2 -o allow_other,cache-size=50G
 
+            With -w a branch can be edited by any program. Edits are kept on local disk, under \
+            $XDG_STATE_HOME/hubfs, until the Hub has them; unmounting commits them, as one commit. Edits \
+            that an earlier mount has left are in the mount again, and are announced. Whether you may write to \
+            the repo is found out now, not at the end.
+
+              hubfs mount -w hf://me/my-model /mnt/mine
+              hubfs mount -w --commit manual hf://me/my-model@dev /mnt/dev
+
             In /etc/fstab:
 
               hf://openai-community/gpt2 /mnt/gpt2 fuse.hubfs _netdev,nofail,allow_other 0 0

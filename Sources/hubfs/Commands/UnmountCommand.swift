@@ -10,9 +10,15 @@ struct UnmountCommand: ParsableCommand {
         abstract: "Unmount, and wait for the daemon's end.",
         discussion: """
             Refuses while a process uses the mount, and says which. A mount whose daemon has died is \
-            simply removed. The edits of a writable mount are committed, and the command waits until they \
-            are at the Hub; if that fails they are kept, for the next writable mount and for 'hubfs recover'. \
-            For all other mounts no network is needed, and the wait is a few seconds at most.
+            simply removed. For a mount that is read only no network is needed, and the wait is a few seconds \
+            at most.
+
+            The edits of a writable mount are committed, and the command waits until they are at the Hub. It \
+            ends with 0 only then. Otherwise they are kept, for the next writable mount and for \
+            'hubfs recover', and the code says why: 5 the Hub could not be reached, 13 somebody else has \
+            changed the same paths, 14 the Hub refuses them. A mount with --commit manual keeps its edits.
+
+            A bare umount commits as well, but nobody waits for it: 'hubfs log DIR' tells how it ended.
             """,
         aliases: ["unmount"])
 

@@ -1,3 +1,4 @@
+import Glibc
 import HubClient
 import Platform
 import SystemPackage
@@ -14,11 +15,24 @@ struct EditingDesks {
 final class LookDesk: Sendable {
     private let committer: Committer
     private let worker = Worker(name: "hubfs-look", threadCount: 2, jobCountMax: 32)
+    private let state = Guarded(State(), rank: .leaf)
+
+    private struct State {
+        /// Connections that are being answered.
+        var peers: Set<Int32> = []
+        var isClosed = false
+    }
 
     init(_ committer: Committer) { self.committer = committer }
 
-    /// Waits for the looks that were begun. Call once.
-    func close() { worker.close() }
+    /// Cuts the looks that were begun short: the end of a mount does not wait for readers. Call once.
+    func close() {
+        state.withLock { state in
+            state.isClosed = true
+            for peer in state.peers { shutdown(peer, Int32(SHUT_RDWR)) }
+        }
+        worker.close()
+    }
 
     /// Sends a line for each edit, for all that stays, and one with the sums; closes `peer`.
     func sendEdits(over peer: FileDescriptor) {
@@ -53,9 +67,14 @@ final class LookDesk: Sendable {
     private func answer(
         _ peer: FileDescriptor, _ body: @escaping @Sendable (Lines) throws -> Void
     ) {
-        let isTaken = worker.submit {
-            // A peer that has gone does not need to know.
-            try? Self.answer(peer, body)
+        let isTaken = worker.submit { [state] in
+            let isOpen = state.withLock { state in
+                if !state.isClosed { state.peers.insert(peer.rawValue) }
+                return !state.isClosed
+            }
+            // A peer that has gone does not need to know; sending to one that was cut off ends the look.
+            if isOpen { try? Self.answer(peer, body) }
+            state.withLock { _ = $0.peers.remove(peer.rawValue) }
             try? peer.close()
         }
         if !isTaken { try? peer.close() }

@@ -78,7 +78,7 @@ struct MountDaemon {
         let control = openControl(mount, hub, desks, log, logger)
         defer { control?.close() }
 
-        let isWanted = signals.serve { mount.stop() } && (readiness?.report() ?? true)
+        let isWanted = signals.serve(end(of: mount, desk, logger)) && (readiness?.report() ?? true)
         if isInBackground { log.leaveStandardError() }
         if isWanted {
             logger.notice(
@@ -112,6 +112,26 @@ struct MountDaemon {
             logger.notice("unmounted", metadata: ["at": "\(mount.mountPoint)"])
         }
         if !isWanted { throw Failure(.failure, "interrupted before the mount worked") }
+    }
+
+    /// What a signal does. A container is killed ten seconds after it was told to end.
+    private func end(
+        of mount: RepoMount, _ desk: CommitDesk?, _ logger: Logger
+    ) -> StopSignals.End {
+        var end = StopSignals.End { mount.stop() }
+        guard let desk else { return end }
+        let seconds = request.flags.shutdownTimeout?.value ?? (getpid() == 1 ? 8 : 60)
+        end.seconds = seconds
+        end.hurry = {
+            logger.error(
+                """
+                the commit takes longer than \(seconds) s (--shutdown-timeout): its edits are kept for the \
+                next writable mount
+                """)
+            desk.stop()
+        }
+        end.code = .unsent
+        return end
     }
 
     /// Does with the edits what the end of the mount asks for.

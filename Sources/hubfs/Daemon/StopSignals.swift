@@ -8,16 +8,29 @@ import Platform
 final class StopSignals: Sendable {
     private enum Phase {
         case starting
-        case serving(stop: @Sendable () -> Void)
+        case serving(End)
         /// A signal came before anything was served.
         case abandoned
         case ended
     }
 
+    /// How a mount ends in order.
+    struct End: Sendable {
+        /// Begins it; must not wait.
+        let begin: @Sendable () -> Void
+        /// Seconds it may take, for commits too.
+        var seconds = 12.0
+        /// Gives up what takes long, and keeps it for later; must not wait.
+        var hurry: @Sendable () -> Void = {}
+        /// How the process ends when that takes too long as well; nil: by the signal's number.
+        var code: ExitCode?
+    }
+
     /// How long a start may go on after a signal, so that it is not cut between mounting and serving.
     private static let startGraceSeconds = 1.0
-    /// How long the orderly end may take before the process ends in any case.
-    private static let endGraceSeconds = 12.0
+    /// How long the end may take after it was hurried: less than the two seconds that are left of
+    /// what a container is given, when 8 of its 10 are used.
+    private static let hurryGraceSeconds = 1.5
 
     private let phase = Monitor(Phase.starting)
 
@@ -44,13 +57,13 @@ final class StopSignals: Sendable {
         }
     }
 
-    /// From now on a signal calls `stop`, which must not wait.
+    /// From now on a signal ends the mount.
     ///
     /// - Returns: false when a signal has come already.
-    func serve(stop: @escaping @Sendable () -> Void) -> Bool {
+    func serve(_ end: End) -> Bool {
         phase.update { phase in
             if case .abandoned = phase { return false }
-            phase = .serving(stop: stop)
+            phase = .serving(end)
             return true
         }
     }
@@ -63,18 +76,28 @@ final class StopSignals: Sendable {
     private static func stop(
         _ phase: Monitor<Phase>, signal: Int32, _ giveUp: (_ reason: String) -> Void
     ) {
-        let stop: (@Sendable () -> Void)? = phase.update { phase in
-            if case .serving(let stop) = phase { return stop }
+        let end: End? = phase.update { phase in
+            if case .serving(let end) = phase { return end }
             if case .starting = phase { phase = .abandoned }
             return nil
         }
-        stop?()
-        let grace = stop == nil ? startGraceSeconds : endGraceSeconds
-        let ended: Void? = phase.wait(until: .now.advanced(bySeconds: grace)) { phase in
+        guard let end else {
+            if hasEnded(phase, within: startGraceSeconds) { return }
+            giveUp("interrupted before the mount worked")
+            _exit(128 + signal)
+        }
+        end.begin()
+        if hasEnded(phase, within: end.seconds) { return }
+        end.hurry()
+        if hasEnded(phase, within: hurryGraceSeconds) { return }
+        giveUp("the end takes too long")
+        _exit(end.code?.rawValue ?? 128 + signal)
+    }
+
+    private static func hasEnded(_ phase: Monitor<Phase>, within seconds: Double) -> Bool {
+        let ended: Void? = phase.wait(until: .now.advanced(bySeconds: seconds)) { phase in
             if case .ended = phase { () } else { nil }
         }
-        if ended != nil { return }
-        giveUp(stop == nil ? "interrupted before the mount worked" : "the end takes too long")
-        _exit(128 + signal)
+        return ended != nil
     }
 }

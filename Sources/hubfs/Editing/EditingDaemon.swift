@@ -8,6 +8,9 @@ struct EditingDaemon {
 
     private static let patienceSeconds = 5.0
 
+    /// - Parameter mountPoint: Of a mount known to be writable.
+    init(answeringAt mountPoint: String) { self.mountPoint = mountPoint }
+
     /// - Returns: nil for a mount that is read only, or whose daemon does not answer.
     init?(at mountPoint: String) throws(Failure) {
         self.mountPoint = mountPoint

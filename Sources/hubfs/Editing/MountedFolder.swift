@@ -7,6 +7,8 @@ struct MountedFolder {
     /// Absolute and free of links.
     let path: String
 
+    private static let patienceSeconds = 5.0
+
     init(_ directory: String) throws(Failure) {
         path = try MountPath.resolve(directory)
         guard let record = MountTable.record(at: path), record.isOurs else {
@@ -18,10 +20,17 @@ struct MountedFolder {
     ///
     /// - Throws: `Failure` when the mount is read only, or its daemon does not answer.
     func editingDaemon() throws(Failure) -> EditingDaemon {
-        guard let daemon = try EditingDaemon(at: path) else {
+        let folders = ControlFolder.existing(Environment())
+        let deadline = MonotonicInstant.now.advanced(bySeconds: Self.patienceSeconds)
+        switch MountReport.ask([path], folders, deadline)[0].state {
+        case .answered(let status) where status.edits != nil:
+            return EditingDaemon(answeringAt: path)
+        case .answered:
             throw Failure(.usage, "\(path) is mounted read only; mount it with -w to edit it")
+        case .silent(let silence):
+            throw Failure(
+                silence == .hangs ? .timedOut : .mountPoint, "\(path): \(silence.sentence)")
         }
-        return daemon
     }
 
     /// Has what programs stored in mappings of files reach the daemon. Source: man 2 syncfs.
