@@ -35,12 +35,18 @@ def stalled_mount(hub, new_mount, sample):
     hub.add_fault("--stall", "--class", "cdn")
     readers = [
         subprocess.Popen(
-            [sys.executable, "-c", PREAD, mount.path / "stalled.bin", str(number * MEBIBYTE)],
-            stdout=subprocess.DEVNULL,
+            [sys.executable, "-c", READY + PREAD, mount.path / "stalled.bin", str(number * MEBIBYTE)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
         for number in range(PARKED_READERS)
     ]
+    # All begin together: on a slow machine the first would time out before the last has started.
+    for reader in readers:
+        assert reader.stdout.readline() == b"ready\n"
+    for reader in readers:
+        reader.stdin.close()
     wait_until_blocked(readers)
     yield mount, readers
     hub.clear_faults()
@@ -48,6 +54,12 @@ def stalled_mount(hub, new_mount, sample):
         reader.kill()
         reader.wait(timeout=30)
 
+
+READY = """
+import sys
+print("ready", flush=True)
+sys.stdin.read()
+"""
 
 PREAD = """
 import os, sys
@@ -65,14 +77,20 @@ def wait_until_blocked(processes: list[subprocess.Popen], timeout: float = 60) -
     waiting = list(processes)
     while waiting:
         waiting = [process for process in waiting if not is_blocked(process.pid)]
-        assert time.monotonic() < deadline, "the readers never came to wait"
+        states = [(process.poll(), syscall(process.pid)) for process in waiting]
+        assert time.monotonic() < deadline, f"these never came to wait: {states}"
         time.sleep(0.05)
 
 
 def is_blocked(pid: int) -> bool:
     """True while the process is in pread64 (17 on x86-64, 67 on AArch64), asleep."""
+    return syscall(pid) in ("17", "67")
+
+
+def syscall(pid: int) -> str:
+    """The number of the system call a process sleeps in, as the kernel shows it."""
     with open(f"/proc/{pid}/syscall") as file:
-        return file.read().split()[0] in ("17", "67")
+        return file.read().split()[0]
 
 
 def test_other_files_and_stat_are_not_held_up(stalled_mount):
