@@ -20,6 +20,8 @@ package struct TreeDifference: Sendable {
 
     mutating func add(_ file: File) { files.append(file) }
 
+    mutating func addRemovedDirectory(_ path: String) { removedDirectories.append(path) }
+
     package init(
         from old: CommitOID, to new: CommitOID, source: any BaseSource
     ) throws(PublishError) {
@@ -43,7 +45,7 @@ package struct TreeDifference: Sendable {
                     try source.listing(of: below, at: from), try source.listing(of: below, at: to),
                     at: below, from: from, to: to, source)
             case (.directory, _):
-                removedDirectories.append(below)
+                addRemovedDirectory(below)
                 try addAll(below, at: from, isThere: false, source)
                 if case .file(let content, _)? = kind {
                     files.append(File(path: below, content: content))
@@ -74,7 +76,7 @@ package struct TreeDifference: Sendable {
             let below = Self.join(path, listing.name(at: index))
             switch listing.kind(at: index) {
             case .directory:
-                if !isThere { removedDirectories.append(below) }
+                if !isThere { addRemovedDirectory(below) }
                 try addAll(below, at: commit, isThere: isThere, source)
             case .file(let content, _):
                 files.append(File(path: below, content: isThere ? content : nil))
