@@ -128,6 +128,20 @@ def test_the_wait_can_be_bounded(hub, editor, git, repo):
     program.wait_until(lambda: "new.txt" in git.files())
 
 
+def test_many_long_names_that_stay_do_not_hide_the_result(editor, git, repo):
+    path = editor.mount(repo, "-w")
+    edit(path)
+    folder = path / "/".join(["long" * 60] * 3)
+    folder.mkdir(parents=True)
+    for number in range(60):
+        (folder / f"back\\slash{number}").write_bytes(b"1")
+    message = editor.fail(program.REFUSED, "umount", path)
+    # 60 files and the 3 folders above them, which are empty without them.
+    assert "and 13 more" in message and "the name contains a backslash" in message
+    assert "the workspace keeps it" in message
+    assert git.blob("new.txt") == b"new\n"
+
+
 def test_a_bare_umount_commits_in_the_daemon(editor, git, repo):
     path = editor.mount(repo, "-w")
     pid = pid_of(editor, path)

@@ -16,20 +16,30 @@ struct CommitResult: Sendable {
     /// Why the edits are not at the Hub; nil when they are.
     var sentence: String?
 
-    /// The control socket's lines have a limit.
+    /// The control socket's lines have a limit: so many texts of so many bytes fit, also escaped.
     private static let localOnlyCountMax = 50
+    private static let textBytesMax = 512
+
+    private static func brief(_ text: String) -> String {
+        let bytes = Array(printable(text).utf8)
+        guard bytes.count > textBytesMax else { return String(decoding: bytes, as: UTF8.self) }
+        return String(decoding: bytes.prefix(textBytesMax), as: UTF8.self) + "…"
+    }
 
     init(_ report: CommitReport) {
         commit = report.commit.hex
         ref = report.ref
         changeCount = report.changeCount
-        localOnly = report.localOnly.prefix(Self.localOnlyCountMax).map(\.description)
+        localOnly = report.localOnly.prefix(Self.localOnlyCountMax).map {
+            "\(Self.brief($0.path)) (\($0.reason.sentence))"
+        }
         localOnlyCount = report.localOnly.count
         let refused = report.localOnly.filter(\.isRefused)
         if let first = refused.first {
             code = .refused
             let more = refused.count > 1 ? " and \(refused.count - 1) more" : ""
-            sentence = "not everything is at the Hub: \(first.path)\(more); the workspace keeps it"
+            sentence =
+                "not everything is at the Hub: \(Self.brief(first.path))\(more); the workspace keeps it"
         }
     }
 
@@ -52,7 +62,7 @@ struct CommitResult: Sendable {
 
     private static func list(_ paths: [String]) -> String {
         let more = paths.count > 5 ? " and \(paths.count - 5) more" : ""
-        return paths.prefix(5).map(ShownEdit.cut).joined(separator: ", ") + more
+        return paths.prefix(5).map(brief).joined(separator: ", ") + more
     }
 
     init(_ error: PublishError) {
