@@ -97,11 +97,6 @@ struct CommitResult: Sendable {
     }
 }
 
-extension LocalOnly: CustomStringConvertible {
-    /// `path (reason)`, for people.
-    public var description: String { "\(path) (\(reason.sentence))" }
-}
-
 extension LocalOnly.Reason {
     var sentence: String {
         switch self {
