@@ -12,9 +12,14 @@ WEIGHTS = FILES["weights.safetensors"]
 
 @pytest.fixture
 def filled(hubfs):
-    """A cache that holds all of the sample."""
-    for path in FILES:
-        hubfs.succeed("cat", f"lab/sample/{path}", text=False)
+    """A cache that holds all of the sample, sealed."""
+    # A content is sealed soon after its last byte was served; a process that ends before leaves it to
+    # the next one that opens the content.
+    for _ in range(20):
+        for path in FILES:
+            hubfs.succeed("cat", f"lab/sample/{path}", text=False)
+        if all(content["isSealed"] for content in oids(hubfs).values()):
+            break
     return hubfs
 
 
