@@ -156,6 +156,23 @@ struct ContentStoreTests {
         content.close()
     }
 
+    @Test func manyWhoOpenANewContentAtOnceAllGetIt() throws {
+        let fixture = CacheFixture()
+        defer { fixture.end() }
+        let caches = [try fixture.open(), try fixture.open()]
+        for number in 0..<100 {
+            let location = fixture.add(lfs: sampleBytes(100_000, seed: UInt64(number)))
+            let threads = (0..<16).map { reader in
+                Thread(name: "opener") {
+                    #expect(throws: Never.self) {
+                        try caches[reader % 2].contents.open(location).close()
+                    }
+                }
+            }
+            for thread in threads { thread.join() }
+        }
+    }
+
     @Test func twoCachesOnOneFolderFetchOnce() throws {
         let fixture = CacheFixture()
         defer { fixture.end() }

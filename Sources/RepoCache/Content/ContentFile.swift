@@ -18,6 +18,9 @@ final class ContentFile: Sendable {
 
     /// Times an evictor may get between our open and our lock before we give up.
     private static let attemptCountMax = 16
+    /// How often and how long a maker waits for those who look.
+    private static let exclusiveAttemptCountMax = 20
+    private static let exclusivePauseMicroseconds: UInt32 = 200
 
     private init(
         _ content: ContentID, _ sidecar: Sidecar, data: FileDescriptor, lockFile: FileDescriptor,
@@ -217,12 +220,25 @@ final class ContentFile: Sendable {
         // New or damaged: make it afresh while nobody else uses it, then start over, because the
         // change of a lock is not atomic (man 2 flock).
         _ = try lockFile.lock(.unlock, waits: true)
-        guard try lockFile.lock(.exclusive, waits: false) else { return nil }
+        // One maker at a time: the others wait here, where they hold no lock that hinders it. Nobody
+        // keeps this lock longer than the making takes.
+        _ = try data.lock(.exclusive, waits: true)
+        guard try becomeOnlyUser(lockFile) else { return nil }
         guard try lockFile.status().st_nlink > 0 else { return nil }
         if try soundSidecar(content, geometry, lockFile, data) == nil {
             try makeAfresh(content, geometry, lockFile, data, bootID)
         }
         return nil
+    }
+
+    /// Takes the exclusive lock. Who only looks whether the files are sound lets go at once; a user
+    /// who stays found them sound, or keeps a content that was dropped.
+    private static func becomeOnlyUser(_ lockFile: FileDescriptor) throws(Errno) -> Bool {
+        for _ in 0..<exclusiveAttemptCountMax {
+            if try lockFile.lock(.exclusive, waits: false) { return true }
+            usleep(exclusivePauseMicroseconds)
+        }
+        return false
     }
 
     /// The mapped sidecar, if it is this content's and fits the file of bytes.
