@@ -331,3 +331,17 @@ def test_edits_are_committed_by_themselves_once_nobody_writes(repo, new_editable
     held.close()
     assert mount.unmount() == 0
     assert repo.text("held.txt") == "not yet\n"
+
+
+def test_what_was_renamed_and_came_back_is_not_deleted(repo, mount):
+    for name in ("config.json", "model.bin", "folder"):
+        os.rename(mount.path / name, mount.path / "away")
+        os.rename(mount.path / "away", mount.path / name)
+    (mount.path / "new.txt").write_bytes(b"new\n")
+    mount.run("commit", mount.path, "-m", "mine")
+    assert repo.git("show", "--format=", "--name-only", "main").split() == ["new.txt"]
+    assert shown(mount) == repo.paths()
+    (mount.path / "config.json").unlink()
+    mount.run("commit", mount.path, "-m", "gone")
+    assert "config.json" not in repo.paths()
+    assert shown(mount) == repo.paths()

@@ -96,6 +96,10 @@ struct ChangeWalk {
             case .file: deletes[gone] = .deleted(file(listing, index, at: gone)!)
             case .directory(let oid):
                 let replacement = directory.children.first { $0.name == name }
+                // It was renamed and came back: it is visited as what it is.
+                if case .directory(let below)? = replacement?.kind, below.redirect == gone {
+                    continue
+                }
                 if let replacement, replacement.isDirectory {
                     // Some of its paths may be there again: no path may be named twice in a commit.
                     try deleteFiles(under: gone)
@@ -202,7 +206,11 @@ struct ChangeWalk {
         _ frozen: FrozenFile, _ number: NodeNumber, at path: String, _ original: BaseFile?
     ) -> Bool {
         if let original {
-            if !frozen.isEdited, frozen.base?.content == original.content { return true }
+            if !frozen.isEdited, frozen.base?.content == original.content {
+                // Also a file that was renamed and came back.
+                deletes[path] = nil
+                return true
+            }
             if leavesOpenFiles, frozen.hasWriters {
                 localOnly.append(LocalOnly(path: path, reason: .openForWriting))
                 deletes[path] = nil

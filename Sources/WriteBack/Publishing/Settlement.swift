@@ -68,7 +68,8 @@ struct Settlement: Codable, Sendable {
             case .file: isCommitted = committed.contains(child.number.value)
             case .link: break
             }
-            if isCommitted {
+            // A name that was taken over is the base's now, whether or not it had to be committed.
+            if isCommitted || directory.whiteouts.contains(child.name) {
                 children.append(Child(number: child.number.value, name: child.name.bytes))
             }
         }
