@@ -53,7 +53,7 @@ import Testing
     }
 
     @Test func aForeignFileInAFolderThatWeDeleteIsAConflictAndAForeignDeletionIsNot() {
-        let folder: [String: ConflictCheck.Edit] = ["folder": .deleteDirectory]
+        let folder: [ExactPath: ConflictCheck.Edit] = ["folder": .deleteDirectory]
         let added = ConflictCheck(
             folder, against: Self.theirs(["folder/deep/new": Self.content("1")]))
         #expect(added.conflicts == ["folder"])

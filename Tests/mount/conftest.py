@@ -17,6 +17,9 @@ import pytest
 os.environ["HF_HUB_DISABLE_XET"] = "1"
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
+# Their assertions show what differs, as those of the tests do.
+pytest.register_assert_rewrite("published")
+
 
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory) -> localhub.LocalHub:

@@ -59,7 +59,7 @@ package struct ChangeList: Sendable {
     package var localOnly: [LocalOnly] = []
     /// The base's paths that what stays in the workspace still shows: nothing at or above them is
     /// removed from the Hub.
-    package var held: Set<String> = []
+    package var held: Set<ExactPath> = []
 
     /// Whether `path` is `directory` or lies below it.
     static func isAt(_ path: String, orBelow directory: String) -> Bool {

@@ -11,10 +11,10 @@ struct ChangeWalk {
     private let source: any BaseSource
     private let ignore: IgnoreRules
     private let leavesOpenFiles: Bool
-    private var puts: [String: Change.Kind] = [:]
-    private var deletes: [String: Change.Kind] = [:]
+    private var puts: [ExactPath: Change.Kind] = [:]
+    private var deletes: [ExactPath: Change.Kind] = [:]
     private var localOnly: [LocalOnly] = []
-    private var held: Set<String> = []
+    private var held: Set<ExactPath> = []
 
     init(
         _ tree: FrozenTree, source: any BaseSource, ignore: IgnoreRules, leavesOpenFiles: Bool
@@ -40,12 +40,12 @@ struct ChangeWalk {
         let gone = deletes.filter { (path, kind) in
             // A file is replaced by being put; a directory has to make room for it.
             if case .deleted = kind, puts[path] != nil { return false }
-            return !held.contains { ChangeList.isAt($0, orBelow: path) }
+            return !held.contains { ChangeList.isAt($0.text, orBelow: path.text) }
         }
         list.held = held
         list.changes =
-            (puts.map { Change(path: $0.key, kind: $0.value) }
-            + gone.map { Change(path: $0.key, kind: $0.value) })
+            (puts.map { Change(path: $0.key.text, kind: $0.value) }
+            + gone.map { Change(path: $0.key.text, kind: $0.value) })
             .sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
         list.localOnly = localOnly.sorted {
             $0.path.utf8.lexicographicallyPrecedes($1.path.utf8)
@@ -69,12 +69,12 @@ struct ChangeWalk {
     private mutating func visit(
         _ directory: FrozenDirectory, at path: String
     ) throws(PublishError) -> Bool {
-        let isInPlace = directory.redirect == path
+        let isInPlace = directory.isInPlace(at: path)
         let needsListing =
             isInPlace
             && !(directory.whiteouts.isEmpty && directory.children.allSatisfy(\.isDirectory))
         let listing = needsListing ? try source.listing(of: path, at: base) : nil
-        var isKept = isInPlace
+        var isKept = false
         if let listing { try visitWhiteouts(of: directory, listing, at: path) }
         if !isInPlace, let redirect = directory.redirect {
             isKept = try move(directory, from: redirect, to: path) || isKept
@@ -82,7 +82,15 @@ struct ChangeWalk {
         for child in directory.children {
             if try visit(child, in: directory, listing, at: path) { isKept = true }
         }
-        return isKept
+        guard isInPlace, !isKept else { return isKept }
+        return try self.listing(listing, of: path).hasMore(than: directory)
+    }
+
+    private func listing(
+        _ known: (any BaseListing)?, of path: String
+    ) throws(PublishError) -> any BaseListing {
+        if let known { return known }
+        return try source.listing(of: path, at: base)
     }
 
     /// Deletes what the base has under names that are gone.
@@ -93,18 +101,18 @@ struct ChangeWalk {
             guard let index = listing.index(of: name) else { continue }
             let gone = Self.join(path, name.description)
             switch listing.kind(at: index) {
-            case .file: deletes[gone] = .deleted(file(listing, index, at: gone)!)
+            case .file: deletes[ExactPath(gone)] = .deleted(file(listing, index, at: gone)!)
             case .directory(let oid):
                 let replacement = directory.children.first { $0.name == name }
                 // It was renamed and came back: it is visited as what it is.
-                if case .directory(let below)? = replacement?.kind, below.redirect == gone {
+                if case .directory(let below)? = replacement?.kind, below.isInPlace(at: gone) {
                     continue
                 }
                 if let replacement, replacement.isDirectory {
                     // Some of its paths may be there again: no path may be named twice in a commit.
                     try deleteFiles(under: gone)
                 } else {
-                    deletes[gone] = .deletedDirectory(oid)
+                    deletes[ExactPath(gone)] = .deletedDirectory(oid)
                 }
             }
         }
@@ -115,7 +123,7 @@ struct ChangeWalk {
         for index in 0..<listing.count {
             let below = Self.join(path, listing.name(at: index).description)
             if let file = file(listing, index, at: below) {
-                deletes[below] = .deleted(file)
+                deletes[ExactPath(below)] = .deleted(file)
             } else {
                 try deleteFiles(under: below)
             }
@@ -146,7 +154,7 @@ struct ChangeWalk {
                     localOnly.append(LocalOnly(path: to, reason: .unpublishable(obstacle)))
                     continue
                 }
-                puts[to] = .moved(file)
+                puts[ExactPath(to)] = .moved(file)
                 isKept = true
             } else if try move(from: from, to: to, hiding: []) {
                 isKept = true
@@ -197,7 +205,7 @@ struct ChangeWalk {
         // The bytes of a file can be had from the commit it names, whatever the head shows.
         case .link, .file: break
         case .directory(let directory):
-            if let redirect = directory.redirect { held.insert(redirect) }
+            if let redirect = directory.redirect { held.insert(ExactPath(redirect)) }
             for child in directory.children { hold(child.kind) }
         }
     }
@@ -208,15 +216,15 @@ struct ChangeWalk {
         if let original {
             if !frozen.isEdited, frozen.base?.content == original.content {
                 // Also a file that was renamed and came back.
-                deletes[path] = nil
+                deletes[ExactPath(path)] = nil
                 return true
             }
             if leavesOpenFiles, frozen.hasWriters {
                 localOnly.append(LocalOnly(path: path, reason: .openForWriting))
-                deletes[path] = nil
+                deletes[ExactPath(path)] = nil
                 return true
             }
-            puts[path] = .modified(frozen, number, replaces: original)
+            puts[ExactPath(path)] = .modified(frozen, number, replaces: original)
             return true
         }
         if ignore.matches(path, isDirectory: false) {
@@ -227,8 +235,16 @@ struct ChangeWalk {
             localOnly.append(LocalOnly(path: path, reason: .openForWriting))
             return false
         }
-        puts[path] = .added(frozen, number)
+        puts[ExactPath(path)] = .added(frozen, number)
         return true
+    }
+}
+
+extension BaseListing {
+    /// Whether the base shows something in a directory that is neither changed nor gone there.
+    fileprivate func hasMore(than directory: FrozenDirectory) -> Bool {
+        let changed = directory.whiteouts.union(directory.children.map(\.name))
+        return (0..<count).contains { !changed.contains(name(at: $0)) }
     }
 }
 

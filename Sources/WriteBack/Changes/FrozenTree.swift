@@ -8,6 +8,27 @@ package struct FrozenTree: Sendable {
     /// The commit the edits are based on.
     package let base: CommitOID
     package let root: FrozenDirectory
+    /// What `freeze` has sealed: kept until `release`, even if the files are removed meanwhile.
+    var sealed: [SealedLayer] = []
+
+    /// Lets go of the sealed bytes. Call once, when the commit has ended.
+    func release() {
+        for layer in sealed { layer.store.unpin() }
+    }
+}
+
+/// Edited bytes of a file that do not change any more.
+struct SealedLayer: Sendable {
+    let file: WorkingFile
+    let number: UInt64
+    let store: StagingFile
+    let shape: LayerShape
+    let synced: LayerShape?
+
+    var record: LayerRecord {
+        LayerRecord(
+            number: number, node: file.number, isSealed: true, shape: shape, synced: synced)
+    }
 }
 
 package struct FrozenDirectory: Sendable {
@@ -18,6 +39,11 @@ package struct FrozenDirectory: Sendable {
     package let whiteouts: Set<EntryName>
     /// What was changed, or stands above something that was. Sorted by name.
     package let children: [FrozenChild]
+
+    /// Whether the base's directory of the same path shows through.
+    func isInPlace(at path: String) -> Bool {
+        redirect.map { ExactPath($0) == ExactPath(path) } ?? false
+    }
 }
 
 package struct FrozenChild: Sendable {
@@ -42,4 +68,6 @@ package struct FrozenFile: Sendable {
     package let size: UInt64
     /// Whether a program could still write when it was frozen.
     package let hasWriters: Bool
+    /// The edited bytes; nil where nothing was edited, and outside of a freeze.
+    var sealed: SealedLayer?
 }

@@ -57,6 +57,16 @@ package struct JournalTransaction: ~Copyable {
             ])
     }
 
+    /// Lets a file that is known stand on other bytes of the Hub.
+    func setBase(_ base: BaseFile, of node: NodeNumber) throws {
+        try run(
+            """
+            UPDATE node SET base_commit = ?, base_path = ?, base_content = ?, base_size = ?
+            WHERE number = ?
+            """,
+            [base.commit.hex, base.path, base.content.hex, Int64(base.size), Int64(node.value)])
+    }
+
     /// Removes an object; its layers are removed with `remove(layersOf:)`.
     func remove(_ node: NodeNumber) throws {
         try run("DELETE FROM node WHERE number = ?", [Int64(node.value)])
@@ -146,6 +156,8 @@ package struct JournalTransaction: ~Copyable {
         try run(
             "UPDATE layer SET synced_size = ?, synced_lower_limit = ? WHERE number = ?",
             [Int64(shape.size), Int64(shape.lowerLimit), Int64(number)])
+        // The file may have been removed while its bytes were synced.
+        if database.changesCount == 0 { return }
         try run("DELETE FROM synced_extent WHERE layer = ?", [Int64(number)])
         for extent in shape.extents.extents { try put(extent, of: number, "synced_extent") }
     }

@@ -1,10 +1,12 @@
 import Platform
+import SystemPackage
 
 extension Overlay {
     /// The edits as they are now, without sealing anything: for status and diff.
     package func edits() -> FrozenTree {
         tree.withLock { tree in
-            FrozenTree(base: tree.baseCommit, root: Self.frozen(tree.root))
+            FrozenTree(
+                base: tree.baseCommit, root: Self.frozen(tree.root) { _, file in file.frozen })
         }
     }
 
@@ -16,35 +18,74 @@ extension Overlay {
     ///
     /// - Parameter leavesOpenFiles: Files that programs can write to are not sealed; the tree says
     ///   which they are.
+    /// - Returns: what the caller must `release`.
     package func freeze(leavesOpenFiles: Bool) throws(WriteBackError) -> FrozenTree {
-        let (frozen, files) = try tree.withLock { tree throws(WriteBackError) in
-            let files = tree.nodes.values.filter(\.isLinked).compactMap(\.file).filter {
-                !(leavesOpenFiles && $0.hasWriters)
+        do throws(WriteBackError) {
+            let frozen = try tree.withLock { tree throws(WriteBackError) in
+                let frozen = Self.seal(tree, leavesOpenFiles: leavesOpenFiles)
+                try record(frozen)
+                return frozen
             }
-            try journal.write { transaction in
-                for file in files { try file.seal(transaction) }
-            }
-            return (FrozenTree(base: tree.baseCommit, root: Self.frozen(tree.root)), files)
+            try sync(frozen)
+            return frozen
+        } catch {
+            // Edits go on in the layer that was sealed, or above it.
+            try? thaw()
+            throw error
         }
-        try sync(files.filter(\.isSealedUnsynced))
-        return frozen
+    }
+
+    /// Each file's lock is taken for the moment of its own sealing, never while the journal is
+    /// written: a program that edits it holds that lock and waits for the journal.
+    private static func seal(_ tree: Tree, leavesOpenFiles: Bool) -> FrozenTree {
+        var files: [NodeNumber: FrozenFile] = [:]
+        for node in tree.nodes.values where node.isLinked {
+            if let file = node.file {
+                files[node.number] = file.freeze(leavesOpen: leavesOpenFiles)
+            }
+        }
+        let root = frozen(tree.root) { node, _ in files[node.number]! }
+        return FrozenTree(
+            base: tree.baseCommit, root: root, sealed: files.values.compactMap(\.sealed))
+    }
+
+    private func record(_ frozen: FrozenTree) throws(WriteBackError) {
+        do throws(WriteBackError) {
+            try journal.write { transaction in
+                for layer in frozen.sealed { try transaction.putWhole(layer.record) }
+            }
+        } catch {
+            frozen.release()
+            throw error
+        }
     }
 
     /// Files that are synced one by one; more are synced by one call for the whole disk, which also
     /// waits for what others write.
     private static let singleSyncCountMax = 64
 
-    private func sync(_ files: [WorkingFile]) throws(WriteBackError) {
-        if files.isEmpty { return }
-        if files.count <= Self.singleSyncCountMax {
-            for file in files { try file.syncSealed() }
-            try staging.syncFolder()
-        } else {
-            try staging.syncEverything()
+    private func sync(_ frozen: FrozenTree) throws(WriteBackError) {
+        let layers = frozen.sealed.filter { $0.synced != $0.shape }
+        if layers.isEmpty { return }
+        do throws(WriteBackError) {
+            if layers.count <= Self.singleSyncCountMax {
+                for layer in layers {
+                    try layer.store.use { (file) throws(Errno) in try file.syncData() }
+                }
+                try staging.syncFolder()
+            } else {
+                try staging.syncEverything()
+            }
+            try journal.writeDurably { transaction in
+                for layer in layers {
+                    try transaction.setSynced(layer.shape, ofLayer: layer.number)
+                }
+            }
+        } catch {
+            frozen.release()
+            throw error
         }
-        try journal.writeDurably { transaction in
-            for file in files { try file.sealedIsSynced(transaction) }
-        }
+        for layer in layers { layer.file.sealedIsSynced(layer) }
     }
 
     /// Lets go of what `freeze` sealed, after a commit that did not come about: edits made since are
@@ -54,13 +95,15 @@ extension Overlay {
         for file in files { try file.unseal() }
     }
 
-    private static func frozen(_ node: OverlayNode) -> FrozenDirectory {
+    private static func frozen(
+        _ node: OverlayNode, _ freeze: (OverlayNode, WorkingFile) -> FrozenFile
+    ) -> FrozenDirectory {
         let directory = node.directory!
         let children = directory.children.values.filter(\.isRecorded).map { child in
             let kind: FrozenChild.Kind =
                 switch child.kind {
-                case .directory: .directory(frozen(child))
-                case .file(let file): .file(file.frozen)
+                case .directory: .directory(frozen(child, freeze))
+                case .file(let file): .file(freeze(child, file))
                 case .link(let target): .link(target: target)
                 }
             return FrozenChild(number: child.number, name: child.name, kind: kind)

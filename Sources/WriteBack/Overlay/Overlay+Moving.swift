@@ -9,12 +9,12 @@ package struct StaleEntry: Hashable, Sendable {
 
 extension Overlay {
     /// Paths that programs can write to now, from the mounted directory.
-    func writerPaths() -> Set<String> {
+    func writerPaths() -> Set<ExactPath> {
         tree.withLock { tree in
             Set(
                 tree.nodes.values.compactMap { node in
                     guard node.file?.hasWriters == true, let names = node.path else { return nil }
-                    return names.map(\.description).joined(separator: "/")
+                    return ExactPath(names.map(\.description).joined(separator: "/"))
                 })
         }
     }
@@ -41,7 +41,7 @@ extension Overlay {
     ///
     /// - Parameter ours: Paths whose state is our own, whatever the other side did.
     func absorb(
-        _ difference: TreeDifference, keeping ours: Set<String>
+        _ difference: TreeDifference, keeping ours: Set<ExactPath>
     ) throws(WriteBackError) -> [StaleEntry] {
         try tree.withLock { tree throws(WriteBackError) in
             try absorb(difference, keeping: ours, &tree)
@@ -49,10 +49,10 @@ extension Overlay {
     }
 
     private func absorb(
-        _ difference: TreeDifference, keeping ours: Set<String>, _ tree: inout Tree
+        _ difference: TreeDifference, keeping ours: Set<ExactPath>, _ tree: inout Tree
     ) throws(WriteBackError) -> [StaleEntry] {
         var stale: Set<StaleEntry> = []
-        for file in difference.files where !ours.contains(file.path) {
+        for file in difference.files where !ours.contains(ExactPath(file.path)) {
             guard let found = find(file.path, tree) else { continue }
             stale.insert(found.entry)
             guard let node = found.node, let working = node.file, !working.isDirty else { continue }

@@ -12,65 +12,81 @@ extension Overlay {
         _ settlement: Settlement, on commit: CommitOID
     ) throws(WriteBackError) -> [SettledContent] {
         try tree.withLock { tree throws(WriteBackError) in
-            let moves = Moves(settlement)
-            let directories = Dictionary(
-                uniqueKeysWithValues: settlement.directories.map { (NodeNumber($0.number), $0) })
-            var settled: [SettledContent] = []
-            do {
-                try journal.writeDurably { transaction in
-                    for node in tree.nodes.values {
-                        guard let directory = node.directory else { continue }
-                        try Self.settle(
-                            node, directory, directories[node.number], moves, transaction)
-                    }
-                    for file in settlement.files {
-                        guard let node = tree.nodes[NodeNumber(file.number)],
-                            let content = ContentID(hex: file.content)
-                        else { continue }
-                        let base = BaseFile(
-                            commit: commit, path: file.path, content: content, size: file.size)
-                        if let store = try node.file?.settle(on: base, transaction) {
-                            settled.append(SettledContent(base: base, store: store))
-                        }
-                        if node.isLinked { try transaction.put(node.record) }
-                    }
-                    try transaction.set(.baseCommit, commit.hex)
-                    try transaction.remove(.plan)
-                }
+            let directories = settled(settlement, tree)
+            let files = settlement.files.compactMap { file in
+                SettledFile(file, on: commit, tree)
             }
+            // Nothing in memory changes before the journal has it all, and no file's lock is taken
+            // while it is written, see `freeze`.
+            try journal.writeDurably { transaction in
+                for directory in directories { try directory.record(transaction) }
+                for file in files { try file.record(transaction) }
+                try transaction.set(.baseCommit, commit.hex)
+                try transaction.remove(.plan)
+            }
+            for directory in directories { directory.apply() }
+            for node in tree.nodes.values { node.directory?.listing = nil }
             tree.baseCommit = commit
-            return settled
+            return files.compactMap { file in
+                file.file.settle(on: file.base).map { SettledContent(base: file.base, store: $0) }
+            }
         }
     }
 
-    private static func settle(
-        _ node: OverlayNode, _ directory: OverlayDirectory, _ frozen: Settlement.Directory?,
-        _ moves: Moves, _ transaction: borrowing JournalTransaction
-    ) throws {
-        directory.listing = nil
-        guard let frozen else {
-            let redirect = directory.redirect.map { moves.newPath(of: $0) }
-            if redirect != directory.redirect {
-                directory.redirect = redirect
-                if node.isRecorded { try transaction.put(node.record) }
+    /// What becomes of the directories; those that stay as they are left out.
+    private func settled(_ settlement: Settlement, _ tree: Tree) -> [SettledDirectory] {
+        let moves = Moves(settlement)
+        let frozen = Dictionary(
+            uniqueKeysWithValues: settlement.directories.map { (NodeNumber($0.number), $0) })
+        return tree.nodes.values.compactMap { node in
+            guard let directory = node.directory else { return nil }
+            if let frozen = frozen[node.number] { return SettledDirectory(node, directory, frozen) }
+            guard let old = directory.redirect else { return nil }
+            let redirect = moves.newPath(of: old)
+            if redirect.utf8.elementsEqual(old.utf8) { return nil }
+            return SettledDirectory(
+                node: node, directory: directory, redirect: redirect,
+                whiteouts: directory.whiteouts)
+        }
+    }
+
+    /// A directory as it stands on the new commit.
+    fileprivate struct SettledDirectory {
+        let node: OverlayNode
+        let directory: OverlayDirectory
+        let redirect: String?
+        let whiteouts: Set<EntryName>
+
+        func record(_ transaction: borrowing JournalTransaction) throws {
+            guard node.isLinked, node.isRecorded else { return }
+            for name in directory.whiteouts.subtracting(whiteouts) {
+                try transaction.removeWhiteout(name, in: node.number)
             }
-            return
+            for name in whiteouts.subtracting(directory.whiteouts) {
+                try transaction.putWhiteout(name, in: node.number)
+            }
+            var record = node.record
+            record.kind = .directory(redirect: redirect)
+            try transaction.put(record)
         }
-        let gone = Set(frozen.whiteouts.map { EntryName($0) })
-        var whiteouts = directory.whiteouts.subtracting(gone)
-        for child in frozen.children
-        where directory.children[EntryName(child.name)]?.number.value != child.number {
-            whiteouts.insert(EntryName(child.name))
+
+        func apply() {
+            directory.redirect = redirect
+            directory.whiteouts = whiteouts
         }
-        for name in directory.whiteouts.subtracting(whiteouts) {
-            try transaction.removeWhiteout(name, in: node.number)
+    }
+
+    /// A file whose bytes the commit has.
+    fileprivate struct SettledFile {
+        let node: OverlayNode
+        let file: WorkingFile
+        let base: BaseFile
+        let sealedNumber: UInt64?
+
+        func record(_ transaction: borrowing JournalTransaction) throws {
+            if let sealedNumber { try transaction.removeLayer(sealedNumber) }
+            if node.isLinked { try transaction.setBase(base, of: node.number) }
         }
-        for name in whiteouts.subtracting(directory.whiteouts) where node.isLinked {
-            try transaction.putWhiteout(name, in: node.number)
-        }
-        directory.whiteouts = whiteouts
-        directory.redirect = frozen.isHeld ? frozen.redirect : frozen.path
-        if node.isLinked { try transaction.put(node.record) }
     }
 
     /// Where the commit has the directories that were moved with everything in them.
@@ -87,7 +103,7 @@ extension Overlay {
 
         func newPath(of path: String) -> String {
             for move in moves {
-                if path == move.old { return move.new }
+                if path.utf8.elementsEqual(move.old.utf8) { return move.new }
                 let prefix = move.old.isEmpty ? "" : move.old + "/"
                 if path.utf8.starts(with: prefix.utf8) {
                     let rest = String(
@@ -97,6 +113,37 @@ extension Overlay {
             }
             return path
         }
+    }
+}
+
+extension Overlay.SettledDirectory {
+    /// Names that were changed since the freeze stay changed.
+    fileprivate init(
+        _ node: OverlayNode, _ directory: OverlayDirectory, _ frozen: Settlement.Directory
+    ) {
+        let gone = Set(frozen.whiteouts.map { EntryName($0) })
+        var whiteouts = directory.whiteouts.subtracting(gone)
+        for child in frozen.children
+        where directory.children[EntryName(child.name)]?.number.value != child.number {
+            whiteouts.insert(EntryName(child.name))
+        }
+        self.init(
+            node: node, directory: directory,
+            redirect: frozen.isHeld ? frozen.redirect : frozen.path, whiteouts: whiteouts)
+    }
+}
+
+extension Overlay.SettledFile {
+    /// - Returns: nil when the object is gone.
+    fileprivate init?(_ settled: Settlement.File, on commit: CommitOID, _ tree: Overlay.Tree) {
+        guard let node = tree.nodes[NodeNumber(settled.number)], let file = node.file,
+            let content = ContentID(hex: settled.content)
+        else { return nil }
+        self.init(
+            node: node, file: file,
+            base: BaseFile(
+                commit: commit, path: settled.path, content: content, size: settled.size),
+            sealedNumber: file.sealedNumber)
     }
 }
 

@@ -13,12 +13,12 @@ extension Prepared {
     /// Keeps what fits into one commit.
     ///
     /// - Returns: whether something was left for another.
-    mutating func cut(_ modes: [String: PreuploadVerdict.Mode]) -> Bool {
+    mutating func cut(_ modes: [ExactPath: PreuploadVerdict.Mode]) -> Bool {
         if files.isEmpty { return false }
         var inlineBytes: UInt64 = 0
         var count = 0
         for file in files {
-            let isInline = file.isStaged && modes[file.path] != .lfs
+            let isInline = file.isStaged && modes[ExactPath(file.path)] != .lfs
             if isInline { inlineBytes += file.size }
             // One file always fits: the Hub takes none into git that is larger than 10 MiB.
             if count > 0,

@@ -34,10 +34,12 @@ extension Committer {
             return try prepare(base, number, at: path, original)
         }
         let store: StagingFile
-        var size: UInt64 = 0
-        if let whole = try frozen.file.wholeSealed(from: source) {
-            (store, size) = whole
+        let size = frozen.sealed?.shape.size ?? 0
+        if let sealed = frozen.sealed {
+            try frozen.file.makeWhole(sealed, over: frozen.base, from: source)
+            store = sealed.store
         } else {
+            precondition(!frozen.isEdited, "a file is sealed, or not committed")
             store = try emptyStore()
         }
         let hash = try local { () throws(WriteBackError) in

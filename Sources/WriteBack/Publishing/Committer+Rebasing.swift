@@ -9,7 +9,7 @@ extension Committer {
     /// Sends a commit; when others were faster and changed other paths, sends it again on top of
     /// theirs.
     func sendOrRebase(
-        _ plan: CommitPlan, _ prepared: Prepared, _ modes: [String: PreuploadVerdict.Mode],
+        _ plan: CommitPlan, _ prepared: Prepared, _ modes: [ExactPath: PreuploadVerdict.Mode],
         _ request: CommitRequest
     ) throws(PublishError) -> CommitOID {
         var plan = plan
@@ -31,12 +31,16 @@ extension Committer {
         try source.prepare(head)
         guard let base = plan.baseCommit else { throw .conflict([]) }
         let theirs = try TreeDifference(from: base, to: head, source: source)
-        var edits: [String: ConflictCheck.Edit] = [:]
-        for put in plan.puts {
-            if let path = inMount(put.path) { edits[path] = .put(ContentID(hex: put.content)) }
+        var edits: [ExactPath: ConflictCheck.Edit] = [:]
+        for path in plan.deletedFiles.compactMap(inMount) { edits[ExactPath(path)] = .delete }
+        for path in plan.deletedDirectories.compactMap(inMount) {
+            edits[ExactPath(path)] = .deleteDirectory
         }
-        for path in plan.deletedFiles.compactMap(inMount) { edits[path] = .delete }
-        for path in plan.deletedDirectories.compactMap(inMount) { edits[path] = .deleteDirectory }
+        // Also in the place of a directory that is deleted.
+        for put in plan.puts {
+            guard let path = inMount(put.path) else { continue }
+            edits[ExactPath(path)] = .put(ContentID(hex: put.content))
+        }
         let check = ConflictCheck(edits, against: theirs)
         if !check.conflicts.isEmpty, policy != .ours || !check.clashes.isEmpty {
             return try divert(plan, base, check.conflicts, policy)
@@ -44,7 +48,9 @@ extension Committer {
         logger.notice(
             "the branch has moved on; the commit is made on top",
             metadata: ["head": "\(head.hex)", "foreign changes": "\(theirs.files.count)"])
-        return plan.rebased(on: head, without: Set(check.redundant.map(inRepo)))
+        return plan.rebased(
+            on: head, without: Set(check.redundant.map { ExactPath(inRepo($0.text)) }),
+            goneDirectories: Set(theirs.removedDirectories.map { ExactPath(inRepo($0)) }))
     }
 
     /// Sends a commit that conflicts with the branch elsewhere, where it does not.
@@ -85,7 +91,7 @@ extension Committer {
         let touched = try edits()
         let check = ConflictCheck(touched, against: theirs)
         let writers = overlay.writerPaths()
-        let open = theirs.files.map(\.path).filter { writers.contains($0) }
+        let open = theirs.files.map(\.path).filter { writers.contains(ExactPath($0)) }
         let conflicts = Set(check.conflicts + open)
         guard conflicts.isEmpty else { throw .conflict(conflicts.sorted()) }
         let stale = try local { () throws(WriteBackError) in try overlay.move(to: head, theirs) }
@@ -94,17 +100,18 @@ extension Committer {
         return head
     }
 
-    private func edits() throws(PublishError) -> [String: ConflictCheck.Edit] {
-        var edits: [String: ConflictCheck.Edit] = [:]
+    private func edits() throws(PublishError) -> [ExactPath: ConflictCheck.Edit] {
+        var edits: [ExactPath: ConflictCheck.Edit] = [:]
         for change in try changes().changes {
-            edits[change.path] =
-                switch change.kind {
-                case .added(let file, _), .modified(let file, _, _):
-                    .put(file.isEdited ? nil : file.base?.content)
-                case .moved(let file): .put(file.content)
-                case .deleted: .delete
-                case .deletedDirectory: .deleteDirectory
-                }
+            let path = ExactPath(change.path)
+            switch change.kind {
+            case .added(let file, _), .modified(let file, _, _):
+                edits[path] = .put(file.isEdited ? nil : file.base?.content)
+            case .moved(let file): edits[path] = .put(file.content)
+            case .deleted: edits[path] = .delete
+            // A file can be put in its place.
+            case .deletedDirectory: if edits[path] == nil { edits[path] = .deleteDirectory }
+            }
         }
         return edits
     }
@@ -121,13 +128,17 @@ extension CommitPlan {
 
     /// The same commit on another parent, less what that has already.
     ///
-    /// - Parameter done: Paths from the root of the repo.
-    fileprivate func rebased(on head: CommitOID, without done: Set<String>) -> CommitPlan {
+    /// Paths are from the root of the repo.
+    fileprivate func rebased(
+        on head: CommitOID, without done: Set<ExactPath>, goneDirectories: Set<ExactPath>
+    ) -> CommitPlan {
         CommitPlan(
             base: baseCommit!, parent: head, title: title, opensPullRequest: opensPullRequest,
-            puts: puts.filter { !done.contains($0.path) },
-            deletedFiles: deletedFiles.filter { !done.contains($0) },
-            deletedDirectories: deletedDirectories.filter { !done.contains($0) },
+            puts: puts.filter { !done.contains(ExactPath($0.path)) },
+            deletedFiles: deletedFiles.filter { !done.contains(ExactPath($0)) },
+            deletedDirectories: deletedDirectories.filter { path in
+                !done.contains(ExactPath(path)) && !goneDirectories.contains(ExactPath(path))
+            },
             settlement: settlement)
     }
 }

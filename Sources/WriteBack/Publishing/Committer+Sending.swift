@@ -7,7 +7,7 @@ extension Committer {
     /// Sends one planned commit and follows it to its end: taken, looked at, and the workspace
     /// standing on it. The plan is on disk before the first byte leaves.
     func send(
-        _ plan: CommitPlan, _ prepared: Prepared, _ modes: [String: PreuploadVerdict.Mode],
+        _ plan: CommitPlan, _ prepared: Prepared, _ modes: [ExactPath: PreuploadVerdict.Mode],
         description: String
     ) throws(PublishError) -> CommitOID {
         let spool = try local { () throws(WriteBackError) in
@@ -20,25 +20,27 @@ extension Committer {
             try workspace.journal.writeDurably { try $0.set(.plan, text) }
         }
         progress { $0.step = .committing }
+        var mayHaveLanded = false
+        let commit: CommitOID
         do throws(PublishError) {
-            let commit = try post(plan, spool, byteCount)
-            return try finish(plan, commit)
-        } catch .unknownOutcome(let error) {
-            throw .unknownOutcome(error)
-        } catch .mismatch(let commit, let paths) {
-            throw .mismatch(commit: commit, paths: paths)
+            commit = try post(plan, spool, byteCount, &mayHaveLanded)
         } catch {
-            // The Hub has not taken it, for certain.
-            try dropPlan()
+            // Only a plan that the Hub has not taken, for certain, is given up: whatever else ends
+            // this, the next commit begins by asking for it.
+            if !mayHaveLanded { try dropPlan() }
             throw error
         }
+        return try finish(plan, commit)
     }
 
     /// Settles a plan that was left by a commit whose end nobody saw: by a daemon that was killed, or
     /// a Hub that did not answer.
     func finishPlan() throws(PublishError) {
         let text = try local { () throws(WriteBackError) in try workspace.journal.value(.plan) }
-        guard let text else { return }
+        guard let text else {
+            // A daemon that was killed between the freeze and the plan has left sealed files.
+            return try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
+        }
         guard let plan = CommitPlan(encoded: text) else {
             throw .workspace(
                 .damaged(path: workspace.folder.string, reason: "the planned commit is unreadable"))
@@ -93,8 +95,10 @@ extension Committer {
     /// Waits between tries at a busy branch, in seconds.
     private static let busySeconds: [Double] = [1, 2, 4, 8, 15, 30]
 
+    /// - Parameter mayHaveLanded: Whether the branch may have the commit although this throws.
     private func post(
-        _ plan: CommitPlan, _ spool: StagingFile, _ byteCount: UInt64
+        _ plan: CommitPlan, _ spool: StagingFile, _ byteCount: UInt64,
+        _ mayHaveLanded: inout Bool
     ) throws(PublishError) -> CommitOID {
         var waits = Self.busySeconds[...]
         while true {
@@ -117,13 +121,17 @@ extension Committer {
                 guard let seconds = waits.popFirst() else { throw .hub(error) }
                 pause(seconds)
             case .stale(let error):
+                mayHaveLanded = true
                 if let commit = try afterUncertainty(plan, error) { return commit }
                 let head = try ask { client.head(repo, of: branch, completion: $0) }
-                if head != plan.parentCommit { throw .stale(head: head) }
+                // The branch has moved on without it, so that it can never land any more.
+                mayHaveLanded = head == plan.parentCommit
+                if !mayHaveLanded { throw .stale(head: head) }
                 // The Hub's word on its own head is behind: a stale answer, not a stale commit.
                 guard let seconds = waits.popFirst() else { throw .hub(error) }
                 pause(seconds)
             case .unknown(let error):
+                mayHaveLanded = true
                 if let commit = try afterUncertainty(plan, error) { return commit }
                 // Not there: it can be sent again with the same parent, so at most one lands.
                 guard let seconds = waits.popFirst() else { throw .unknownOutcome(error) }
@@ -147,28 +155,29 @@ extension Committer {
     /// Looks at what the Hub has now, and lets the workspace stand on it.
     func finish(_ plan: CommitPlan, _ commit: CommitOID) throws(PublishError) -> CommitOID {
         progress { $0.step = .verifying }
-        let wrong: [String]
         do throws(PublishError) {
-            wrong = try differences(of: commit, from: plan)
-        } catch {
-            guard case .hub(let error) = error else { throw error }
-            throw .unknownOutcome(error)
-        }
-        guard wrong.isEmpty else { throw .mismatch(commit: commit, paths: wrong) }
-        do throws(PublishError) {
+            let wrong = try differences(of: commit, from: plan)
+            guard wrong.isEmpty else { throw PublishError.mismatch(commit: commit, paths: wrong) }
             try source.prepare(commit)
-        } catch {
-            guard case .hub(let error) = error else { throw error }
+            try settle(plan, on: commit)
+            return commit
+        } catch .hub(let error) {
+            // No refusal of the commit: that is made.
             throw .unknownOutcome(error)
         }
+    }
+
+    private func settle(_ plan: CommitPlan, on commit: CommitOID) throws(PublishError) {
         var theirs = try difference(plan.baseCommit, plan.parentCommit)
-        var ours = Set((plan.puts.map(\.path) + plan.deletedFiles).compactMap(inMount))
+        var ours = Set(
+            (plan.puts.map(\.path) + plan.deletedFiles).compactMap(inMount).map { ExactPath($0) })
         if let change = try attributesChange(plan, commit) {
             theirs.add(change)
-            ours.remove(change.path)
+            ours.remove(ExactPath(change.path))
         }
+        let settlement = try standing(plan.settlement, on: commit)
         let settled = try local { () throws(WriteBackError) in
-            let settled = try workspace.overlay.settle(plan.settlement, on: commit)
+            let settled = try workspace.overlay.settle(settlement, on: commit)
             observer.withLock { $0 }?.changed(
                 try workspace.overlay.absorb(theirs, keeping: ours))
             return settled
@@ -177,7 +186,25 @@ extension Committer {
             sink?.adopt(content.base, from: content.store.path)
             content.store.discard()
         }
-        return commit
+    }
+
+    /// A directory whose last file went is no directory of the commit any more, though it is one here.
+    private func standing(
+        _ settlement: Settlement, on commit: CommitOID
+    ) throws(PublishError) -> Settlement {
+        let paths = settlement.doubtfulDirectories
+        let entries = try ask {
+            client.pathsInfo(
+                repo, Revision(commit.hex), paths: paths.map(inRepo), completion: $0)
+        }
+        let found = Set(
+            entries.compactMap { entry in
+                if case .directory = entry.kind { ExactPath(entry.path) } else { nil }
+            })
+        var settlement = settlement
+        settlement.lose(
+            Set(paths.map { ExactPath($0) }.filter { !found.contains(ExactPath(inRepo($0.text))) }))
+        return settlement
     }
 
     /// The file in which the Hub itself notes which paths are LFS files.
@@ -241,7 +268,7 @@ extension Committer {
     }
 
     private func write(
-        _ plan: CommitPlan, _ prepared: Prepared, _ modes: [String: PreuploadVerdict.Mode],
+        _ plan: CommitPlan, _ prepared: Prepared, _ modes: [ExactPath: PreuploadVerdict.Mode],
         _ description: String, to spool: StagingFile
     ) throws(PublishError) -> UInt64 {
         do {
@@ -253,9 +280,9 @@ extension Committer {
             for path in plan.deletedFiles { try body.deletedFile(path) }
             for path in plan.deletedDirectories { try body.deletedFolder(path) }
             // Of a plan that was rebased, some may be at the Hub already.
-            let planned = Set(plan.puts.map(\.path))
-            for file in prepared.files where planned.contains(inRepo(file.path)) {
-                switch (content(of: file, modes[file.path]), file.bytes) {
+            let planned = Set(plan.puts.map { ExactPath($0.path) })
+            for file in prepared.files where planned.contains(ExactPath(inRepo(file.path))) {
+                switch (content(of: file, modes[ExactPath(file.path)]), file.bytes) {
                 case (.lfs(let oid), _):
                     try body.lfsFile(inRepo(file.path), oid: oid, size: file.size)
                 case (.git, .staged(let store, _)):

@@ -9,9 +9,9 @@ extension Committer {
     /// - Returns: how each staged file is sent, by path from the mounted directory.
     func upload(
         _ prepared: inout Prepared, _ localOnly: inout [LocalOnly]
-    ) throws(PublishError) -> [String: PreuploadVerdict.Mode] {
-        var modes: [String: PreuploadVerdict.Mode] = [:]
-        var ignored: Set<String> = []
+    ) throws(PublishError) -> [ExactPath: PreuploadVerdict.Mode] {
+        var modes: [ExactPath: PreuploadVerdict.Mode] = [:]
+        var ignored: Set<ExactPath> = []
         let staged = prepared.files.filter(\.isStaged)
         var gitIgnore: String?
         if rootPath.isEmpty, let file = staged.first(where: { $0.path == ".gitignore" }) {
@@ -23,20 +23,20 @@ extension Committer {
                 staged[start..<min(start + HubClient.preuploadCountMax, staged.count)])
             for (file, verdict) in zip(batch, try preupload(batch, gitIgnore: gitIgnore)) {
                 // What the repo has already is not ignored, whatever .gitignore says.
-                if verdict.isIgnored, file.replaces == nil { ignored.insert(file.path) }
-                modes[file.path] = verdict.mode
+                if verdict.isIgnored, file.replaces == nil { ignored.insert(ExactPath(file.path)) }
+                modes[ExactPath(file.path)] = verdict.mode
             }
             start += batch.count
         }
-        for path in ignored { localOnly.append(LocalOnly(path: path, reason: .gitIgnored)) }
-        prepared.files.removeAll { ignored.contains($0.path) }
+        for path in ignored { localOnly.append(LocalOnly(path: path.text, reason: .gitIgnored)) }
+        prepared.files.removeAll { ignored.contains(ExactPath($0.path)) }
         let refused = try uploadObjects(
-            prepared.files.filter { $0.isStaged && modes[$0.path] == .lfs })
+            prepared.files.filter { $0.isStaged && modes[ExactPath($0.path)] == .lfs })
         for file in refused {
             localOnly.append(LocalOnly(path: file.path, reason: .refused(file.reason)))
         }
-        let refusedPaths = Set(refused.map(\.path))
-        prepared.files.removeAll { refusedPaths.contains($0.path) }
+        let refusedPaths = Set(refused.map { ExactPath($0.path) })
+        prepared.files.removeAll { refusedPaths.contains(ExactPath($0.path)) }
         return modes
     }
 

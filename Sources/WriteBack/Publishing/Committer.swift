@@ -90,6 +90,7 @@ package final class Committer: Sendable {
         let tree = try local { () throws(WriteBackError) in
             try overlay.freeze(leavesOpenFiles: request.leavesOpenFiles)
         }
+        defer { tree.release() }
         do throws(PublishError) {
             return try publish(tree, request, part: part)
         } catch {
@@ -165,15 +166,15 @@ package final class Committer: Sendable {
     }
 
     private func makePlan(
-        _ tree: FrozenTree, _ prepared: Prepared, _ modes: [String: PreuploadVerdict.Mode],
-        title: String, holding held: Set<String>, opensPullRequest: Bool,
+        _ tree: FrozenTree, _ prepared: Prepared, _ modes: [ExactPath: PreuploadVerdict.Mode],
+        title: String, holding held: Set<ExactPath>, opensPullRequest: Bool,
         isPart: Bool
     ) -> CommitPlan {
         var files: [Settlement.File] = []
         var puts: [CommitPlan.Put] = []
-        var kept: Set<String> = []
+        var kept: Set<ExactPath> = []
         let sent = prepared.files.map {
-            IdentifiedFile(file: $0, content: content(of: $0, modes[$0.path]))
+            IdentifiedFile(file: $0, content: content(of: $0, modes[ExactPath($0.path)]))
         }
         for (file, content) in (sent + prepared.unchanged).map({ ($0.file, $0.content) }) {
             if let number = file.number {
@@ -188,11 +189,7 @@ package final class Committer: Sendable {
         }
         collectKept(tree.root, at: "", into: &kept)
         for file in sent + prepared.unchanged {
-            var path = Substring(file.file.path)
-            while let slash = path.lastIndex(of: "/") {
-                path = path[..<slash]
-                kept.insert(String(path))
-            }
+            kept.formUnion(ExactPath(file.file.path).parents)
         }
         return CommitPlan(
             base: tree.base, parent: tree.base, title: title,
@@ -205,9 +202,9 @@ package final class Committer: Sendable {
 
     /// Directories in place are the base's, and stay there.
     private func collectKept(
-        _ directory: FrozenDirectory, at path: String, into kept: inout Set<String>
+        _ directory: FrozenDirectory, at path: String, into kept: inout Set<ExactPath>
     ) {
-        if directory.redirect == path { kept.insert(path) }
+        if directory.isInPlace(at: path) { kept.insert(ExactPath(path)) }
         for child in directory.children {
             if case .directory(let below) = child.kind {
                 let name = child.name.description

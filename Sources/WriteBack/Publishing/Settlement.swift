@@ -8,7 +8,7 @@ struct Settlement: Codable, Sendable {
     struct Directory: Codable, Sendable {
         let number: UInt64
         /// Where the commit has it; nil when nothing of it is at the Hub.
-        let path: String?
+        var path: String?
         /// The base's directory that showed through it before.
         let redirect: String?
         /// The base's directory is still there, because nothing of this one could be published.
@@ -39,11 +39,28 @@ struct Settlement: Codable, Sendable {
     /// What a part of a commit makes of the tree: nothing, until the last part.
     init() {}
 
+    /// Where directories are expected of which no file is in the commit: they are there only if
+    /// something of the commit before is left in them. Without the mounted directory itself.
+    var doubtfulDirectories: [String] {
+        var certain: Set<ExactPath> = [""]
+        for file in files { certain.formUnion(ExactPath(file.path).parents) }
+        return directories.compactMap(\.path).filter { !certain.contains(ExactPath($0)) }
+    }
+
+    /// Lets directories be the workspace's own that the commit does not have.
+    mutating func lose(_ gone: Set<ExactPath>) {
+        for index in directories.indices {
+            if let path = directories[index].path, gone.contains(ExactPath(path)) {
+                directories[index].path = nil
+            }
+        }
+    }
+
     /// - Parameters:
     ///   - files: What is at the Hub after the commit, by its object.
     ///   - kept: Directories of which something is at the Hub, by path.
     ///   - held: The base's paths whose removal was held back, see `ChangeList.held`.
-    init(_ tree: FrozenTree, files: [File], kept: Set<String>, held: Set<String>) {
+    init(_ tree: FrozenTree, files: [File], kept: Set<ExactPath>, held: Set<ExactPath>) {
         self.files = files
         let committed = Set(files.map(\.number))
         collect(tree.root, at: "", committed, kept, held)
@@ -55,7 +72,7 @@ struct Settlement: Codable, Sendable {
 
     private mutating func collect(
         _ directory: FrozenDirectory, at path: String, _ committed: Set<UInt64>,
-        _ kept: Set<String>, _ held: Set<String>
+        _ kept: Set<ExactPath>, _ held: Set<ExactPath>
     ) {
         var children: [Child] = []
         for child in directory.children {
@@ -63,7 +80,7 @@ struct Settlement: Codable, Sendable {
             var isCommitted = false
             switch child.kind {
             case .directory(let below):
-                isCommitted = kept.contains(childPath)
+                isCommitted = kept.contains(ExactPath(childPath))
                 collect(below, at: childPath, committed, kept, held)
             case .file: isCommitted = committed.contains(child.number.value)
             case .link: break
@@ -74,14 +91,15 @@ struct Settlement: Codable, Sendable {
             }
         }
         let gone = directory.whiteouts.filter { name in
-            !held.contains { ChangeList.isAt($0, orBelow: Self.join(path, name.description)) }
+            !held.contains { ChangeList.isAt($0.text, orBelow: Self.join(path, name.description)) }
         }
-        let isPublished = path.isEmpty || kept.contains(path)
+        let isPublished = path.isEmpty || kept.contains(ExactPath(path))
         directories.append(
             Directory(
                 number: directory.number.value, path: isPublished ? path : nil,
                 redirect: directory.redirect,
-                isHeld: !isPublished && directory.redirect.map(held.contains) == true,
+                isHeld: !isPublished
+                    && directory.redirect.map { held.contains(ExactPath($0)) } == true,
                 whiteouts: gone.map(\.bytes), children: children))
     }
 }

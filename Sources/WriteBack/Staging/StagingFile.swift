@@ -10,7 +10,11 @@ package final class StagingFile: Sendable {
     private struct State {
         var descriptor: FileDescriptor?
         var useCount = 0
+        var pinCount = 0
         var isDiscarded = false
+
+        /// Whether the file is to be removed now.
+        var isDoomed: Bool { isDiscarded && useCount == 0 && pinCount == 0 }
     }
 
     package let path: FilePath
@@ -29,23 +33,36 @@ package final class StagingFile: Sendable {
 
     /// Ends one use; the last one closes the descriptor, and removes a file that was discarded.
     func release() {
-        let (descriptor, isDiscarded) = state.withLock { state in
+        let (descriptor, isDoomed) = state.withLock { state in
             state.useCount -= 1
             guard state.useCount == 0 else { return (FileDescriptor?.none, false) }
             defer { state.descriptor = nil }
-            return (state.descriptor, state.isDiscarded)
+            return (state.descriptor, state.isDoomed)
         }
         if let descriptor { try? descriptor.close() }
-        if isDiscarded { _ = try? Folder.unlink(path) }
+        if isDoomed { _ = try? Folder.unlink(path) }
+    }
+
+    /// Keeps the bytes until `unpin`, whoever discards the file; unlike `retain` it needs no
+    /// descriptor.
+    func pin() { state.withLock { $0.pinCount += 1 } }
+
+    /// Ends what `pin` began.
+    func unpin() {
+        let isDoomed = state.withLock { state in
+            state.pinCount -= 1
+            return state.isDoomed
+        }
+        if isDoomed { _ = try? Folder.unlink(path) }
     }
 
     /// Removes the file, at once or when its last use ends.
     func discard() {
-        let isUnused = state.withLock { state in
+        let isDoomed = state.withLock { state in
             state.isDiscarded = true
-            return state.useCount == 0
+            return state.isDoomed
         }
-        if isUnused { _ = try? Folder.unlink(path) }
+        if isDoomed { _ = try? Folder.unlink(path) }
     }
 
     /// Reads until `buffer` is full or the file ends.

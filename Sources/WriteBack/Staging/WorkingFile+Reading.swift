@@ -26,6 +26,14 @@ extension WorkingFile {
         }
     }
 
+    /// The places of all bytes of a sealed layer over the base it was made on.
+    static func segments(of sealed: SealedLayer, over base: BaseFile?) -> [Segment] {
+        guard sealed.shape.size > 0 else { return [] }
+        return State.segments(of: 0..<sealed.shape.size, in: sealed.shape, sealed.store) { bytes in
+            State.segments(of: bytes, over: base)
+        }
+    }
+
     /// Whether a position lies in a hole, for SEEK_DATA and SEEK_HOLE: the first offset at or after
     /// `offset` that is data, or hole. nil beyond the last byte.
     package func seek(_ offset: UInt64, toHole: Bool) -> UInt64? {
@@ -44,30 +52,34 @@ extension WorkingFile {
 extension WorkingFile.State {
     func segments(of bytes: Range<UInt64>) -> [WorkingFile.Segment] {
         guard let top else { return lowerSegments(of: bytes) }
-        return Self.segments(of: bytes, in: top) { lowerSegments(of: $0) }
+        return Self.segments(of: bytes, in: top.shape, top.store) { lowerSegments(of: $0) }
     }
 
     /// What shows when the top layer is taken away.
     func lowerSegments(of bytes: Range<UInt64>) -> [WorkingFile.Segment] {
-        guard let sealed else { return baseSegments(of: bytes) }
-        return Self.segments(of: bytes, in: sealed) { baseSegments(of: $0) }
+        guard let sealed else { return Self.segments(of: bytes, over: base) }
+        return Self.segments(of: bytes, in: sealed.shape, sealed.store) { bytes in
+            Self.segments(of: bytes, over: base)
+        }
     }
 
-    private func baseSegments(of bytes: Range<UInt64>) -> [WorkingFile.Segment] {
-        Self.split(bytes, at: base?.size ?? 0) { below in
+    fileprivate static func segments(
+        of bytes: Range<UInt64>, over base: BaseFile?
+    ) -> [WorkingFile.Segment] {
+        split(bytes, at: base?.size ?? 0) { below in
             [WorkingFile.Segment(bytes: below, source: .base(base!))]
         }
     }
 
-    private static func segments(
-        of bytes: Range<UInt64>, in layer: WorkingFile.Layer,
+    fileprivate static func segments(
+        of bytes: Range<UInt64>, in shape: LayerShape, _ store: StagingFile,
         below: (Range<UInt64>) -> [WorkingFile.Segment]
     ) -> [WorkingFile.Segment] {
-        layer.shape.extents.pieces(of: bytes).flatMap { piece in
+        shape.extents.pieces(of: bytes).flatMap { piece in
             switch piece.kind {
-            case .dirty: [WorkingFile.Segment(bytes: piece.bytes, source: .staged(layer.store))]
+            case .dirty: [WorkingFile.Segment(bytes: piece.bytes, source: .staged(store))]
             case .zero: [WorkingFile.Segment(bytes: piece.bytes, source: .zeros)]
-            case nil: split(piece.bytes, at: layer.shape.lowerLimit, below)
+            case nil: split(piece.bytes, at: shape.lowerLimit, below)
             }
         }
     }

@@ -11,47 +11,40 @@ extension WorkingFile {
         }
     }
 
-    /// Makes the edited bytes immutable: later edits go to a new layer above them.
+    /// Makes the edited bytes immutable: later edits go to a new layer above them. The caller
+    /// journals it, and unpins the sealed bytes.
     ///
     /// Precondition: nothing is sealed yet, or nothing was edited since.
-    func seal(_ transaction: borrowing JournalTransaction) throws {
-        let sealed = state.withLock { state -> Layer? in
-            guard let top = state.top else { return nil }
-            precondition(state.sealed == nil, "a failed commit must be thawed before the next")
-            state.sealed = top
-            state.top = nil
-            return top
-        }
-        if let sealed {
-            try transaction.putWhole(
-                LayerRecord(
-                    number: sealed.number, node: number, isSealed: true, shape: sealed.shape,
-                    synced: sealed.synced))
-        }
-    }
-
-    /// Whether sealed bytes may not have reached the disk.
-    var isSealedUnsynced: Bool {
+    ///
+    /// - Parameter leavesOpen: Nothing is sealed while a program can write.
+    func freeze(leavesOpen: Bool) -> FrozenFile {
         state.withLock { state in
-            state.sealed.map { !state.isUnlinked && $0.synced != $0.shape } ?? false
+            let hasWriters = state.writerCount > 0
+            var layer: SealedLayer?
+            if !(leavesOpen && hasWriters) {
+                if let top = state.top {
+                    precondition(
+                        state.sealed == nil, "a failed commit must be thawed before the next")
+                    (state.sealed, state.top) = (top, nil)
+                }
+                state.sealed?.store.pin()
+                layer = state.sealed.map { sealed in
+                    SealedLayer(
+                        file: self, number: sealed.number, store: sealed.store,
+                        shape: sealed.shape, synced: sealed.synced)
+                }
+            }
+            return FrozenFile(
+                file: self, base: state.base, isEdited: layer != nil || state.top != nil,
+                size: state.size, hasWriters: hasWriters, sealed: layer)
         }
     }
 
-    /// Puts the sealed bytes on disk.
-    func syncSealed() throws(WriteBackError) {
-        guard let store = state.withLock({ $0.sealed?.store }) else { return }
-        try store.use { (file) throws(Errno) in try file.syncData() }
-    }
-
-    /// Records that the sealed bytes have reached the disk.
-    func sealedIsSynced(_ transaction: borrowing JournalTransaction) throws {
-        let sealed = state.withLock { state -> Layer? in
-            guard !state.isUnlinked, let sealed = state.sealed, sealed.synced != sealed.shape
-            else { return nil }
-            state.sealed?.synced = sealed.shape
-            return sealed
+    /// The sealed bytes have reached the disk, and the journal says so.
+    func sealedIsSynced(_ layer: SealedLayer) {
+        state.withLock { state in
+            if state.sealed?.number == layer.number { state.sealed?.synced = layer.shape }
         }
-        if let sealed { try transaction.setSynced(sealed.shape, ofLayer: sealed.number) }
     }
 
     /// Makes the sealed bytes editable again, with what was edited since on top.
@@ -123,29 +116,20 @@ extension WorkingFile {
         }
     }
 
-    /// Stands on `base`, which has the sealed bytes, or those of the old base.
+    /// The layer that `settle` takes away.
+    var sealedNumber: UInt64? { state.withLock { $0.sealed?.number } }
+
+    /// Stands on `base`, which has the sealed bytes, or those of the old base. The caller has
+    /// journalled it.
     ///
     /// - Returns: the staging file of the bytes that were sealed, no longer a layer.
-    func settle(
-        on base: BaseFile, _ transaction: borrowing JournalTransaction
-    ) throws -> StagingFile? {
-        let sealed = state.withLock { state -> Layer? in
+    func settle(on base: BaseFile) -> StagingFile? {
+        state.withLock { state in
             let sealed = state.sealed
             state.base = base
             state.sealed = nil
             if sealed != nil, state.openCount > 0 { sealed?.store.release() }
-            return sealed
-        }
-        if let sealed { try transaction.removeLayer(sealed.number) }
-        return sealed?.store
-    }
-
-    /// The places of the sealed bytes of a file, or of its base where nothing was edited.
-    package func frozenSegments(offset: UInt64, count: Int) -> [Segment] {
-        state.withLock { state in
-            let size = state.sealed == nil && state.top == nil ? state.size : state.lowerSize
-            guard offset < size, count > 0 else { return [] }
-            return state.lowerSegments(of: offset..<min(size, offset + UInt64(count)))
+            return sealed?.store
         }
     }
 }

@@ -2,23 +2,23 @@ import Platform
 import SystemPackage
 
 extension WorkingFile {
-    /// The staging file that holds all bytes of the sealed file, from 0 to its size.
+    /// Makes the staging file of a sealed layer hold all bytes of the file, from 0 to its size.
     ///
     /// Of a large file that was edited in a few places, the rest is first brought from the base.
     ///
-    /// - Parameter read: Fills a buffer with bytes of the base.
-    /// - Returns: nil when nothing is sealed.
-    func wholeSealed(
-        from source: any BaseSource
-    ) throws(PublishError) -> (store: StagingFile, size: UInt64)? {
-        guard let sealed = state.withLock({ $0.sealed }) else { return nil }
+    /// - Parameters:
+    ///   - sealed: Of this file, pinned; the file may have been removed meanwhile.
+    ///   - base: What it was edited on.
+    func makeWhole(
+        _ sealed: SealedLayer, over base: BaseFile?, from source: any BaseSource
+    ) throws(PublishError) {
         let size = sealed.shape.size
         do throws(WriteBackError) {
             var whole = ExtentMap()
             _ = whole.set(0..<size, to: .dirty)
             // Bytes beyond the size may be left of a file that was cut.
             try sealed.store.use { (file) throws(Errno) in try file.truncate(to: size) }
-            guard sealed.shape.extents != whole else { return (sealed.store, size) }
+            guard sealed.shape.extents != whole else { return }
             let missing = sealed.shape.extents.pieces(of: 0..<size).reduce(UInt64(0)) {
                 sum, piece in
                 piece.kind == nil ? sum + UInt64(piece.bytes.count) : sum
@@ -27,7 +27,7 @@ extension WorkingFile {
         } catch {
             throw .workspace(error)
         }
-        for segment in frozenSegments(offset: 0, count: Int(size)) {
+        for segment in Self.segments(of: sealed, over: base) {
             if case .staged(let store) = segment.source, store === sealed.store { continue }
             try fill(segment, of: sealed.store, from: source)
         }
@@ -39,7 +39,6 @@ extension WorkingFile {
         } catch {
             throw .workspace(error)
         }
-        return (sealed.store, size)
     }
 
     private func fill(

@@ -131,6 +131,9 @@ package final class WorkingFile: Sendable {
     }
 
     /// Puts back what the journal holds of the file.
+    ///
+    /// - Parameter layers: By number, so that what was made later, and lies above, comes later. The
+    ///   record that a layer was sealed may be missing.
     func restore(_ layers: [LayerRecord], modifiedNanoseconds: Int64?) {
         state.withLock { state in
             state.modifiedNanoseconds = modifiedNanoseconds
@@ -138,6 +141,7 @@ package final class WorkingFile: Sendable {
                 let layer = Layer(
                     number: record.number, store: staging.file(record.number),
                     shape: record.shape, synced: record.synced)
+                if state.top != nil { state.sealed = state.top.take() }
                 if record.isSealed { state.sealed = layer } else { state.top = layer }
             }
         }
