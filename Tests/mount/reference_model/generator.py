@@ -27,8 +27,12 @@ NAMES = [
     "naïve – 模型.txt",
     ".hidden",
     "with space",
+    "saved.swp",
+    "__pycache__",
+    # Accepted here, though the Hub could not store them.
+    ".git",
+    "back\\slash",
     "new\nline",
-    # Not UTF-8: accepted here, though the Hub could not store it.
     os.fsdecode(b"\xff\xfe.bin"),
     "l" * 255,
 ]
@@ -47,8 +51,13 @@ WEIGHTS = {
     "chmod": 3, "chown": 1, "utimens": 4, "set_attribute": 3, "remove_attribute": 2,
     "truncate": 4, "save": 8, "replace": 4, "copy": 5,
     "scan": 2, "scan_some": 3, "scan_end": 2,
-    "remount": 0.7, "kill": 0.7, "commit": 1.5,
+    "remount": 0.7, "kill": 0.7,
+    "commit": 1.5, "commit_beside": 0.7, "kill_commit": 0.5, "foreign": 1.5, "pull": 0.6,
+    "discard": 0.9,
 }  # fmt: skip
+
+# Those that have to do with the Hub.
+PUBLISHING = frozenset({"commit", "commit_beside", "kill_commit", "foreign", "pull", "discard"})
 
 NEED_HANDLE = {
     "close", "pread", "pwrite", "write", "ftruncate", "fallocate", "fsync", "fdatasync", "fchmod",
@@ -94,6 +103,8 @@ class Generator:
                     self.files.append(here)
                 else:
                     (self.directories if kind == stat.S_IFDIR else self.others).append(here)
+        # The Hub writes into this one by itself.
+        self.files = [path for path in self.files if path != ".gitattributes"]
         # os.walk is in the order of the disk, which is not the same in every run.
         for paths in (self.files, self.directories, self.others):
             paths.sort()
@@ -318,3 +329,21 @@ class Generator:
 
     def make_scan_end(self) -> dict:
         return {"slot": self.random.randrange(SCANS)}
+
+    # What has to do with the Hub.
+
+    def make_remount(self) -> dict:
+        moments = ["manual"] * 4 + ["unmount", "close", "interval:1"]
+        return {} if "commit" not in self.kinds else {"moment": self.random.choice(moments)}
+
+    def make_commit(self) -> dict:
+        return {"answer": self.random.choice(["ours", "discard", "keep"])}
+
+    def make_kill_commit(self) -> dict:
+        return {"seconds": round(self.random.random() * 0.4, 3)}
+
+    def make_foreign(self) -> dict:
+        return {"seed": self.seed()}
+
+    def make_discard(self) -> dict:
+        return {"seed": self.seed()}
