@@ -62,12 +62,19 @@ package struct DirectorySnapshot: Sendable {
     /// Inode number of the directory itself: those of base entries follow from it.
     private let inodeNumber: UInt64
     private let numbering: any InodeNumbering
+    /// Numbers of base entries that have others than follow from the directory's.
+    private let numbers: [EntryName: UInt64]
 
     init(_ node: OverlayNode, _ directory: OverlayDirectory, _ numbering: any InodeNumbering) {
         listing = directory.listing
         hidden = directory.whiteouts
         inodeNumber = node.inodeNumber
         self.numbering = numbering
+        let exceptions = directory.children.values.filter {
+            $0.inodeNumber & Overlay.localInodeBit != 0
+                && directory.baseIndex(of: $0.name) != nil
+        }
+        numbers = Dictionary(uniqueKeysWithValues: exceptions.map { ($0.name, $0.inodeNumber) })
         own = directory.children.values.filter { directory.baseIndex(of: $0.name) == nil }.map {
             let kind: EntryKind =
                 switch $0.kind {
@@ -95,6 +102,7 @@ package struct DirectorySnapshot: Sendable {
             case .file: .file
             }
         return Entry(
-            name: name, kind: kind, inodeNumber: numbering.child(of: inodeNumber, name: name))
+            name: name, kind: kind,
+            inodeNumber: numbers[name] ?? numbering.child(of: inodeNumber, name: name))
     }
 }

@@ -15,7 +15,7 @@ from . import comparison, journal, shared
 from .comparison import Different
 from .hub_side import FOREIGN, HubSide
 from .lane import Lane
-from .publishing import CONFLICT, DONE, REFUSED, Before, Publishing, is_at
+from .publishing import CONFLICT, DONE, REFUSED, Before, Publishing, is_at, is_text
 from .shared import Content
 from .world import World
 
@@ -52,9 +52,23 @@ class CommittingWorld(World):
     def perform(self, operation: dict) -> None:
         if self.beside and self.lane.steps >= self.beside_until:
             self.join()
+        if self.hides_what_others_change(operation):
+            return
         super().perform(operation)
         if self.past:
             self.past.note(self.publishing.divide().published, operation)
+
+    def hides_what_others_change(self, operation: dict) -> bool:
+        """A directory of the base that gets a name the Hub cannot have goes on showing what is at the
+        Hub: what then becomes of changes there is not promised."""
+        if operation["op"] != "rename":
+            return False
+        names = [name for key in ("path", "to") for name in operation[key].split("/")]
+        is_odd = any(
+            not shared.is_storable(name) or shared.is_ignored(name, is_directory=True)
+            for name in names
+        )
+        return is_odd
 
     def compare_all(self) -> None:
         for lane in self.lanes:
@@ -140,7 +154,8 @@ class CommittingWorld(World):
         self.join()
         self.follow_commits()
         before = self.publishing.look()
-        paths = sorted([*before.ours, *before.shared.local_only])
+        # A command line in UTF-8 cannot name the others.
+        paths = sorted(path for path in [*before.ours, *before.shared.local_only] if is_text(path))
         if paths:
             dice = random.Random(seed)
             path = "" if dice.random() < 0.05 else dice.choice(paths)
@@ -175,7 +190,8 @@ class CommittingWorld(World):
         if before.shared.held:
             return
         tree = self.hub.tree(before.head)
-        touched = self.publishing.writers() | {".gitattributes"}
+        # The client wants a README.md to be text.
+        touched = self.publishing.writers() | {".gitattributes", "README.md"}
         free = sorted(tree.keys() - before.ours.keys() - touched)
         disputed = sorted(before.ours.keys() - touched)
         folders = sorted(
@@ -203,7 +219,7 @@ class CommittingWorld(World):
         """A commit that goes on while the next steps are done."""
         self.join()
         self.follow_commits()
-        if self.hub.head != self.publishing.look().base:
+        if self.hub.head != self.publishing.base:
             return
         self.past = self.past or Past(self.publishing.divide().published, self.publishing.base)
         self.beside = self.begin_commit()
@@ -287,6 +303,7 @@ class CommittingWorld(World):
         mounting.detach(self.mount.path)
         self.let_go()
         self.past = None
+        self.check_log(has_failed=True)
         self.judge_cut_off(before)
         self.start_again(self.moment, numbers)
 

@@ -27,6 +27,10 @@ NAMES = [
     "naïve – 模型.txt",
     ".hidden",
     "with space",
+    "l" * 255,
+]
+# What does not belong at the Hub.
+ODD_NAMES = [
     "saved.swp",
     "__pycache__",
     # Accepted here, though the Hub could not store them.
@@ -34,7 +38,6 @@ NAMES = [
     "back\\slash",
     "new\nline",
     os.fsdecode(b"\xff\xfe.bin"),
-    "l" * 255,
 ]
 TOO_LONG = "l" * 256
 ATTRIBUTES = ["user.a", "user.note", "user.ü"]
@@ -126,7 +129,8 @@ class Generator:
 
     def new_path(self) -> str:
         """A name in some directory; it may be taken."""
-        name = TOO_LONG if self.random.random() < 0.01 else self.random.choice(NAMES)
+        dice = self.random.random()
+        name = self.random.choice(ODD_NAMES if dice < 0.12 else NAMES) if dice > 0.01 else TOO_LONG
         return os.path.normpath(os.path.join(self.directory(), name))
 
     def slot(self) -> int:

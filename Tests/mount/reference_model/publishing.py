@@ -354,6 +354,10 @@ def is_at(path: str, folder: str) -> bool:
     return folder == "" or path == folder or path.startswith(folder + "/")
 
 
+def is_text(path: str) -> bool:
+    return os.fsencode(path).isascii() or as_shown(path) == path
+
+
 def as_shown(path: str) -> str:
     """A path in JSON: what is not UTF-8 is replaced."""
     return os.fsencode(path).decode(errors="replace")
