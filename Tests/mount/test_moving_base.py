@@ -1,0 +1,75 @@
+"""What a mount shows when its base moves below it: cases the reference model has found."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from conftest import run
+from published import Judge, Published
+from samples import MEBIBYTE, noise
+
+START = {
+    "config.json": b'{"layers": 12}\n',
+    "run/a.txt": b"a\n",
+    "run/deep/b.txt": b"b\n",
+    "run/deep/c.bin": noise(70_000, seed=90),
+    "other/d.txt": b"d\n",
+}
+
+
+@pytest.fixture
+def judge(hub, import_repo, new_editable_mount, write_token, tmp_path) -> Judge:
+    published = Published(hub, import_repo(START), write_token)
+    mount = new_editable_mount(f"hf://{published.id}", "-w")
+    return Judge(published, mount, tmp_path)
+
+
+def discard(judge: Judge, path: str) -> None:
+    judge.mount.run("discard", "--yes", judge.mount.path, judge.mount.path / path)
+
+
+def test_a_directory_that_is_open_can_be_read_again_after_a_commit(judge):
+    folder = os.open(judge.mount.path / "run", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        assert sorted(os.listdir(folder)) == ["a.txt", "deep"]
+        judge.edit(lambda root: (root / "run/new.txt").write_bytes(b"new\n"))
+        judge.commit()
+        assert sorted(os.listdir(folder)) == ["a.txt", "deep", "new.txt"]
+    finally:
+        os.close(folder)
+    judge.check()
+
+
+def test_what_comes_back_has_a_number_of_its_own(judge):
+    number = (judge.mount.path / "run").stat().st_ino
+    os.rename(judge.mount.path / "run", judge.mount.path / "moved")
+    discard(judge, "run")
+    for _ in range(2):
+        back = {entry.name: entry.inode() for entry in os.scandir(judge.mount.path)}
+        assert back["moved"] == (judge.mount.path / "moved").stat().st_ino == number
+        assert back["run"] == (judge.mount.path / "run").stat().st_ino != number
+        numbers = [path.stat().st_ino for path in judge.mount.path.rglob("*")]
+        assert len(numbers) == len(set(numbers))
+        judge.mount.run("umount", "--no-commit", judge.mount.path)
+        judge.mount.wait()
+        judge.mount.restart()
+        assert (judge.mount.path / "run").stat().st_ino == back["run"]
+
+
+def test_a_folder_that_came_back_is_not_its_moved_twin(judge):
+    mount = judge.mount.path
+    os.rename(mount / "run", mount / "moved")
+    discard(judge, "run")
+    run("cp", "-a", judge.plain / "run", judge.plain / "moved")
+    assert (mount / "run/deep/b.txt").read_bytes() == b"b\n"
+    judge.edit(lambda root: (root / "moved/deep/new.txt").write_bytes(b"new\n"))
+    judge.edit(lambda root: (root / "moved/deep/c.bin").unlink())
+    judge.commit()
+    judge.check()
+
+
+def test_a_large_readme_does_not_hold_up_a_commit(judge):
+    judge.edit(lambda root: (root / "README.md").write_bytes(b"# " + b"m" * (5 * MEBIBYTE)))
+    judge.commit()
+    judge.check()
