@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 from conftest import run
@@ -73,3 +74,32 @@ def test_a_large_readme_does_not_hold_up_a_commit(judge):
     judge.edit(lambda root: (root / "README.md").write_bytes(b"# " + b"m" * (5 * MEBIBYTE)))
     judge.commit()
     judge.check()
+
+
+def test_what_a_commit_leaves_out_is_not_put_over_a_foreign_change(
+    judge, new_editable_mount
+):
+    mount = new_editable_mount(f"hf://{judge.published.id}", "-w", "--workspace", "other",
+                               "--commit", "interval:1")  # fmt: skip
+    with open(mount.path / "config.json", "r+b", buffering=0) as held:
+        held.write(b"mine")
+        judge.published.commit({"config.json": b"theirs\n"})
+        (mount.path / "other/d.txt").write_bytes(b"done\n")
+        deadline = time.monotonic() + 30
+        while "config.json" not in mount.log() and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert mount.run("commit", mount.path, check=False).returncode == 13
+    assert judge.published.git.blob("config.json") == b"theirs\n"
+    assert (mount.path / "config.json").read_bytes() == b'mine' + START["config.json"][4:]
+    mount.run("commit", mount.path, "--on-conflict", "ours")
+    assert judge.published.git.blob("config.json").startswith(b"mine")
+
+
+def test_a_writer_of_a_clean_file_is_not_cut_off_by_a_rebase(judge):
+    with open(judge.mount.path / "config.json", "r+b", buffering=0) as held:
+        judge.published.commit({"config.json": b"theirs\n"})
+        (judge.mount.path / "other/d.txt").write_bytes(b"done\n")
+        done = judge.mount.run("commit", judge.mount.path, check=False)
+        assert done.returncode == 13 and "config.json" in done.stderr
+        held.write(b"mine")
+    assert (judge.mount.path / "config.json").read_bytes().startswith(b"mine")

@@ -19,6 +19,20 @@ extension Overlay {
         }
     }
 
+    /// Paths of files that a commit takes as they are: not written to nor renamed since its freeze.
+    func pathsAsFrozen(_ settlement: Settlement) -> Set<ExactPath> {
+        tree.withLock { tree in
+            Set(
+                settlement.files.compactMap { file in
+                    guard let node = tree.nodes[NodeNumber(file.number)],
+                        node.file?.wasEditedSinceSeal == false, let names = node.path
+                    else { return nil }
+                    let path = ExactPath(names.map(\.description).joined(separator: "/"))
+                    return path == ExactPath(file.path) ? path : nil
+                })
+        }
+    }
+
     /// Stands on another commit, whose differences from the base touch none of our edits; those stay
     /// edits of it.
     ///
@@ -56,6 +70,10 @@ extension Overlay {
             guard let found = find(file.path, tree) else { continue }
             stale.insert(found.entry)
             guard let node = found.node, let working = node.file, !working.isDirty else { continue }
+            // Renamed to this name since the commit was frozen.
+            if node.isRecorded, working.base.map({ ExactPath($0.path) }) != ExactPath(file.path) {
+                continue
+            }
             try drop(node, &tree)
         }
         // The deepest first, so that a directory is empty when its turn comes.

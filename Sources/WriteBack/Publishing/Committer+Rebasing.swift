@@ -41,6 +41,9 @@ extension Committer {
             guard let path = inMount(put.path) else { continue }
             edits[ExactPath(path)] = .put(ContentID(hex: put.content))
         }
+        for (path, edit) in try laterEdits(than: plan, among: theirs) where edits[path] == nil {
+            edits[path] = edit
+        }
         let check = ConflictCheck(edits, against: theirs)
         if !check.conflicts.isEmpty, policy != .ours || !check.clashes.isEmpty {
             return try divert(plan, base, check.conflicts, policy)
@@ -51,6 +54,21 @@ extension Committer {
         return plan.rebased(
             on: head, without: Set(check.redundant.map { ExactPath(inRepo($0.text)) }),
             goneDirectories: Set(theirs.removedDirectories.map { ExactPath(inRepo($0)) }))
+    }
+
+    /// What is edited here, and not in a commit: left out of it because a program can write to it, or
+    /// edited since the freeze. The next commit must not undo what others did there.
+    private func laterEdits(
+        than plan: CommitPlan, among theirs: TreeDifference
+    ) throws(PublishError) -> [ExactPath: ConflictCheck.Edit] {
+        var edits = try edits()
+        for path in workspace.overlay.pathsAsFrozen(plan.settlement) { edits[path] = nil }
+        let writers = workspace.overlay.writerPaths()
+        for path in theirs.files.map({ ExactPath($0.path) })
+        where writers.contains(path) && edits[path] == nil {
+            edits[path] = .put(nil)
+        }
+        return edits
     }
 
     /// Sends a commit that conflicts with the branch elsewhere, where it does not.

@@ -57,6 +57,9 @@ package final class WorkingFile: Sendable {
     /// Whether there are edits that are in no commit, sealed or not.
     package var isDirty: Bool { state.withLock { $0.top != nil || $0.sealed != nil } }
 
+    /// Whether there are edits that no commit under way has.
+    var wasEditedSinceSeal: Bool { state.withLock { $0.top != nil } }
+
     package var base: BaseFile? { state.withLock { $0.base } }
 
     /// Whether a program can still write through a handle or a mapping.

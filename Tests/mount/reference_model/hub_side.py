@@ -96,7 +96,7 @@ class HubSide:
             elif free and kind < 0.55:
                 changes[dice.choice(free)] = data if dice.random() < 0.7 else None
             else:
-                folder = dice.choice([*folders, "", f"theirs-{seed % 7}"])
+                folder = dice.choice([*folders, "", f"theirs-{seed % 7}", "a", "b", "c/d"])
                 name = f"theirs-{dice.randrange(100)}" + dice.choice([".txt", ".bin"])
                 changes[f"{folder}/{name}".lstrip("/")] = data
         return changes

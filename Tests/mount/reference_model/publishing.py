@@ -187,8 +187,11 @@ class Publishing:
 
     def show(self, files: dict[str, Content | None]) -> None:
         """Puts files of the base into the plain folder; who has one open keeps its bytes."""
+        shown = self.divide().published
         for path, content in sorted(files.items()):
-            self.show_file(path, content)
+            # Both sides may have done the same.
+            if shown.get(path) != content:
+                self.show_file(path, content)
 
     def show_file(self, path: str, content: Content | None) -> None:
         self.replaced |= {path, *shared.parents(path)}
@@ -324,8 +327,7 @@ class Publishing:
         here = self.plain.at(path).rstrip("/")
         with self.same_time(os.path.dirname(here) if path else here):
             self.clear(path, files, folders)
-        divided = self.divide().published
-        self.show({name: has for name, has in files.items() if divided.get(name) != has})
+        self.show(files)
         below = [path] if path else ["."]
         if os.path.isdir(here) and not os.path.islink(here):
             below += [os.path.join(path, name) for name in comparison.names_below(here)]

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -25,7 +26,7 @@ from .shrinking import shrink
 from .world import START, START_OF_SEVERAL, World
 
 SHRINK_SECONDS = 300
-FAILURES = (Different, RuntimeError, OSError)
+FAILURES = (Different, RuntimeError, OSError, subprocess.TimeoutExpired)
 
 
 def main() -> int:
