@@ -112,7 +112,9 @@ class CommittingWorld(World):
         before = self.publishing.look()
         code, text = self.command("commit", self.mount.path, *options)
         self.check_log(has_failed=code not in (DONE, REFUSED))
-        self.publishing.judge_commit(before, code, text, ours_win=ours_win)
+        self.publishing.judge_commit(
+            before, code, text, ours_win=ours_win, may_be_several=self.past is not None
+        )
         self.settle()
         if code != CONFLICT and before.ours and self.publishing.base != self.hub.head:
             raise Different("the mount does not stand on its own commit")
@@ -138,7 +140,6 @@ class CommittingWorld(World):
             raise Different(f"the pull ended with {code}: {text} ({before.conflicts})")
         if code == CONFLICT and not before.conflicts and not self.may_conflict(before):
             raise Different(f"the pull ended with {code}: {text}, and there is no conflict")
-        self.publishing.base = before.base
         self.settle()
         if code == DONE and self.publishing.base != before.head:
             raise Different("the mount has not moved to the head")
@@ -274,7 +275,10 @@ class CommittingWorld(World):
             if code != DONE:
                 raise Different(f"the daemon ended with {code}:\n{self.mount.log()[-2000:]}")
         else:
-            self.publishing.judge_unmount(before, code, self.mount.log()[-1500:])
+            self.publishing.judge_commit(
+                before, code, self.mount.log()[-1500:],
+                may_be_several=self.moment != "unmount",
+            )  # fmt: skip
         journal.check(self.mount.folder / "state")
         # With commits of others to come the base may only move when it is told to.
         is_behind = self.hub.head != before.head or before.base != before.head
@@ -315,7 +319,7 @@ class CommittingWorld(World):
             both = {**self.hub.tree(before.head), **before.ours}
             merged = {path: has for path, has in both.items() if has}
             self.publishing.judge_tree(self.hub.head, merged, before.may_stay)
-        self.publishing.sent = set(before.ours)
+        self.publishing.sent |= before.ours.keys()
 
     def start_again(self, moment: str, numbers: dict[str, int]) -> None:
         self.moment = moment

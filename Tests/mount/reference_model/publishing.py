@@ -74,6 +74,11 @@ class Publishing:
         base = own[-1] if own else self.base
         tree = self.hub.tree(base)
         divided = self.divide(base)
+        # The commit that was cut off went on top of what others did: that shows once it is found.
+        for path in self.foreign_paths(base) - self.sent:
+            divided.published.pop(path, None)
+            if path in tree:
+                divided.published[path] = tree[path]
         ours = shared.difference(tree, divided.published)
         may_stay = self.may_stay(tree, divided)
         for path in (ATTRIBUTES, *may_stay):
@@ -108,13 +113,15 @@ class Publishing:
 
     # `hubfs commit`, or an unmounting that commits.
 
-    def judge_commit(self, before: Before, code: int, text: str, *, ours_win: bool = False) -> None:
+    def judge_commit(
+        self, before: Before, code: int, text: str, *, ours_win: bool = False,
+        may_be_several: bool = False,
+    ) -> None:  # fmt: skip
         """The branch is what it must be after a commit that ended with `code`."""
         conflicts = set() if ours_win else before.conflicts
         wanted = CONFLICT if conflicts else REFUSED if before.shared.is_refused else DONE
         if code != wanted and not (code == CONFLICT and before.doubtful):
             raise Different(f"the commit ended with {code}, not {wanted} ({conflicts}): {text}")
-        self.base = before.base
         if code == CONFLICT:
             if self.hub.head != before.head:
                 raise Different("a commit that conflicts has moved the branch")
@@ -123,16 +130,13 @@ class Publishing:
         ours = {**before.ours, **dict.fromkeys(before.orphans if ours_win else (), None)}
         left = {path: has for path, has in ours.items() if tree.get(path) != has}
         new = self.hub.commits_since(before.head)
-        if len(new) != bool(left):
+        if len(new) != bool(left) and not may_be_several:
             raise Different(f"{len(new)} commits were made of {sorted(left)}: {text}")
         if new and self.hub.parent(new[0][0]) != before.head:
             raise Different("the commit is not on top of the branch")
         merged = {path: has for path, has in {**tree, **left}.items() if has}
         self.judge_tree(self.hub.head, merged, before.may_stay)
-        self.sent = set(ours)
-
-    def judge_unmount(self, before: Before, code: int, text: str) -> None:
-        self.judge_commit(before, code, text)
+        self.sent |= ours.keys()
 
     def judge_tree(
         self, commit: str, wanted: dict[str, Content | None], may_stay: set[str]
@@ -166,15 +170,9 @@ class Publishing:
 
     def move(self, commit: str) -> None:
         """What others changed between two bases shows now; the rest stays as it was."""
-        chain = self.hub.commits_since(self.base)
-        numbers = [number for number, _ in chain]
-        if commit not in numbers:
+        if commit not in [number for number, _ in self.hub.commits_since(self.base)]:
             raise Different(f"the mount stands on {commit}, which does not follow {self.base}")
-        changed: set[str] = set()
-        for number, title in chain[: numbers.index(commit) + 1]:
-            if title == FOREIGN:
-                parent = self.hub.tree(self.hub.parent(number))
-                changed |= shared.difference(parent, self.hub.tree(number)).keys()
+        changed = self.foreign_paths(commit)
         old, new = self.hub.tree(self.base), self.hub.tree(commit)
         if old.get(ATTRIBUTES) != new.get(ATTRIBUTES):
             changed.add(ATTRIBUTES)
@@ -184,6 +182,17 @@ class Publishing:
         self.sent = set()
         shared.note_origins(self.root, new, self.divide())
         self.take_over_dates()
+
+    def foreign_paths(self, commit: str) -> set[str]:
+        """What others have changed from the base up to a commit."""
+        changed: set[str] = set()
+        for number, title in self.hub.commits_since(self.base):
+            if title == FOREIGN:
+                parent = self.hub.tree(self.hub.parent(number))
+                changed |= shared.difference(parent, self.hub.tree(number)).keys()
+            if number == commit:
+                return changed
+        return set()
 
     def show(self, files: dict[str, Content | None]) -> None:
         """Puts files of the base into the plain folder; who has one open keeps its bytes."""
@@ -296,7 +305,7 @@ class Publishing:
     # `hubfs discard PATH`.
 
     def judge_discard(self, before: Before, path: str, code: int, text: str) -> None:
-        self.base = before.base
+        self.follow()
         busy = any(is_at(writer, path) for writer in self.writers())
         edited = any(is_at(change, path) for change in before.ours) or any(
             is_at(name, path) for name in before.shared.local_only
