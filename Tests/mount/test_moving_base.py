@@ -103,3 +103,28 @@ def test_a_writer_of_a_clean_file_is_not_cut_off_by_a_rebase(judge):
         assert done.returncode == 13 and "config.json" in done.stderr
         held.write(b"mine")
     assert (judge.mount.path / "config.json").read_bytes().startswith(b"mine")
+
+
+@pytest.mark.parametrize("command", ["pull", "commit"])
+def test_a_folder_made_on_both_sides_has_the_files_of_both(judge, command):
+    (judge.mount.path / "new/deep").mkdir(parents=True)
+    (judge.mount.path / "new/mine.txt").write_bytes(b"mine\n")
+    judge.published.commit({"new/theirs.txt": b"theirs\n", "new/deep/theirs.txt": b"theirs\n"})
+    judge.mount.run(command, judge.mount.path)
+    for _ in range(2):
+        assert sorted(os.listdir(judge.mount.path / "new")) == ["deep", "mine.txt", "theirs.txt"]
+        assert (judge.mount.path / "new/deep/theirs.txt").read_bytes() == b"theirs\n"
+        judge.mount.run("umount", judge.mount.path)
+        assert judge.mount.wait() == 0
+        judge.mount.restart()
+
+
+def test_a_file_in_a_renamed_folder_follows_others(judge):
+    os.rename(judge.mount.path / "run", judge.mount.path / "moved")
+    os.chmod(judge.mount.path / "moved/a.txt", 0o600)
+    judge.commit()
+    judge.published.commit({"moved/a.txt": b"theirs\n"})
+    judge.mount.run("pull", judge.mount.path)
+    assert (judge.mount.path / "moved/a.txt").read_bytes() == b"theirs\n"
+    judge.commit()
+    assert judge.published.git.blob("moved/a.txt") == b"theirs\n"

@@ -10,6 +10,8 @@ package struct TreeDifference: Sendable {
         package let path: String
         /// What the later commit has there; nil when it is gone.
         package let content: ContentID?
+        /// Whether the earlier commit has no file there.
+        package var isNew = false
     }
 
     package private(set) var files: [File] = []
@@ -48,7 +50,7 @@ package struct TreeDifference: Sendable {
                 addRemovedDirectory(below)
                 try addAll(below, at: from, isThere: false, source)
                 if case .file(let content, _)? = kind {
-                    files.append(File(path: below, content: content))
+                    files.append(File(path: below, content: content, isNew: true))
                 }
             case (.file(let content, _), .file(let other, _)):
                 if content != other { files.append(File(path: below, content: other)) }
@@ -61,7 +63,8 @@ package struct TreeDifference: Sendable {
         for index in 0..<new.count where old.index(of: new.name(at: index)) == nil {
             let below = Self.join(path, new.name(at: index))
             switch new.kind(at: index) {
-            case .file(let content, _): files.append(File(path: below, content: content))
+            case .file(let content, _):
+                files.append(File(path: below, content: content, isNew: true))
             case .directory: try addAll(below, at: to, isThere: true, source)
             }
         }
@@ -79,7 +82,8 @@ package struct TreeDifference: Sendable {
                 if !isThere { addRemovedDirectory(below) }
                 try addAll(below, at: commit, isThere: isThere, source)
             case .file(let content, _):
-                files.append(File(path: below, content: isThere ? content : nil))
+                files.append(
+                    File(path: below, content: isThere ? content : nil, isNew: isThere))
             }
         }
     }

@@ -67,13 +67,13 @@ extension Overlay {
     ) throws(WriteBackError) -> [StaleEntry] {
         var stale: Set<StaleEntry> = []
         for file in difference.files where !ours.contains(ExactPath(file.path)) {
+            if file.content != nil { try showBase(above: file.path, &stale, tree) }
             guard let found = find(file.path, tree) else { continue }
             stale.insert(found.entry)
-            guard let node = found.node, let working = node.file, !working.isDirty else { continue }
-            // Renamed to this name since the commit was frozen.
-            if node.isRecorded, working.base.map({ ExactPath($0.path) }) != ExactPath(file.path) {
-                continue
-            }
+            guard let node = found.node, let working = node.file, !working.isDirty,
+                // Else it was made here, or renamed to this name since the commit was frozen.
+                !file.isNew, node.parent?.directory?.whiteouts.contains(node.name) == false
+            else { continue }
             try drop(node, &tree)
         }
         // The deepest first, so that a directory is empty when its turn comes.
@@ -93,6 +93,29 @@ extension Overlay {
             }
         }
         return Array(stale)
+    }
+
+    /// Lets directories that were made here show what the base has now at their paths.
+    private func showBase(
+        above path: String, _ stale: inout Set<StaleEntry>, _ tree: Tree
+    ) throws(WriteBackError) {
+        var node = tree.root
+        var here = ""
+        for name in path.utf8.split(separator: UInt8(ascii: "/")).dropLast() {
+            let name = EntryName(Array(name))
+            guard let directory = node.directory, let child = directory.children[name],
+                let below = child.directory
+            else { return }
+            let isInPlace = directory.redirect.map { ExactPath($0) } == ExactPath(here)
+            here = here.isEmpty ? name.description : here + "/" + name.description
+            if isInPlace, below.redirect == nil, !directory.whiteouts.contains(name) {
+                below.redirect = here
+                try record(child)
+                try journal.write { try $0.put(child.record) }
+                stale.insert(StaleEntry(parent: node.number, name: name))
+            }
+            node = child
+        }
     }
 
     /// The deepest entry of a path whose directory is known.

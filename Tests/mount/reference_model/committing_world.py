@@ -291,7 +291,7 @@ class CommittingWorld(World):
         self.mount.kill()
         self.let_go()
         self.past = None
-        self.start_again(self.moment, numbers)
+        self.start_after_kill(numbers)
 
     def kill_commit(self, seconds: float) -> None:
         """The daemon dies while it commits; the commit is at the Hub or not, and the edits are there."""
@@ -309,7 +309,12 @@ class CommittingWorld(World):
         self.past = None
         self.check_log(has_failed=True)
         self.judge_cut_off(before)
-        self.start_again(self.moment, numbers)
+        self.start_after_kill(numbers)
+
+    def start_after_kill(self, numbers: dict[str, int]) -> None:
+        """While it is open whether a commit is at the Hub, the base may only move when told to."""
+        is_open = self.hub.head != self.publishing.base
+        self.start_again("manual" if is_open else self.moment, numbers)
 
     def judge_cut_off(self, before: Before) -> None:
         new = self.hub.commits_since(before.head)
@@ -319,7 +324,7 @@ class CommittingWorld(World):
             both = {**self.hub.tree(before.head), **before.ours}
             merged = {path: has for path, has in both.items() if has}
             self.publishing.judge_tree(self.hub.head, merged, before.may_stay)
-        self.publishing.sent |= before.ours.keys()
+            self.publishing.sent |= before.ours.keys()
 
     def start_again(self, moment: str, numbers: dict[str, int]) -> None:
         self.moment = moment
