@@ -128,3 +128,16 @@ def test_a_file_in_a_renamed_folder_follows_others(judge):
     assert (judge.mount.path / "moved/a.txt").read_bytes() == b"theirs\n"
     judge.commit()
     assert judge.published.git.blob("moved/a.txt") == b"theirs\n"
+
+
+def test_the_same_edit_on_both_sides_leaves_the_file_what_it_is(judge):
+    with open(judge.mount.path / "config.json", "r+b") as held:
+        held.truncate(0)
+        held.write(b"same\n")
+    os.chmod(judge.mount.path / "config.json", 0o600)
+    (judge.mount.path / "new.txt").write_bytes(b"new\n")
+    before = (judge.mount.path / "config.json").stat()
+    judge.published.commit({"config.json": b"same\n"})
+    judge.commit()
+    after = (judge.mount.path / "config.json").stat()
+    assert (after.st_mode, after.st_ino) == (before.st_mode, before.st_ino)

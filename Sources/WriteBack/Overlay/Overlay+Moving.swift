@@ -71,6 +71,8 @@ extension Overlay {
             guard let found = find(file.path, tree) else { continue }
             stale.insert(found.entry)
             guard let node = found.node, let working = node.file, !working.isDirty,
+                // Both sides may have done the same.
+                working.base?.content != file.content,
                 // Else it was made here, or renamed to this name since the commit was frozen.
                 !file.isNew, node.parent?.directory?.whiteouts.contains(node.name) == false
             else { continue }

@@ -15,8 +15,9 @@ package final class Overlay: Sendable {
         var nodes: [NodeNumber: OverlayNode] = [:]
         var baseCommit: CommitOID
         /// Inode numbers of the base's that objects keep which stand elsewhere now, or are open and
-        /// have no name any more: what the base shows at their old names gets another number.
-        var keptNumbers: Set<UInt64> = []
+        /// have no name any more, by who keeps them: what the base shows at their old names gets
+        /// another number.
+        var keptNumbers: [UInt64: NodeNumber] = [:]
         /// Counts changes of names, so that a commit knows whether it holds the last one.
         var changeCount: UInt64 = 0
 
@@ -178,7 +179,9 @@ extension Overlay.Tree {
             node.directory?.children.isEmpty ?? true, !(node.file?.isOpen ?? false)
         {
             nodes[node.number] = nil
-            keptNumbers.remove(node.inodeNumber)
+            if keptNumbers[node.inodeNumber] == node.number {
+                keptNumbers[node.inodeNumber] = nil
+            }
             guard let parent = node.parent else { return }
             if parent.directory?.children[node.name] === node {
                 parent.directory?.children[node.name] = nil
@@ -218,7 +221,7 @@ extension Overlay {
             kind = .file(WorkingFile(number: number, base: base, staging: staging))
         }
         let inodeNumber = numbering.child(of: parent.inodeNumber, name: name)
-        let isKept = tree.keptNumbers.contains(inodeNumber)
+        let isKept = tree.keptNumbers[inodeNumber] != nil
         let node = OverlayNode(
             number: number,
             inodeNumber: isKept ? Self.localInodeBit | number.value : inodeNumber, kind: kind,
@@ -237,14 +240,14 @@ extension Overlay {
         guard !tree.keptNumbers.isEmpty, let listing = directory.listing else { return [] }
         return (0..<listing.count).map { listing.name(at: $0) }.filter { name in
             directory.children[name] == nil && !directory.whiteouts.contains(name)
-                && tree.keptNumbers.contains(numbering.child(of: node.inodeNumber, name: name))
+                && tree.keptNumbers[numbering.child(of: node.inodeNumber, name: name)] != nil
         }
     }
 
     /// Lets an object keep its number at another name, or without one.
     func keepNumber(of node: OverlayNode, _ tree: inout Tree) {
         if node.inodeNumber & Self.localInodeBit == 0 {
-            tree.keptNumbers.insert(node.inodeNumber)
+            tree.keptNumbers[node.inodeNumber] = node.number
         }
     }
 

@@ -200,13 +200,14 @@ class Disputed:
                 self.paths.add(path)
             if content is None:
                 continue
-            gone = {
+            moved = [
                 parent
                 for parent in parents(path)
-                if parent in folders and not os.path.isdir(os.path.join(root, parent))
-            }
-            if gone and path not in ours:
-                self.paths |= gone
+                if parent in folders and origin_of(root, parent) != parent
+            ]
+            # A folder that another has replaced is deleted file by file.
+            if moved and path not in ours and not os.path.isdir(os.path.join(root, moved[-1])):
+                self.paths.add(moved[-1])
                 self.orphans.add(path)
             self.clashes |= puts & set(parents(path))
             if any(path in parents(put) for put in puts):
