@@ -141,3 +141,14 @@ def test_the_same_edit_on_both_sides_leaves_the_file_what_it_is(judge):
     judge.commit()
     after = (judge.mount.path / "config.json").stat()
     assert (after.st_mode, after.st_ino) == (before.st_mode, before.st_ino)
+
+
+def test_a_file_takes_the_place_of_a_folder_in_a_folder_that_was_replaced(judge):
+    def script(root):
+        os.rename(root / "run", root / "moved")
+        (root / "run").mkdir()
+        os.rename(root / "config.json", root / "run/deep")
+
+    judge.edit(script)
+    judge.commit()
+    judge.check()

@@ -200,14 +200,13 @@ class Disputed:
                 self.paths.add(path)
             if content is None:
                 continue
-            moved = [
+            gone = [
                 parent
                 for parent in parents(path)
-                if parent in folders and origin_of(root, parent) != parent
+                if parent in folders and not os.path.isdir(os.path.join(root, parent))
             ]
-            # A folder that another has replaced is deleted file by file.
-            if moved and path not in ours and not os.path.isdir(os.path.join(root, moved[-1])):
-                self.paths.add(moved[-1])
+            if gone and path not in ours:
+                self.paths.add(gone[-1])
                 self.orphans.add(path)
             self.clashes |= puts & set(parents(path))
             if any(path in parents(put) for put in puts):

@@ -120,7 +120,7 @@ class World:
         else:
             lane.perform(operation)
         if lane.steps % COMPARE_ALL_EVERY == 0:
-            lane.compare_all()
+            self.compare_all()
 
     # Several lanes at once.
 
