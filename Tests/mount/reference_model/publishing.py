@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import stat
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from .side import Side
 ATTRIBUTES = ".gitattributes"
 # Exit codes of docs/ERRORS.md.
 DONE, BUSY, CONFLICT, REFUSED = 0, 8, 13, 14
+START_TIMEOUT_SECONDS = 5
 
 
 @dataclass
@@ -155,11 +157,14 @@ class Publishing:
 
     def shown_base(self) -> tuple[str, dict]:
         """The commit the mount stands on, and its edits, as `hubfs status` tells."""
-        done = self.mount.run("status", "--json", self.mount.path)
-        status = json.loads(done.stdout)["mounts"][0]
-        return status["edits"]["base"] if "base" in status["edits"] else status["commit"], status[
-            "edits"
-        ]
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        # The kernel shows a mount a moment before its daemon can be asked.
+        while (done := self.mount.run("status", "--json", self.mount.path, check=False)).returncode:
+            if time.monotonic() > deadline:
+                raise Different(f"status ended with {done.returncode}: {done.stderr}")
+            time.sleep(0.05)
+        edits = json.loads(done.stdout)["mounts"][0]["edits"]
+        return edits["base"], edits
 
     def follow(self) -> dict:
         """Brings the plain folder to the commit the mount stands on. Returns its edits."""
