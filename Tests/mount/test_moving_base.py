@@ -152,3 +152,18 @@ def test_a_file_takes_the_place_of_a_folder_in_a_folder_that_was_replaced(judge)
     judge.edit(script)
     judge.commit()
     judge.check()
+
+
+def test_a_pull_shows_all_of_many_changes_when_it_ends(judge):
+    names = [f"many/{number}.txt" for number in range(1500)]
+    judge.published.commit({name: b"old\n" for name in names})
+    judge.mount.run("pull", judge.mount.path)
+    assert all((judge.mount.path / name).read_bytes() == b"old\n" for name in names)
+    judge.published.commit({name: b"newer\n" for name in names})
+    judge.mount.run("pull", judge.mount.path)
+    # Those first that the kernel is told of last.
+    assert [name for name in reversed(names) if size(judge, name) != 6] == []
+
+
+def size(judge: Judge, name: str) -> int:
+    return (judge.mount.path / name).stat().st_size

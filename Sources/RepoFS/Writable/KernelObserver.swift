@@ -9,15 +9,13 @@ final class KernelObserver: TreeObserver {
 
     init(_ notifier: Notifier) { self.notifier = notifier }
 
+    /// A command that has moved the base ends when the mount shows it.
+    private static let patienceSeconds = 5.0
+
     func changed(_ entries: [StaleEntry]) {
-        var directories: Set<NodeNumber> = []
-        for entry in entries {
-            _ = notifier.invalidateEntry(
-                FileName(bytes: entry.name.bytes), in: NodeID(entry.parent.value))
-            directories.insert(entry.parent)
-        }
-        for directory in directories {
-            _ = notifier.invalidateDirectory(NodeID(directory.value))
-        }
+        if entries.isEmpty { return }
+        notifier.invalidateEntries(
+            entries.map { (FileName(bytes: $0.name.bytes), NodeID($0.parent.value)) },
+            patienceSeconds: Self.patienceSeconds)
     }
 }
