@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 
+import mounting
 import pytest
 from conftest import run
 from published import Judge, Published
@@ -163,6 +165,29 @@ def test_a_pull_shows_all_of_many_changes_when_it_ends(judge):
     judge.mount.run("pull", judge.mount.path)
     # Those first that the kernel is told of last.
     assert [name for name in reversed(names) if size(judge, name) != 6] == []
+
+
+def test_what_a_cut_off_commit_left_out_can_be_edited_and_committed(hub, judge):
+    """The commit is made, and the daemon dies before it has seen so."""
+    (judge.mount.path / "back\\slash").write_bytes(b"1\n")
+    (judge.mount.path / "config.json").write_bytes(b"mine\n")
+    hub.add_fault("--stall", "--to", "paths-info")
+    commit = subprocess.Popen(
+        [mounting.binary(), "commit", judge.mount.path], env=judge.mount.environment,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 30
+    while judge.published.head == judge.base and time.monotonic() < deadline:
+        time.sleep(0.02)
+    judge.mount.kill()
+    commit.wait(timeout=30)
+    hub.clear_faults()
+    judge.mount.restart()
+    for edit in (b"2\n", b"3\n"):
+        (judge.mount.path / "back\\slash").write_bytes(edit)
+        assert judge.mount.run("commit", judge.mount.path, check=False).returncode == 14
+        assert (judge.mount.path / "back\\slash").read_bytes() == edit
+    assert len(judge.new_commits()) == 1
 
 
 def size(judge: Judge, name: str) -> int:

@@ -24,7 +24,7 @@ COMMIT_TIMEOUT_SECONDS = 60
 STEPS_BESIDE = 15
 # What is not one request of the kernel's: a commit may see it half done.
 LOOSE = {"save", "replace", "copy", "copy_range", "map_write"}
-REQUEST_MAX = 1 << 20
+REQUEST_MAX = (1 << 20) - 4096
 
 
 class CommittingWorld(World):
