@@ -55,6 +55,9 @@ class CommittingWorld(World):
         if self.hides_what_others_change(operation):
             return
         super().perform(operation)
+        # What came and went with the base counts for directories that are being read as well.
+        for side in (self.lane.plain, self.lane.mounted):
+            side.note_changes_of_scans()
         if self.past:
             self.past.note(self.publishing.divide().published, operation)
 
