@@ -12,6 +12,7 @@ import stat
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+# The Hub itself adds lines to this file when it takes a commit: nobody's edit.
 ATTRIBUTES = ".gitattributes"
 
 
@@ -193,12 +194,14 @@ class Allowed:
 
 
 def look(root: Path) -> dict[str, tuple[Entry, bytes | None]]:
-    """Everything below a directory, read past no error."""
+    """Everything below a directory but ATTRIBUTES; all of it can be read."""
     found = {}
 
     def visit(folder: str) -> None:
         for name in os.listdir(os.path.join(root, folder)):
             path = os.path.join(folder, name)
+            if path == ATTRIBUTES:
+                continue
             whole = os.path.join(root, path)
             status = os.lstat(whole)
             kind, mode, data, target = stat.S_IFMT(status.st_mode), status.st_mode, None, ""

@@ -28,22 +28,14 @@ def binary() -> Path:
 class Machine:
     """One machine, from boot to boot. `disk` is where its disk is mounted while it runs."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, boot_id: Path):
         self.folder = folder
         self.disk = folder / "disk"
-        self.boot_id = folder / "boot-id"
+        self.boot_id = boot_id
         self.boots = 0
         self.process: subprocess.Popen | None = None
         self.disk.mkdir(parents=True)
         self.image(0).mkdir()
-
-    def own_boot_id(self) -> None:
-        """Gives this process, and those it starts, a boot id that this machine decides."""
-        check(LIBC.unshare(CLONE_NEWNS), "unshare")
-        check(LIBC.mount(None, b"/", None, MS_REC | MS_PRIVATE, None), "mount")
-        self.boot_id.write_text(f"{uuid.uuid4()}\n")
-        source = os.fsencode(self.boot_id)
-        check(LIBC.mount(source, BOOT_ID.encode(), None, MS_BIND, None), "mount")
 
     def image(self, number: int) -> Path:
         """What was on the disk before the boot of this number + 1."""
@@ -73,9 +65,10 @@ class Machine:
     def has_power(self) -> bool:
         try:
             os.listdir(self.disk)
-            return True
         except OSError:
             return False
+        # Without it, the listing was of the folder below.
+        return os.path.ismount(self.disk)
 
     def cut(self) -> None:
         """Cuts the power, if it has not gone already."""
@@ -98,6 +91,16 @@ class Machine:
             self.process.kill()
             self.process.wait(timeout=10)
         mounting.detach(self.disk)
+
+
+def own_boot_id(folder: Path) -> Path:
+    """Gives this process, and those it starts, a boot id of its own. Returns the file it is in."""
+    check(LIBC.unshare(CLONE_NEWNS), "unshare")
+    check(LIBC.mount(None, b"/", None, MS_REC | MS_PRIVATE, None), "mount")
+    path = folder / "boot-id"
+    path.write_text(f"{uuid.uuid4()}\n")
+    check(LIBC.mount(os.fsencode(path), BOOT_ID.encode(), None, MS_BIND, None), "mount")
+    return path
 
 
 def check(result: int, call: str) -> None:
