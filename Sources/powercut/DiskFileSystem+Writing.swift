@@ -41,8 +41,8 @@ extension DiskFileSystem: WritableFileSystem {
         _ name: FileName, in parent: NodeID, _ content: Disk.Content, _ permissions: mode_t
     ) throws(Errno) -> Entry {
         try change { (disk) throws(Errno) in
-            try disk.entry(
-                try disk.make(name, in: parent, content, permissions: permissions))
+            let made = try disk.make(name, in: parent, content, permissions: permissions)
+            return try disk.entry(made)
         }
     }
 
