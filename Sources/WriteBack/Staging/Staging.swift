@@ -111,12 +111,16 @@ final class Staging: Sendable {
     /// waits for what others write.
     private static let singleSyncCountMax = 64
 
-    /// Puts the bytes of layers on disk, and the names of their files.
+    /// Puts the bytes of layers on disk, and the names of their files: also of those without bytes,
+    /// so that a layer that was synced once never needs its name synced again.
     func sync(_ layers: [UnsyncedLayer]) throws(WriteBackError) {
-        if layers.count > Self.singleSyncCountMax { return try syncEverything() }
-        for layer in layers where layer.hasUnsyncedBytes {
-            try layer.store.use { (file) throws(Errno) in try file.syncData() }
+        let isMany = layers.count > Self.singleSyncCountMax
+        for layer in layers where layer.isNew || layer.hasUnsyncedBytes {
+            try layer.store.use { (file) throws(Errno) in
+                if !isMany { try file.syncData() }
+            }
         }
+        if isMany { return try syncEverything() }
         if layers.contains(where: \.isNew) { try Self.sync(folder) }
     }
 

@@ -53,7 +53,7 @@ extension WorkingFile {
                 merged.writeCount += 1
                 // What was promised of either layer must hold of the one that is left.
                 if merged.synced != nil || top.synced != nil {
-                    try merged.store.use { (file) throws(Errno) in try file.syncData() }
+                    try staging.sync([UnsyncedLayer(merged)])
                     merged.synced = merged.shape
                     merged.syncedWriteCount = merged.writeCount
                 }
