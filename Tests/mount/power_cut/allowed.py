@@ -30,9 +30,9 @@ class Version:
 class File:
     """One file: as programs see it, and as of its last fsync."""
 
-    def __init__(self, data: bytes = b""):
+    def __init__(self, data: bytes = b"", staged: bytes | None = None):
         self.now = bytearray(data)
-        self.staged = bytearray(len(data))
+        self.staged = bytearray(len(data) if staged is None else staged)
         self.writes: list[tuple[int, bytes]] = []
         self.synced = self.version()
 
@@ -100,17 +100,14 @@ class Allowed:
     names: Names = field(default_factory=dict)
     points: list[Names] = field(default_factory=list)
 
-    @classmethod
-    def of(cls, root: Path) -> "Allowed":
-        """A tree that is wholly on disk: as a mount shows it."""
-        allowed = cls(
-            {
-                path: replace(entry, file=File(data), version=None) if data is not None else entry
-                for path, (entry, data) in look(root).items()
-            }
-        )
-        allowed.barrier()
-        return allowed
+    def take(self, root: Path) -> None:
+        """Takes a tree that is wholly on disk as a mount shows it, staged or not."""
+        self.names = {}
+        for path, (entry, data) in look(root).items():
+            if data is not None:
+                entry = replace(entry, file=File(data, b"\1" * len(data)))
+            self.names[path] = entry
+        self.barrier()
 
     def file(self, path: str) -> File:
         return self.names[path].file
@@ -158,7 +155,7 @@ class Allowed:
     # What is found after a cut.
 
     def check(self, root: Path) -> list[str]:
-        """The mount must show one of the allowed trees.
+        """The mount must show one of the allowed trees, and all of that is on disk now.
 
         Returns the files that do not show what programs saw last.
         """
@@ -167,16 +164,26 @@ class Allowed:
         for point in reversed(self.points):
             reason = self.differs(point, found)
             if reason is None:
-                return [
-                    path
-                    for path, entry in point.items()
-                    if entry.file and found[path][1] != bytes(entry.file.now)
-                ]
+                return self.settle(point, found)
             reasons.append(reason)
         raise AssertionError(
             f"none of {len(reasons)} allowed states; from the latest to the earliest: "
             + " | ".join(dict.fromkeys(reasons))
         )
+
+    def settle(self, point: Names, found: dict) -> list[str]:
+        stale = []
+        self.names = {}
+        for path, entry in point.items():
+            data = found[path][1]
+            if entry.file:
+                if data != entry.file.now:
+                    stale.append(path)
+                # What is staged stays where it is.
+                entry = replace(entry, file=File(data, entry.version.staged), version=None)
+            self.names[path] = entry
+        self.barrier()
+        return stale
 
     def differs(self, point: Names, found: dict) -> str | None:
         if set(point) != set(found):

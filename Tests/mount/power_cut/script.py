@@ -26,7 +26,9 @@ HANDLES_MAX = 4
 # All edited files are sealed one by one: syncfs, which many are sealed with, does not reach a FUSE
 # file system.
 ENTRIES_MAX = 40
-NAMES = [*"abcdefgh", "config.json", "x.safetensors", "naïve – 模型.txt"]
+# Of their own: what the Hub makes of a name that changes its kind is not the matter here.
+FILE_NAMES = [*"abcdefgh", "config.json", "x.safetensors", "naïve – 模型.txt"]
+DIRECTORY_NAMES = ["docs", "more", "checkpoint-1", "checkpoint-2", "naïve"]
 
 # How often each operation comes, relative to the others.
 WEIGHTS = {
@@ -51,13 +53,13 @@ class Step:
 class Script:
     """Operations on a mount at `root`, that follow from a seed and from the tree as it is."""
 
-    def __init__(self, root: str, allowed: Allowed, chance: random.Random):
+    def __init__(self, root: str, allowed: Allowed, chance: random.Random, log: list[str]):
         self.root = root
         self.allowed = allowed
         self.random = chance
         self.handles: list[tuple[int, File]] = []
         # What was done, for people.
-        self.log: list[str] = []
+        self.log = log
 
     def next(self) -> Step:
         while True:
@@ -112,8 +114,8 @@ class Script:
     def a_directory(self) -> str:
         return self.random.choice(["", *self.paths(stat.S_IFDIR)])
 
-    def a_new_path(self) -> str | None:
-        path = os.path.join(self.a_directory(), self.random.choice(NAMES))
+    def a_new_path(self, names: list[str] = FILE_NAMES) -> str | None:
+        path = os.path.join(self.a_directory(), self.random.choice(names))
         return None if path in self.allowed.names else path
 
     def bytes(self) -> bytes:
@@ -249,7 +251,7 @@ class Script:
         )
 
     def mkdir(self) -> Step | None:
-        if (path := self.a_new_path()) is None:
+        if (path := self.a_new_path(DIRECTORY_NAMES)) is None:
             return None
         return Step(
             f"mkdir {path!r}",
@@ -293,10 +295,11 @@ class Script:
         )
 
     def rename(self) -> Step | None:
-        new = self.a_new_path()
-        paths = [
-            *self.paths(stat.S_IFREG), *self.paths(stat.S_IFLNK), *self.paths(stat.S_IFDIR)
-        ]  # fmt: skip
+        directories = self.paths(stat.S_IFDIR)
+        if directories and self.random.random() < 0.3:
+            new, paths = self.a_new_path(DIRECTORY_NAMES), directories
+        else:
+            new, paths = self.a_new_path(), self.paths(stat.S_IFREG) + self.paths(stat.S_IFLNK)
         if new is None or not paths:
             return None
         old = self.random.choice(paths)
@@ -318,7 +321,7 @@ class Script:
         )
 
     def exchange(self) -> Step | None:
-        paths = self.paths(stat.S_IFREG) + self.paths(stat.S_IFDIR)
+        paths = self.paths(self.random.choice([stat.S_IFREG, stat.S_IFREG, stat.S_IFDIR]))
         if len(paths) < 2:
             return None
         first, second = self.random.sample(paths, 2)
