@@ -45,6 +45,11 @@ TESTS = {
         "test_rebase.test_a_commit_goes_on_top_of_a_foreign_one",
         "test_rebase.test_a_conflict_sends_nothing_and_keeps_both_sides",
     ],
+    17: [
+        "test_power_cut.test_a_power_cut_leaves_an_allowed_state",
+        "test_power_cut.test_a_commit_that_is_cut_off_anywhere_is_one_commit",
+    ],
+    18: ["test_power_cut.test_an_ordinary_unmount_puts_everything_on_disk"],
 }
 
 
