@@ -317,6 +317,26 @@ def test_a_folder_renamed_here_and_changed_there(repo, mount, side, looked):
     assert shown(mount) == repo.paths()
 
 
+def test_a_moved_folder_that_gives_way_keeps_what_was_moved(repo, mount):
+    os.rename(mount.path / "folder", mount.path / "fresh")
+    repo.commit({"fresh/theirs.txt": b"theirs\n"})
+    refused(mount, "fresh")
+    mount.run("resolve", mount.path / "fresh", "--theirs")
+    assert os.listdir(mount.path / "fresh") == ["theirs.txt"]
+    aside = mount.path / "fresh.hubfs-ours"
+    assert (aside / "deep/three.txt").read_bytes() == b"three\n"
+    (mount.path / "new.txt").write_bytes(b"new\n")
+    mount.run("commit", mount.path)
+    # What only the set-aside folder shows is not removed from the Hub.
+    assert {"folder/one.txt", "folder/deep/three.txt", "new.txt"} <= repo.paths()
+    assert not any("hubfs-ours" in path for path in repo.paths())
+    again(mount)
+    assert (aside / "one.txt").read_bytes() == b"one\n"
+    os.rename(aside, mount.path / "moved")
+    committed(repo, mount)
+    assert "moved/one.txt" in repo.paths() and "folder/one.txt" not in repo.paths()
+
+
 # Programs that have it open.
 
 
@@ -449,6 +469,32 @@ def test_a_file_that_is_ignored_here_and_committed_there(repo, mount):
     mount.run("resolve", mount.path / ".DS_Store", "--theirs")
     assert (mount.path / ".DS_Store").read_bytes() == b"theirs\n"
     assert (mount.path / ".DS_Store.hubfs-ours").read_bytes() == b"mine\n"
+
+
+def test_what_a_program_may_still_write_to_is_not_taken_from_it_by_a_commit(repo, mount):
+    (mount.path / "config.json").write_bytes(b"mine\n")
+    with (mount.path / "notes.txt").open("r+b", buffering=0) as file:
+        repo.commit({"notes.txt": b"their notes\n"})
+        mount.run("commit", mount.path)
+        assert repo.text("config.json") == "mine\n"
+        assert conflicts(mount) == {"notes.txt": "file"}
+        file.write(b"NOTES")
+    assert (mount.path / "notes.txt").read_bytes() == b"NOTES\n"
+    refused(mount, "notes.txt")
+    mount.run("resolve", mount.path / "notes.txt", "--theirs")
+    assert (mount.path / "notes.txt").read_bytes() == b"their notes\n"
+    assert (mount.path / "notes.txt.hubfs-ours").read_bytes() == b"NOTES\n"
+
+
+def test_a_link_here_and_a_file_there(repo, mount):
+    os.symlink("config.json", mount.path / "link")
+    repo.commit({"link": b"theirs\n"})
+    assert mount.run("pull", mount.path, check=False).returncode == CONFLICT
+    mount.run("resolve", mount.path / "link", "--theirs")
+    assert (mount.path / "link").read_bytes() == b"theirs\n"
+    assert os.readlink(mount.path / "link.hubfs-ours") == "config.json"
+    assert mount.unmount() == 0
+    assert repo.text("link") == "theirs\n"
 
 
 def facts(mount) -> dict[str, str]:

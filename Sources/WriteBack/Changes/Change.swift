@@ -45,7 +45,8 @@ package struct LocalOnly: Hashable, Sendable {
     package var isRefused: Bool {
         switch reason {
         case .unpublishable, .refused: true
-        case .emptyDirectory, .symbolicLink, .ignored, .setAside, .gitIgnored, .openForWriting: false
+        case .emptyDirectory, .symbolicLink, .ignored, .setAside, .gitIgnored, .openForWriting:
+            false
         }
     }
 

@@ -185,7 +185,8 @@ struct ChangeWalk {
             localOnly.append(LocalOnly(path: path, reason: .symbolicLink))
             return false
         case .directory(let below):
-            if below.redirect == nil, ignore.matches(path, isDirectory: true) {
+            let isOwn = below.redirect == nil || SetAside.isName(path)
+            if isOwn, !below.isInPlace(at: path), ignore.matches(path, isDirectory: true) {
                 localOnly.append(LocalOnly(path: path, reason: Self.ignored(path)))
                 hold(child.kind)
                 return false

@@ -10,10 +10,11 @@ package struct IgnoreRules: Sendable {
     }
 
     /// What programs leave behind, and no one means to publish.
-    package static let defaults = [
-        ".git/", ".cache/huggingface/", "*.swp", "*.swx", ".#*", "__pycache__/",
-        ".ipynb_checkpoints/", ".DS_Store", ".nfs*", ".fuse_hidden*",
-    ] + SetAside.patterns
+    package static let defaults =
+        [
+            ".git/", ".cache/huggingface/", "*.swp", "*.swx", ".#*", "__pycache__/",
+            ".ipynb_checkpoints/", ".DS_Store", ".nfs*", ".fuse_hidden*",
+        ] + SetAside.patterns
 
     private let rules: [Rule]
 

@@ -38,9 +38,18 @@ extension BaseMove {
         _ file: TreeDifference.File, behind child: OverlayNode, _ name: EntryName,
         in parent: OverlayNode, _ path: ExactPath
     ) {
-        guard file.content != nil else { return }
+        guard file.content != nil else {
+            // They removed what we have written anew in a folder of our own.
+            if let ours = object(at: file.path)?.file,
+                ours.cleanBase.map({ ExactPath($0.path) }) != ExactPath(file.path)
+            {
+                contested.insert(ExactPath(file.path))
+            }
+            return
+        }
         switch child.kind {
-        case .link: return
+        // Nothing of theirs is removed for the sake of what never gets to the Hub.
+        case .link: contested.insert(path)
         case .file:
             contested.insert(path)
             hide(name, in: parent)
@@ -71,15 +80,16 @@ extension BaseMove {
             return
         }
         switch child.kind {
-        case .link: return
+        case .link: if file.content != nil { contested.insert(path) }
         case .directory:
             // A folder of the base that they have replaced by a file comes with the removed ones.
             if file.content == nil || isInPlace(child, at: file.path) { return }
             contested.insert(path)
             hide(name, in: parent)
         case .file(let working):
+            // It has the other side's bytes already.
+            if let base = working.cleanBase, base.content == file.content { return }
             guard isOriginal(working, file) else {
-                if !working.isDirty, working.base?.content == file.content { return }
                 contested.insert(path)
                 return
             }
@@ -191,7 +201,8 @@ extension BaseMove {
         for name in names.dropLast() {
             let below = Self.join(here, name)
             if let child = child(name, of: node) {
-                guard child.directory != nil, child.directory?.redirect.map({ ExactPath($0) }) == ExactPath(below)
+                guard child.directory != nil,
+                    child.directory?.redirect.map({ ExactPath($0) }) == ExactPath(below)
                 else { return }
                 node = child
             } else {
@@ -225,7 +236,7 @@ extension BaseMove {
         var left = [moved]
         while let node = left.popLast() {
             if let path = node.directory?.redirect, removedFolders.contains(ExactPath(path)),
-                !departed.contains(node.number), !redirects.keys.contains(node.number)
+                !droppedNumbers.contains(node.number), !redirects.keys.contains(node.number)
             {
                 leave(node)
             }
@@ -308,14 +319,16 @@ extension BaseMove {
         renamed.append((node, name))
         recorded.append(node)
         asides.append(Self.join(folder, name))
-        cutOff(node)
+        cutOff(node, at: path.text)
     }
 
-    /// Leaves in a directory that is set aside what is the workspace's own, and nothing of the base.
-    private mutating func cutOff(_ node: OverlayNode) {
+    /// Leaves in a directory that is set aside what is the workspace's own, and nothing of the base. One
+    /// that was moved shows what was moved.
+    private mutating func cutOff(_ node: OverlayNode, at path: String) {
         guard let directory = node.directory else { return }
+        if directory.redirect != nil, !isInPlace(node, at: path) { return }
         for child in directory.children.values.sorted(by: { $0.name < $1.name }) {
-            cutOff(child)
+            cutOff(child, at: Self.join(path, child.name))
             let isLeft =
                 child.isRecorded || (child.file?.hasWriters ?? false)
                 || child.directory?.children.values.contains {
@@ -351,9 +364,9 @@ enum SetAside {
         while true {
             let ending = Array((count == 1 ? suffix : "\(suffix)-\(count)").utf8)
             var stem = Array(name.bytes.prefix(255 - ending.count))
-            // Not in the middle of a character.
-            while stem.count < name.bytes.count, let last = stem.last, last & 0x80 != 0 {
-                stem.removeLast()
+            // Not in the middle of a character, which has four bytes at most.
+            for _ in 0..<3 where stem.count < name.bytes.count {
+                if String(validating: stem, as: UTF8.self) == nil { stem.removeLast() }
             }
             let found = EntryName(stem + ending)
             if !isTaken(found) { return found }

@@ -63,6 +63,16 @@ extension BaseMove {
         return .name(node, names.last!)
     }
 
+    /// What is known to be at a path, whatever it shows of the base.
+    func object(at path: String) -> OverlayNode? {
+        var node = root
+        for name in Self.names(path) {
+            guard node.directory != nil, let child = child(name, of: node) else { return nil }
+            node = child
+        }
+        return node
+    }
+
     /// Directories that show another one of the base than that of their own path, the outermost.
     func movedDirectories(below root: OverlayNode) -> [OverlayNode] {
         var moved: [OverlayNode] = []
@@ -70,7 +80,8 @@ extension BaseMove {
         while let (node, path) = left.popLast() {
             for child in node.directory!.children.values where child.directory != nil {
                 let below = Self.join(path, child.name)
-                if let redirect = child.directory!.redirect, ExactPath(redirect) != ExactPath(below),
+                if let redirect = child.directory!.redirect,
+                    ExactPath(redirect) != ExactPath(below),
                     !isNatural(child, in: node)
                 {
                     moved.append(child)
@@ -104,7 +115,8 @@ extension BaseMove {
         }
         if newFolders.contains(exact) { return .directory }
         let listing = try overlay.listed(parent).listing
-        switch listing.flatMap({ listing in listing.index(of: name).map { listing.kind(at: $0) } }) {
+        switch listing.flatMap({ listing in listing.index(of: name).map { listing.kind(at: $0) } })
+        {
         case .directory?: return removedFolders.contains(exact) ? nil : .directory
         case .file(let content, let size)?:
             return goneFiles.contains(exact) ? nil : .file(content, size: size)

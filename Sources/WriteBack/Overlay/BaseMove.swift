@@ -79,7 +79,7 @@ struct BaseMove {
             try yield(path)
         }
         for file in files { visit(file) }
-        for directory in movedRoots where !departed.contains(directory.number) {
+        for directory in movedRoots {
             for file in difference.files { try pin(file, in: directory) }
         }
         // The deepest first, so that a directory is empty when its turn comes.

@@ -54,7 +54,8 @@ extension Overlay {
                 self, root: tree.root, from: base, to: commit, difference, yielding: yielded,
                 keeping: ours)
             let moving = Moving(
-                contested: move.contested.map(\.text).sorted(), busy: move.busy.map(\.text).sorted(),
+                contested: move.contested.map(\.text).sorted(),
+                busy: move.busy.map(\.text).sorted(),
                 asides: move.asides, stale: Array(move.stale))
             switch rule {
             case .unlessContested:
@@ -97,7 +98,9 @@ extension Overlay {
                 }
                 try transaction.put(record)
             }
-            for (parent, name) in move.hidden { try transaction.putWhiteout(name, in: parent.number) }
+            for (parent, name) in move.hidden {
+                try transaction.putWhiteout(name, in: parent.number)
+            }
             for (parent, name) in move.shown {
                 try transaction.removeWhiteout(name, in: parent.number)
             }

@@ -65,12 +65,18 @@ extension Committer {
             // What nobody has decided of an earlier foreign commit comes first.
             if try conflictRecord()?.isMoved != true { try note(record) }
             throw .conflict(record.paths.map(\.path))
-        case .pr: return plan.onItsBase(opensPullRequest: true)
+        case .pr:
+            // A pull request has no pull requests.
+            if isOnPullRequest { return try divert(plan, base, .fail, record) }
+            return plan.onItsBase(opensPullRequest: true)
         case .branch:
             try divertToBranch(at: base)
             return plan.onItsBase(opensPullRequest: false)
         }
     }
+
+    /// Whether commits go to a pull request.
+    var isOnPullRequest: Bool { branch.name.hasPrefix("refs/pr/") }
 
     /// Lets commits go to a new branch, named after the one they went to.
     func divertToBranch(at base: CommitOID) throws(PublishError) {

@@ -180,7 +180,7 @@ extension Committer {
     /// - Returns: whether the commit opens a pull request.
     func check(_ prepared: Prepared, _ request: CommitRequest) throws(PublishError) -> Bool {
         // A pull request has no pull requests.
-        let opensPullRequest = request.opensPullRequest && !branch.name.hasPrefix("refs/pr/")
+        let opensPullRequest = request.opensPullRequest && !isOnPullRequest
         guard let record = try conflictRecord(), record.isMoved else { return opensPullRequest }
         let paths =
             prepared.files.map(\.path) + prepared.deletedFiles
@@ -193,11 +193,22 @@ extension Committer {
         if disputed.isEmpty { return opensPullRequest }
         switch request.onConflict {
         case .fail, .ours, .theirs: throw .conflict(disputed)
-        case .pr: return !branch.name.hasPrefix("refs/pr/")
+        case .pr where isOnPullRequest: throw .conflict(disputed)
+        case .pr: return true
         case .branch:
             try divertToBranch(at: workspace.overlay.baseCommit)
             return opensPullRequest
         }
+    }
+
+    /// Forgets the conflicts of edits that were given up.
+    func forgetConflicts(at paths: [String]) throws(PublishError) {
+        guard var record = try conflictRecord() else { return }
+        let count = record.paths.count
+        record.paths.removeAll { conflict in
+            paths.contains { $0.isEmpty || ChangeList.isAt(conflict.path, orBelow: $0) }
+        }
+        if record.paths.count < count { try note(record) }
     }
 
     /// Forgets the conflicts that a commit has settled: those of paths that are no edits any more.

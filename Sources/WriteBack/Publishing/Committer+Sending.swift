@@ -233,7 +233,8 @@ extension Committer {
             return nil
         }
         let name = EntryName(Self.attributesPath)
-        func file(at commit: CommitOID) throws(PublishError) -> (content: ContentID, size: UInt64)? {
+        func file(at commit: CommitOID) throws(PublishError) -> (content: ContentID, size: UInt64)?
+        {
             let listing = try source.listing(of: "", at: commit)
             guard let index = listing.index(of: name),
                 case .file(let content, let size) = listing.kind(at: index)

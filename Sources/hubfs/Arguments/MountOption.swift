@@ -26,7 +26,8 @@ enum MountOption: String, CaseIterable {
     var takesValue: Bool {
         switch self {
         case .allowOther, .createBranch, .createPr, .foreground, .readOnly, .writable: false
-        case .branch, .cacheDir, .cacheSize, .commit, .endpoint, .gid, .logFile, .logLevel, .message,
+        case .branch, .cacheDir, .cacheSize, .commit, .endpoint, .gid, .logFile, .logLevel,
+            .message,
             .onConflict, .readTimeout, .shutdownTimeout, .tokenFile, .uid, .umask, .workspace:
             true
         }

@@ -68,8 +68,8 @@ struct CommitResult: Sendable {
     init(_ resolution: Resolution, at commit: CommitOID) {
         self.commit = commit.hex
         changeCount = resolution.resolved.count
-        asides = resolution.asides.prefix(Self.localOnlyCountMax).map(Self.brief)
-        conflicts = resolution.left.prefix(Self.localOnlyCountMax).map(Self.brief)
+        asides = resolution.asides.prefix(Self.localOnlyCountMax / 2).map(Self.brief)
+        conflicts = resolution.left.prefix(Self.localOnlyCountMax / 2).map(Self.brief)
         if !resolution.unknown.isEmpty {
             code = .notFound
             sentence =

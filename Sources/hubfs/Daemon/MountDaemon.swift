@@ -226,7 +226,8 @@ struct MountDaemon {
         let (ref, mounted) = (committer.branch.name, committer.mountedBranch)
         if ref != mounted {
             writeToStandardError(
-                "hubfs: commits go to \(ref); hubfs commit --branch \(mounted) goes back to \(mounted)\n")
+                "hubfs: commits go to \(ref); hubfs commit --branch \(mounted) goes back to \(mounted)\n"
+            )
         }
         guard let conflicts = try? committer.conflicts(), !conflicts.isEmpty else { return }
         let paths = conflicts.count == 1 ? "1 path was" : "\(conflicts.count) paths were"
