@@ -320,7 +320,8 @@ def test_a_folder_renamed_here_and_changed_there(repo, mount, side, looked):
 def test_a_moved_folder_that_gives_way_keeps_what_was_moved(repo, mount):
     os.rename(mount.path / "folder", mount.path / "fresh")
     repo.commit({"fresh/theirs.txt": b"theirs\n"})
-    refused(mount, "fresh")
+    assert mount.run("pull", mount.path, check=False).returncode == CONFLICT
+    assert conflicts(mount) == {"fresh": "folder"}
     mount.run("resolve", mount.path / "fresh", "--theirs")
     assert os.listdir(mount.path / "fresh") == ["theirs.txt"]
     aside = mount.path / "fresh.hubfs-ours"

@@ -211,20 +211,26 @@ extension Committer {
         if record.paths.count < count { try note(record) }
     }
 
-    /// Forgets the conflicts that a commit has settled: those of paths that are no edits any more.
+    /// Forgets the conflicts that a commit has settled: those of paths that are no edits any more. What
+    /// the commit itself has found is new.
     ///
     /// - Parameters:
+    ///   - known: What there was before it.
     ///   - localOnly: What stayed in the workspace.
     ///   - left: What was not asked for.
-    func forgetConflicts(but localOnly: [LocalOnly], _ left: [Change]) throws(PublishError) {
+    func forgetConflicts(
+        _ known: ConflictRecord?, but localOnly: [LocalOnly], _ left: [Change]
+    ) throws(PublishError) {
         guard var record = try conflictRecord() else { return }
         let count = record.paths.count
         let paths = record.isMoved ? localOnly.map(\.path) + left.map(\.path) : []
+        let old = known?.isMoved == true || !record.isMoved ? Set(known?.paths ?? []) : []
         record.paths.removeAll { conflict in
-            !paths.contains {
-                ChangeList.isAt($0, orBelow: conflict.path)
-                    || ChangeList.isAt(conflict.path, orBelow: $0)
-            }
+            old.contains(conflict)
+                && !paths.contains {
+                    ChangeList.isAt($0, orBelow: conflict.path)
+                        || ChangeList.isAt(conflict.path, orBelow: $0)
+                }
         }
         if record.paths.count < count { try note(record) }
     }

@@ -159,13 +159,14 @@ package final class Committer: Sendable {
         progress { $0.step = .hashing }
         var prepared = try prepare(changes)
         defer { discardTemporary(prepared) }
+        let known = try conflictRecord()
         let opensPullRequest = try check(prepared, request)
         try checkReadme(&prepared, &changes.localOnly)
         if part > 1 { try dropSent(&prepared, at: tree.base) }
         let modes = try upload(&prepared, &changes.localOnly)
         guard !prepared.isEmpty else {
             try settleUnchanged(tree, prepared, selection)
-            try forgetConflicts(but: changes.localOnly, selection.left)
+            try forgetConflicts(known, but: changes.localOnly, selection.left)
             return CommitReport(
                 commit: tree.base, changeCount: 0, localOnly: changes.localOnly, ref: branch.name)
         }
@@ -181,7 +182,7 @@ package final class Committer: Sendable {
         let commit = try sendOrRebase(plan, prepared, modes, request)
         // What stays in the workspace is edited on.
         try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
-        if !isPart { try forgetConflicts(but: changes.localOnly, selection.left) }
+        if !isPart { try forgetConflicts(known, but: changes.localOnly, selection.left) }
         return CommitReport(
             commit: commit, changeCount: prepared.operationCount, localOnly: changes.localOnly,
             ref: branch.name, isPart: isPart)
