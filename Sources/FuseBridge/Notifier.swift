@@ -75,6 +75,14 @@ package final class Notifier: Sendable {
         }
     }
 
+    /// Waits until the kernel has taken what was sent so far, but no longer than this: a notification can
+    /// have to wait for a request that waits for the network. Not from a thread that answers requests.
+    package func settle(withinSeconds seconds: Double) {
+        let isDone = Monitor(false)
+        guard worker.submit({ isDone.update { $0 = true } }) else { return }
+        _ = isDone.wait(until: .now.advanced(bySeconds: seconds)) { $0 ? true : nil }
+    }
+
     /// Sends what is pending and ends the thread. Before the session ends.
     package func close() {
         worker.close()

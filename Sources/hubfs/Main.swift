@@ -32,7 +32,7 @@ struct HubfsCommand: ParsableCommand {
         version: "hubfs \(hubfsVersion)",
         subcommands: [
             MountCommand.self, UnmountCommand.self, CommitCommand.self, StatusCommand.self,
-            DiffCommand.self, DiscardCommand.self,
+            DiffCommand.self, DiscardCommand.self, ResolveCommand.self,
             PullCommand.self, RecoverCommand.self, LogCommand.self,
             ListCommand.self, CatCommand.self, StatCommand.self,
             CacheCommand.self, DoctorCommand.self,

@@ -7,6 +7,8 @@ import WriteBack
 final class KernelObserver: TreeObserver {
     private let notifier: Notifier
 
+    private static let patienceSeconds = 5.0
+
     init(_ notifier: Notifier) { self.notifier = notifier }
 
     func changed(_ entries: [StaleEntry]) {
@@ -19,5 +21,7 @@ final class KernelObserver: TreeObserver {
         for directory in directories {
             _ = notifier.invalidateDirectory(NodeID(directory.value))
         }
+        // Whoever asked for the change sees it when it is answered.
+        notifier.settle(withinSeconds: Self.patienceSeconds)
     }
 }

@@ -192,6 +192,8 @@ package struct JournalTransaction: ~Copyable {
         contents.bootID = try fact(.bootID)
         contents.owner = try fact(.owner)
         contents.lastFailure = try fact(.lastFailure)
+        contents.target = try fact(.target)
+        contents.conflicts = try fact(.conflicts)
         contents.nodes = try Row.fetchAll(
             database, sql: "SELECT * FROM node ORDER BY number"
         ).map { try NodeRecord(row: $0, path) }

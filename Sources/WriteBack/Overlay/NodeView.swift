@@ -62,12 +62,20 @@ package struct DirectorySnapshot: Sendable {
     /// Inode number of the directory itself: those of base entries follow from it.
     private let inodeNumber: UInt64
     private let numbering: any InodeNumbering
+    /// Numbers of objects that stand for the base's own under another one.
+    private let renumbered: [EntryName: UInt64]
 
     init(_ node: OverlayNode, _ directory: OverlayDirectory, _ numbering: any InodeNumbering) {
         listing = directory.listing
         hidden = directory.whiteouts
         inodeNumber = node.inodeNumber
         self.numbering = numbering
+        var renumbered: [EntryName: UInt64] = [:]
+        for child in directory.children.values
+        where child.inodeNumber != numbering.child(of: node.inodeNumber, name: child.name) {
+            renumbered[child.name] = child.inodeNumber
+        }
+        self.renumbered = renumbered
         own = directory.children.values.filter { directory.baseIndex(of: $0.name) == nil }.map {
             let kind: EntryKind =
                 switch $0.kind {
@@ -95,6 +103,7 @@ package struct DirectorySnapshot: Sendable {
             case .file: .file
             }
         return Entry(
-            name: name, kind: kind, inodeNumber: numbering.child(of: inodeNumber, name: name))
+            name: name, kind: kind,
+            inodeNumber: renumbered[name] ?? numbering.child(of: inodeNumber, name: name))
     }
 }

@@ -179,10 +179,3 @@ struct DiscardPlan {
                 parent: parent, name: name, node: child, isHidden: isHidden, original: original))
     }
 }
-
-extension OverlayNode {
-    /// The object and all that is known below it, the deepest first.
-    fileprivate var subtree: [OverlayNode] {
-        (directory?.children.values.flatMap(\.subtree) ?? []) + [self]
-    }
-}

@@ -84,6 +84,7 @@ extension Failure {
                     + "directory")
         case .fuse(let error): self.init(error)
         case .workspace(let error): self.init(error)
+        case .target(let error): self.init(error)
         case .notABranch(let revision):
             self.init(
                 .usage,
@@ -123,6 +124,8 @@ extension Failure {
         case .workspace(let error): self.init(error)
         case .base, .unknownOutcome, .cancelled, .stale: self.init(.unsent, error.description)
         case .conflict: self.init(.conflict, error.description)
+        case .busy: self.init(.busy, error.description)
+        case .unedited, .noBranch: self.init(.notFound, error.description)
         case .mismatch: self.init(.damaged, error.description)
         }
     }
