@@ -8,6 +8,9 @@ package struct DirectoryBuffer: ~Copyable {
     private let storage: UnsafeMutableRawBufferPointer
     private var used = 0
 
+    /// What the kernel takes at most.
+    package var byteCountMax: Int { storage.count }
+
     /// - Parameter storage: As large as the kernel asked for; stays valid while the buffer lives.
     package init(carriesEntries: Bool, storage: UnsafeMutableRawBufferPointer) {
         self.carriesEntries = carriesEntries

@@ -35,16 +35,42 @@ package final class Notifier: Sendable {
     ///
     /// - Returns: As `invalidateDirectory`.
     package func invalidateEntry(_ name: FileName, in parent: NodeID) -> Bool {
-        worker.submit { [session] in
-            session.notify { session in
-                // ENOENT says that the kernel does not know the name.
-                name.withCharacters { characters in
-                    fuse_lowlevel_notify_inval_entry(
-                        session, fuse_ino_t(parent.number), characters.baseAddress,
-                        characters.count)
-                }
+        worker.submit { [session] in Self.sendInvalidEntry(name, in: parent, to: session) }
+    }
+
+    private static func sendInvalidEntry(
+        _ name: FileName, in parent: NodeID, to session: FuseSession
+    ) {
+        session.notify { session in
+            // ENOENT says that the kernel does not know the name.
+            name.withCharacters { characters in
+                fuse_lowlevel_notify_inval_entry(
+                    session, fuse_ino_t(parent.number), characters.baseAddress, characters.count)
             }
         }
+    }
+
+    /// Makes the kernel forget many names and the listings of their directories, as one notification:
+    /// however many there are, none is left out.
+    ///
+    /// - Parameter patienceSeconds: How long to wait until it is done. The kernel itself waits for
+    ///   requests in those directories, which can wait for the network.
+    package func invalidateEntries(
+        _ entries: [(name: FileName, parent: NodeID)], patienceSeconds: Double
+    ) {
+        let isDone = Monitor(false)
+        let isTaken = worker.submit { [session] in
+            for (name, parent) in entries {
+                Self.sendInvalidEntry(name, in: parent, to: session)
+            }
+            for parent in Set(entries.map(\.parent)) {
+                Self.sendInvalidInode(parent, to: session)
+            }
+            isDone.update { $0 = true }
+        }
+        guard isTaken else { return }
+        let deadline = MonotonicInstant.now.advanced(bySeconds: patienceSeconds)
+        _ = isDone.wait(until: deadline) { $0 ? true : nil }
     }
 
     /// Makes the kernel ask for a name again at its next use, and leaves what is mounted below it
@@ -67,20 +93,14 @@ package final class Notifier: Sendable {
     }
 
     private func invalidateInode(_ node: NodeID) -> Bool {
-        worker.submit { [session] in
-            session.notify { session in
-                // ENOENT says that the kernel had forgotten the node: nothing was cached.
-                fuse_lowlevel_notify_inval_inode(session, fuse_ino_t(node.number), 0, 0)
-            }
-        }
+        worker.submit { [session] in Self.sendInvalidInode(node, to: session) }
     }
 
-    /// Waits until the kernel has taken what was sent so far, but no longer than this: a notification can
-    /// have to wait for a request that waits for the network. Not from a thread that answers requests.
-    package func settle(withinSeconds seconds: Double) {
-        let isDone = Monitor(false)
-        guard worker.submit({ isDone.update { $0 = true } }) else { return }
-        _ = isDone.wait(until: .now.advanced(bySeconds: seconds)) { $0 ? true : nil }
+    private static func sendInvalidInode(_ node: NodeID, to session: FuseSession) {
+        session.notify { session in
+            // ENOENT says that the kernel had forgotten the node: nothing was cached.
+            fuse_lowlevel_notify_inval_inode(session, fuse_ino_t(node.number), 0, 0)
+        }
     }
 
     /// Sends what is pending and ends the thread. Before the session ends.

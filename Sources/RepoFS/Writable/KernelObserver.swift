@@ -7,21 +7,15 @@ import WriteBack
 final class KernelObserver: TreeObserver {
     private let notifier: Notifier
 
-    private static let patienceSeconds = 5.0
-
     init(_ notifier: Notifier) { self.notifier = notifier }
 
+    /// A command that has moved the base ends when the mount shows it.
+    private static let patienceSeconds = 5.0
+
     func changed(_ entries: [StaleEntry]) {
-        var directories: Set<NodeNumber> = []
-        for entry in entries {
-            _ = notifier.invalidateEntry(
-                FileName(bytes: entry.name.bytes), in: NodeID(entry.parent.value))
-            directories.insert(entry.parent)
-        }
-        for directory in directories {
-            _ = notifier.invalidateDirectory(NodeID(directory.value))
-        }
-        // Whoever asked for the change sees it when it is answered.
-        notifier.settle(withinSeconds: Self.patienceSeconds)
+        if entries.isEmpty { return }
+        notifier.invalidateEntries(
+            entries.map { (FileName(bytes: $0.name.bytes), NodeID($0.parent.value)) },
+            patienceSeconds: Self.patienceSeconds)
     }
 }

@@ -112,9 +112,39 @@ extension WritableRepoFileSystem {
         let snapshot: DirectorySnapshot
         do throws(WriteBackError) {
             snapshot = try self.snapshot(of: node, stream, isStart: offset == 0)
+        } catch .listingNeeded {
+            // The base has moved since the directory was opened.
+            return readDirectoryLater(node, stream, view, buffer, reply)
         } catch {
             return fail(reply, error)
         }
+        fill(&buffer, from: offset, of: snapshot, view)
+        reply.bytes(buffer.bytes)
+    }
+
+    /// Begins a directory once its listing is there. The kernel's buffer is for answers at once.
+    private func readDirectoryLater(
+        _ node: NodeID, _ stream: DirectoryStream, _ view: NodeView,
+        _ buffer: consuming DirectoryBuffer, _ reply: consuming Reply<RequestKind.Data>
+    ) {
+        let (carriesEntries, byteCount) = (buffer.carriesEntries, buffer.byteCountMax)
+        attempt(reply) { [self] () throws(WriteBackError) in
+            try snapshot(of: node, stream, isStart: true)
+        } answer: { [self] reply, snapshot in
+            let storage = UnsafeMutableRawBufferPointer.allocate(
+                byteCount: byteCount, alignment: MemoryLayout<UInt64>.alignment)
+            defer { storage.deallocate() }
+            var buffer = DirectoryBuffer(carriesEntries: carriesEntries, storage: storage)
+            fill(&buffer, from: 0, of: snapshot, view)
+            reply.bytes(buffer.bytes)
+        }
+    }
+
+    private func fill(
+        _ buffer: inout DirectoryBuffer, from offset: UInt64, of snapshot: DirectorySnapshot,
+        _ view: NodeView
+    ) {
+        let node = NodeID(view.number.value)
         var next = offset
         while next < UInt64(snapshot.count) + Self.dotCount {
             let fits =
@@ -124,7 +154,6 @@ extension WritableRepoFileSystem {
             guard fits else { break }
             next += 1
         }
-        reply.bytes(buffer.bytes)
     }
 
     /// Reading starts with the directory as it is then, and goes on in what it started with.
@@ -160,13 +189,20 @@ extension WritableRepoFileSystem {
         guard let found = snapshot.entry(at: place) else { return true }
         let name = found.name.bytes.map { CChar(bitPattern: $0) } + [0]
         let nextOffset = UInt64(place) + Self.dotCount + 1
-        guard buffer.carriesEntries else {
+        let view: NodeView?
+        do throws(WriteBackError) {
+            view =
+                buffer.carriesEntries ? try overlay.lookUp(found.name, in: parent.overlay) : nil
+            if buffer.carriesEntries, view == nil { return true }
+        } catch {
+            // Not to be looked up now, which says nothing of the name.
+            view = nil
+        }
+        guard let view else {
             return buffer.add(
                 name, inodeNumber: found.inodeNumber, kind: found.kind.nodeKind,
                 nextOffset: nextOffset)
         }
-        let view = try? overlay.lookUp(found.name, in: parent.overlay)
-        guard let view = view ?? nil else { return true }
         if buffer.add(name, entry(view), nextOffset: nextOffset) { return true }
         overlay.forget(view.number, count: 1)
         return false

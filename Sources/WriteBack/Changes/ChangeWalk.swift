@@ -108,9 +108,10 @@ struct ChangeWalk {
                 if case .directory(let below)? = replacement?.kind, below.isInPlace(at: gone) {
                     continue
                 }
-                if let replacement, replacement.isDirectory {
-                    // Some of its paths may be there again: no path may be named twice in a commit.
-                    try deleteFiles(under: gone)
+                if case .directory(let below)? = replacement?.kind {
+                    try deleteFiles(
+                        under: gone,
+                        replacedBy: Replacement(directory: below, redirect: below.redirect))
                 } else {
                     deletes[ExactPath(gone)] = .deletedDirectory(oid)
                 }
@@ -118,16 +119,52 @@ struct ChangeWalk {
         }
     }
 
-    private mutating func deleteFiles(under path: String) throws(PublishError) {
+    /// A directory that stands where the base has another.
+    private struct Replacement {
+        /// nil where nothing was changed.
+        let directory: FrozenDirectory?
+        /// The base's directory that shows through.
+        let redirect: String?
+    }
+
+    /// Some paths of a directory that another replaced may be there again, and no path may be named
+    /// twice in a commit: its files are deleted one by one. A directory in it that is none any more is
+    /// deleted as one, and makes room for a file.
+    private mutating func deleteFiles(
+        under path: String, replacedBy replacement: Replacement
+    ) throws(PublishError) {
         let listing = try source.listing(of: path, at: base)
         for index in 0..<listing.count {
-            let below = Self.join(path, listing.name(at: index).description)
-            if let file = file(listing, index, at: below) {
-                deletes[ExactPath(below)] = .deleted(file)
-            } else {
-                try deleteFiles(under: below)
+            let name = listing.name(at: index)
+            let below = Self.join(path, name.description)
+            switch listing.kind(at: index) {
+            case .file: deletes[ExactPath(below)] = .deleted(file(listing, index, at: below)!)
+            case .directory(let oid):
+                if let next = try directory(name, in: replacement) {
+                    try deleteFiles(under: below, replacedBy: next)
+                } else {
+                    deletes[ExactPath(below)] = .deletedDirectory(oid)
+                }
             }
         }
+    }
+
+    /// - Returns: nil when the name is none of a directory.
+    private func directory(
+        _ name: EntryName, in replacement: Replacement
+    ) throws(PublishError) -> Replacement? {
+        if let child = replacement.directory?.children.first(where: { $0.name == name }) {
+            guard case .directory(let below) = child.kind else { return nil }
+            return Replacement(directory: below, redirect: below.redirect)
+        }
+        guard let redirect = replacement.redirect,
+            replacement.directory?.whiteouts.contains(name) != true
+        else { return nil }
+        let listing = try source.listing(of: redirect, at: base)
+        guard let index = listing.index(of: name), case .directory = listing.kind(at: index) else {
+            return nil
+        }
+        return Replacement(directory: nil, redirect: Self.join(redirect, name.description))
     }
 
     /// Shows the base's files of a moved directory at their new paths.

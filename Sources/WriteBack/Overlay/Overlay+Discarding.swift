@@ -22,6 +22,7 @@ extension Overlay {
             root.directory!.children = [:]
             root.directory!.whiteouts = []
             tree.nodes = [.root: root]
+            tree.keptNumbers = [:]
         }
     }
 }

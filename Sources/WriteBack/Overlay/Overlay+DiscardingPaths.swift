@@ -43,10 +43,6 @@ extension Overlay {
 
     private func apply(_ plan: DiscardPlan, _ tree: inout Tree) throws(WriteBackError) {
         let dropped = plan.dropped.flatMap(\.subtree)
-        var successors: [OverlayNode] = []
-        for name in plan.names {
-            if let successor = try successor(of: name, tree) { successors.append(successor) }
-        }
         try staging.writeDurably { transaction in
             for node in dropped where node.isRecorded { try transaction.remove(node.number) }
             for layer in dropped.compactMap(\.file).flatMap(\.layerNumbers) {
@@ -55,7 +51,6 @@ extension Overlay {
             for name in plan.names where name.isHidden {
                 try transaction.removeWhiteout(name.name, in: name.parent.number)
             }
-            for successor in successors { try transaction.put(successor.record) }
         }
         for name in plan.names where name.isHidden {
             name.parent.directory!.whiteouts.remove(name.name)
@@ -65,31 +60,7 @@ extension Overlay {
             guard let directory = node.parent?.directory else { continue }
             detach(node, from: directory, &tree)
         }
-        for successor in successors {
-            successor.isRecorded = true
-            successor.parent!.directory!.children[successor.name] = successor
-            tree.nodes[successor.number] = successor
-        }
         tree.changeCount += 1
-    }
-
-    /// The base's file in the place of one that is open and has the same `st_ino`: a program that
-    /// compares what it has open with what the name shows must see that they differ.
-    private func successor(
-        of name: DiscardPlan.Name, _ tree: Tree
-    ) throws(WriteBackError) -> OverlayNode? {
-        guard let old = name.node, old.file?.isOpen == true,
-            old.inodeNumber == numbering.child(of: name.parent.inodeNumber, name: name.name),
-            case .file(let content, let size)? = name.original
-        else { return nil }
-        let number = NodeNumber(try journal.takeNumber())
-        let base = BaseFile(
-            commit: tree.baseCommit, path: name.parent.directory!.basePath(of: name.name),
-            content: content, size: size)
-        return OverlayNode(
-            number: number, inodeNumber: Self.localInodeBit | number.value,
-            kind: .file(WorkingFile(number: number, base: base, staging: staging)),
-            parent: name.parent, name: name.name)
     }
 }
 
@@ -103,8 +74,6 @@ struct DiscardPlan {
         let node: OverlayNode?
         /// The base has the name, and a whiteout hides it.
         let isHidden: Bool
-        /// What the base has there.
-        let original: TreeEntry.Kind?
     }
 
     private(set) var names: [Name] = []
@@ -175,7 +144,6 @@ struct DiscardPlan {
         entries.insert(entry)
         if let child { droppedNumbers.insert(child.number) }
         names.append(
-            Name(
-                parent: parent, name: name, node: child, isHidden: isHidden, original: original))
+            Name(parent: parent, name: name, node: child, isHidden: isHidden))
     }
 }

@@ -21,6 +21,8 @@ extension Overlay {
                 else { continue }
                 node.parent = parent
                 parent.directory!.children[node.name] = node
+                let number = numbering.child(of: parent.inodeNumber, name: node.name)
+                if node.inodeNumber != number { keepNumber(of: node, &tree) }
             }
         }
     }

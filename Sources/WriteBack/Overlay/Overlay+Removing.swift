@@ -69,6 +69,7 @@ extension Overlay {
         node.isRecorded = false
         node.parent = nil
         node.file?.unlinked()
+        if node.file?.isOpen == true { keepNumber(of: node, &tree) }
         tree.free(from: node)
     }
 }

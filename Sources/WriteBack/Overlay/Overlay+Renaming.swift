@@ -127,6 +127,7 @@ extension Overlay {
         node.name = move.newName
         node.parent = move.newParent
         node.isRecorded = true
+        keepNumber(of: node, &tree)
         move.oldParent.metadata.modifiedNanoseconds = now
         move.newParent.metadata.modifiedNanoseconds = now
         if move.oldParent !== move.newParent { tree.free(from: move.oldParent) }
@@ -166,6 +167,7 @@ extension Overlay {
         secondDirectory.children[secondName] = first
         (first.parent, first.name) = (move.newParent, secondName)
         (second.parent, second.name) = (move.oldParent, firstName)
+        for node in [first, second] { keepNumber(of: node, &tree) }
         move.oldParent.metadata.modifiedNanoseconds = now
         move.newParent.metadata.modifiedNanoseconds = now
     }

@@ -45,12 +45,30 @@ extension Overlay {
             guard let directory = node.directory else { return nil }
             if let frozen = frozen[node.number] { return SettledDirectory(node, directory, frozen) }
             guard let old = directory.redirect else { return nil }
-            let redirect = moves.newPath(of: old)
+            let redirect = redirect(of: node, frozen, moves) ?? moves.newPath(of: old)
             if redirect.utf8.elementsEqual(old.utf8) { return nil }
             return SettledDirectory(
                 node: node, directory: directory, redirect: redirect,
                 whiteouts: directory.whiteouts)
         }
+    }
+
+    /// Where the commit has the base's directory that shows through a node.
+    ///
+    /// One directory of the base can show at two places, where it was moved to and, its removal
+    /// discarded, where it was: what the journal does not know follows the directory it is in.
+    private func redirect(
+        of node: OverlayNode, _ frozen: [NodeNumber: Settlement.Directory], _ moves: Moves
+    ) -> String? {
+        guard let old = node.directory?.redirect else { return nil }
+        if let frozen = frozen[node.number] {
+            return frozen.isHeld ? frozen.redirect : frozen.path
+        }
+        guard !node.isRecorded, let parent = node.parent,
+            let above = redirect(of: parent, frozen, moves)
+        else { return moves.newPath(of: old) }
+        let name = node.name.description
+        return above.isEmpty ? name : above + "/" + name
     }
 
     /// A directory as it stands on the new commit.

@@ -14,6 +14,10 @@ package final class Overlay: Sendable {
     struct Tree {
         var nodes: [NodeNumber: OverlayNode] = [:]
         var baseCommit: CommitOID
+        /// Inode numbers of the base's that objects keep which stand elsewhere now, or are open and
+        /// have no name any more, by who keeps them: what the base shows at their old names gets
+        /// another number.
+        var keptNumbers: [UInt64: NodeNumber] = [:]
         /// Counts changes of names, so that a commit knows whether it holds the last one.
         var changeCount: UInt64 = 0
 
@@ -112,7 +116,11 @@ package final class Overlay: Sendable {
     ) throws(WriteBackError) -> DirectorySnapshot {
         try tree.withLock { tree throws(WriteBackError) in
             let node = try tree.directory(number)
-            return DirectorySnapshot(node, try listed(node), numbering)
+            let directory = try listed(node)
+            for name in names(in: directory, of: node, whoseNumbersAreKeptBy: tree) {
+                _ = try child(name, of: node, &tree)
+            }
+            return DirectorySnapshot(node, directory, numbering)
         }
     }
 
@@ -171,6 +179,9 @@ extension Overlay.Tree {
             node.directory?.children.isEmpty ?? true, !(node.file?.isOpen ?? false)
         {
             nodes[node.number] = nil
+            if keptNumbers[node.inodeNumber] == node.number {
+                keptNumbers[node.inodeNumber] = nil
+            }
             guard let parent = node.parent else { return }
             if parent.directory?.children[node.name] === node {
                 parent.directory?.children[node.name] = nil
@@ -209,13 +220,35 @@ extension Overlay {
                 size: size)
             kind = .file(WorkingFile(number: number, base: base, staging: staging))
         }
+        let inodeNumber = numbering.child(of: parent.inodeNumber, name: name)
+        let isKept = tree.keptNumbers[inodeNumber] != nil
         let node = OverlayNode(
             number: number,
-            inodeNumber: numbering.child(of: parent.inodeNumber, name: name), kind: kind,
+            inodeNumber: isKept ? Self.localInodeBit | number.value : inodeNumber, kind: kind,
             parent: parent, name: name)
+        // A number of its own is one the next mount has to know.
+        if isKept { try record(node) }
         directory.children[name] = node
         tree.nodes[number] = node
         return node
+    }
+
+    /// Names of the base's objects whose numbers others keep.
+    private func names(
+        in directory: OverlayDirectory, of node: OverlayNode, whoseNumbersAreKeptBy tree: Tree
+    ) -> [EntryName] {
+        guard !tree.keptNumbers.isEmpty, let listing = directory.listing else { return [] }
+        return (0..<listing.count).map { listing.name(at: $0) }.filter { name in
+            directory.children[name] == nil && !directory.whiteouts.contains(name)
+                && tree.keptNumbers[numbering.child(of: node.inodeNumber, name: name)] != nil
+        }
+    }
+
+    /// Lets an object keep its number at another name, or without one.
+    func keepNumber(of node: OverlayNode, _ tree: inout Tree) {
+        if node.inodeNumber & Self.localInodeBit == 0 {
+            tree.keptNumbers[node.inodeNumber] = node.number
+        }
     }
 
     /// Writes a node and the directories above it to the journal, unless it is there.

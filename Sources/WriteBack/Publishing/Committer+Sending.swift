@@ -49,6 +49,8 @@ extension Committer {
         if let commit = try madeCommit(of: plan) {
             logger.notice("the commit that was under way is at the Hub: \(commit.hex)")
             _ = try finish(plan, commit)
+            // What it left out is sealed still, and edited on.
+            try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
         } else {
             logger.notice("the commit that was under way did not reach the Hub; it is made anew")
             try dropPlan()

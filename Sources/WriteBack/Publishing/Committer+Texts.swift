@@ -7,7 +7,11 @@ import SystemPackage
 
 extension Committer {
     /// Longest text that is read; the Hub takes no larger file into git itself.
-    private static let textBytesMax: UInt64 = 10 << 20
+    static let textBytesMax: UInt64 = 10 << 20
+
+    /// What of a README the Hub looks at: its metadata stand at its beginning, and a request of more
+    /// than 4 MiB is refused. Escaped, a byte can become six.
+    private static let metadataBytesMax: UInt64 = 512 << 10
 
     /// The defaults, and the lines of `.hubfsignore` in the mounted directory.
     func ignoreRules() throws(PublishError) -> IgnoreRules {
@@ -23,9 +27,9 @@ extension Committer {
         _ prepared: inout Prepared, _ localOnly: inout [LocalOnly]
     ) throws(PublishError) {
         guard let file = prepared.files.first(where: { inRepo($0.path) == "README.md" }),
-            file.isStaged, file.size <= Self.textBytesMax
+            file.isStaged
         else { return }
-        let text = try text(of: file)
+        let text = try text(of: file, bytesMax: Self.metadataBytesMax)
         let verdict = try ask { client.validateYAML(text, of: repo.kind, completion: $0) }
         guard !verdict.errors.isEmpty else { return }
         let reason = verdict.errors.joined(separator: "; ")
@@ -34,10 +38,12 @@ extension Committer {
         prepared.files.removeAll { $0.path == file.path }
     }
 
-    /// A staged file as text; what is not UTF-8 is replaced.
-    func text(of file: PreparedFile) throws(PublishError) -> String {
+    /// The beginning of a staged file as text; what is not UTF-8 is replaced.
+    func text(
+        of file: PreparedFile, bytesMax: UInt64 = textBytesMax
+    ) throws(PublishError) -> String {
         guard case .staged(let store, _) = file.bytes else { return "" }
-        let size = min(file.size, Self.textBytesMax)
+        let size = min(file.size, bytesMax)
         let bytes = try local { () throws(WriteBackError) in
             try store.bytes(0..<size)
         }

@@ -98,12 +98,13 @@ struct Settlement: Codable, Sendable {
                 && !held.contains { ChangeList.isAt($0.text, orBelow: path) }
         }
         let isPublished = path.isEmpty || kept.contains(ExactPath(path))
+        let isHeld =
+            !isPublished && directory.redirect.map { held.contains(ExactPath($0)) } == true
         directories.append(
             Directory(
                 number: directory.number.value, path: isPublished ? path : nil,
-                redirect: directory.redirect,
-                isHeld: !isPublished
-                    && directory.redirect.map { held.contains(ExactPath($0)) } == true,
-                whiteouts: gone.map(\.bytes), children: children))
+                redirect: directory.redirect, isHeld: isHeld,
+                // Of a directory that is held nothing has been removed at the Hub.
+                whiteouts: isHeld ? [] : gone.map(\.bytes), children: children))
     }
 }

@@ -27,10 +27,17 @@ NAMES = [
     "naïve – 模型.txt",
     ".hidden",
     "with space",
-    "new\nline",
-    # Not UTF-8: accepted here, though the Hub could not store it.
-    os.fsdecode(b"\xff\xfe.bin"),
     "l" * 255,
+]
+# What does not belong at the Hub.
+ODD_NAMES = [
+    "saved.swp",
+    "__pycache__",
+    # Accepted here, though the Hub could not store them.
+    ".git",
+    "back\\slash",
+    "new\nline",
+    os.fsdecode(b"\xff\xfe.bin"),
 ]
 TOO_LONG = "l" * 256
 ATTRIBUTES = ["user.a", "user.note", "user.ü"]
@@ -47,8 +54,13 @@ WEIGHTS = {
     "chmod": 3, "chown": 1, "utimens": 4, "set_attribute": 3, "remove_attribute": 2,
     "truncate": 4, "save": 8, "replace": 4, "copy": 5,
     "scan": 2, "scan_some": 3, "scan_end": 2,
-    "remount": 0.7, "kill": 0.7, "commit": 1.5,
+    "remount": 0.7, "kill": 0.7,
+    "commit": 1.5, "commit_beside": 0.7, "kill_commit": 0.5, "foreign": 1.5, "pull": 0.6,
+    "discard": 0.9,
 }  # fmt: skip
+
+# Those that have to do with the Hub.
+PUBLISHING = frozenset({"commit", "commit_beside", "kill_commit", "foreign", "pull", "discard"})
 
 NEED_HANDLE = {
     "close", "pread", "pwrite", "write", "ftruncate", "fallocate", "fsync", "fdatasync", "fchmod",
@@ -94,6 +106,8 @@ class Generator:
                     self.files.append(here)
                 else:
                     (self.directories if kind == stat.S_IFDIR else self.others).append(here)
+        # The Hub writes into this one by itself.
+        self.files = [path for path in self.files if path != ".gitattributes"]
         # os.walk is in the order of the disk, which is not the same in every run.
         for paths in (self.files, self.directories, self.others):
             paths.sort()
@@ -115,7 +129,8 @@ class Generator:
 
     def new_path(self) -> str:
         """A name in some directory; it may be taken."""
-        name = TOO_LONG if self.random.random() < 0.01 else self.random.choice(NAMES)
+        dice = self.random.random()
+        name = self.random.choice(ODD_NAMES if dice < 0.12 else NAMES) if dice > 0.01 else TOO_LONG
         return os.path.normpath(os.path.join(self.directory(), name))
 
     def slot(self) -> int:
@@ -318,3 +333,21 @@ class Generator:
 
     def make_scan_end(self) -> dict:
         return {"slot": self.random.randrange(SCANS)}
+
+    # What has to do with the Hub.
+
+    def make_remount(self) -> dict:
+        moments = ["manual"] * 4 + ["unmount", "close", "interval:1"]
+        return {} if "commit" not in self.kinds else {"moment": self.random.choice(moments)}
+
+    def make_commit(self) -> dict:
+        return {"answer": self.random.choice(["ours", "discard", "keep"])}
+
+    def make_kill_commit(self) -> dict:
+        return {"seconds": round(self.random.random() * 0.4, 3)}
+
+    def make_foreign(self) -> dict:
+        return {"seed": self.seed()}
+
+    def make_discard(self) -> dict:
+        return {"seed": self.seed()}

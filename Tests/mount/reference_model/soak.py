@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -14,12 +16,17 @@ from pathlib import Path
 
 import localhub
 
+# The official client reads its settings while it is imported. localhub has no Xet storage.
+os.environ["HF_HUB_DISABLE_XET"] = "1"
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+
+from .committing_world import CommittingWorld
 from .comparison import Different
 from .shrinking import shrink
 from .world import START, START_OF_SEVERAL, World
 
 SHRINK_SECONDS = 300
-FAILURES = (Different, RuntimeError, OSError)
+FAILURES = (Different, RuntimeError, OSError, subprocess.TimeoutExpired)
 
 
 def main() -> int:
@@ -53,7 +60,10 @@ def parse() -> argparse.Namespace:
         "--lanes", action="store_true",
         help="edit in several directories at once; a failing round cannot be repeated exactly",
     )  # fmt: skip
-    parser.add_argument("--commits", action="store_true", help="commit now and then as well")
+    parser.add_argument(
+        "--commits", action="store_true",
+        help="commit now and then as well, beside others who do; with --replay: for such a case",
+    )  # fmt: skip
     parser.add_argument("--replay", type=Path, metavar="FILE", help="play a kept case instead")
     parser.add_argument(
         "--keep", type=Path, default=Path("soak-failures"), metavar="FOLDER",
@@ -108,14 +118,15 @@ class Soak:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
             self.hub.run("import", "--root", self.hub.root, repo, source)
+        if self.options.commits:
+            return CommittingWorld(folder, self.hub, self.token, repo, start)
         return World(folder, self.hub.address.endpoint, self.token, repo, start)
 
     def round(self, world: World, seed: int) -> None:
         if self.options.lanes:
             world.play_lanes(seed, self.options.steps)
         else:
-            steps, commits = self.options.steps, self.options.commits
-            world.play(world.generate(seed, steps, commits=commits))
+            world.play(world.generate(seed, self.options.steps))
 
     def keep(self, seed: int, world: World) -> None:
         """Stores the failing case, and a shorter one if there is one."""

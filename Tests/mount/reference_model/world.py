@@ -15,7 +15,7 @@ from samples import noise, text
 
 from . import comparison, journal
 from .comparison import Different
-from .generator import Generator
+from .generator import PUBLISHING, Generator
 from .lane import Lane, a_new_tick
 
 # What both sides of a lane begin with.
@@ -39,13 +39,14 @@ START_OF_SEVERAL = {
 COMPARE_ALL_EVERY = 60
 STEPS_BETWEEN_ENDS = 60
 # Not for one lane among others: they end the daemon of all.
-ENDS = frozenset({"remount", "kill", "commit"})
-# `hubfs commit` is done, or has named what the Hub cannot store (docs/ERRORS.md).
-COMMIT_ENDS = (0, 14)
+ENDS = frozenset({"remount", "kill"}) | PUBLISHING
 
 
 class World:
     """A mount with `-w` and a plain folder that are to stay equal."""
+
+    # Kinds of operations that are not for this world.
+    without = PUBLISHING
 
     def __init__(
         self, folder: Path, endpoint: str, token: str, repo: str, start: dict[str, bytes] = START
@@ -60,9 +61,6 @@ class World:
             Lane(self.plain_root / place, self.mount.path / place, folder / f"lane-{n}.jsonl")
             for n, place in enumerate(places)
         ]
-        self.hasCommitted = False
-        # The mtime of what was never changed, nanoseconds.
-        self.date = 0
         self.isOver = threading.Event()
 
     @property
@@ -94,7 +92,6 @@ class World:
             shown = (self.mount.path / name).lstat()
             os.chmod(self.plain_root / name, shown.st_mode & 0o7777)
             os.utime(self.plain_root / name, ns=(shown.st_mtime_ns, shown.st_mtime_ns))
-        self.date = shown.st_mtime_ns
         now = a_new_tick()
         for lane in self.lanes:
             lane.since = now
@@ -109,20 +106,21 @@ class World:
             lane.step(operation, self.perform)
         self.remount()
 
-    def generate(self, seed: int, steps: int, *, commits: bool = False) -> Iterable[dict]:
+    def generate(self, seed: int, steps: int) -> Iterable[dict]:
         (lane,) = self.lanes
-        generator = Generator(seed, without=frozenset() if commits else frozenset({"commit"}))
+        generator = Generator(seed, without=self.without)
         for _ in range(steps):
             yield generator.next(str(lane.plain.root), sorted(lane.plain.handles))
 
     def perform(self, operation: dict) -> None:
         (lane,) = self.lanes
         if operation["op"] in ENDS:
-            getattr(self, operation["op"])()
+            arguments = {key: value for key, value in operation.items() if key != "op"}
+            getattr(self, operation["op"])(**arguments)
         else:
             lane.perform(operation)
         if lane.steps % COMPARE_ALL_EVERY == 0:
-            lane.compare_all()
+            self.compare_all()
 
     # Several lanes at once.
 
@@ -171,46 +169,9 @@ class World:
         self.let_go()
         self.start_again()
 
-    def commit(self) -> None:
-        """A commit changes nothing that can be seen in the mount."""
-        done = self.mount.run("commit", self.mount.path, check=False)
-        if done.returncode not in COMMIT_ENDS:
-            raise Different(f"the commit ended with {done.returncode}: {done.stderr[-1500:]}")
-        self.hasCommitted = True
-        self.check_log()
-        self.take_over(".gitattributes")
-        self.compare_all()
-
-    def take_over_date(self) -> None:
-        """What was never changed shows the date of the commit a mount began with."""
-        unchanged = [
-            name
-            for name in [".", *comparison.names_below(str(self.plain_root))]
-            if (self.plain_root / name).lstat().st_mtime_ns == self.date
-            and os.path.lexists(self.mount.path / name)
-        ]
-        dates = {(self.mount.path / name).lstat().st_mtime_ns for name in unchanged}
-        if len(dates) > 1:
-            raise Different(f"unchanged files have the dates {sorted(dates)}")
-        for date in dates:
-            for name in unchanged:
-                os.utime(self.plain_root / name, ns=(date, date), follow_symlinks=False)
-            self.date = date
-
-    def take_over(self, name: str) -> None:
-        """A commit of new LFS files adds lines to this file, at the Hub: no edit of ours."""
-        plain, mounted = self.plain_root / name, self.mount.path / name
-        if plain.is_file() and mounted.is_file():
-            plain.write_bytes(mounted.read_bytes())
-            shown = mounted.stat()
-            os.utime(plain, ns=(shown.st_mtime_ns, shown.st_mtime_ns))
-
     def start_again(self) -> None:
         self.check_log()
         self.mount.restart()
-        if self.hasCommitted:
-            self.take_over_date()
-            self.take_over(".gitattributes")
         self.compare_all()
 
     def check_log(self) -> None:

@@ -1,0 +1,194 @@
+"""What a mount shows when its base moves below it: cases the reference model has found."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+
+import mounting
+import pytest
+from conftest import run
+from published import Judge, Published
+from samples import MEBIBYTE, noise
+
+START = {
+    "config.json": b'{"layers": 12}\n',
+    "run/a.txt": b"a\n",
+    "run/deep/b.txt": b"b\n",
+    "run/deep/c.bin": noise(70_000, seed=90),
+    "other/d.txt": b"d\n",
+}
+
+
+@pytest.fixture
+def judge(hub, import_repo, new_editable_mount, write_token, tmp_path) -> Judge:
+    published = Published(hub, import_repo(START), write_token)
+    mount = new_editable_mount(f"hf://{published.id}", "-w")
+    return Judge(published, mount, tmp_path)
+
+
+def discard(judge: Judge, path: str) -> None:
+    judge.mount.run("discard", "--yes", judge.mount.path, judge.mount.path / path)
+
+
+def test_a_directory_that_is_open_can_be_read_again_after_a_commit(judge):
+    folder = os.open(judge.mount.path / "run", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        assert sorted(os.listdir(folder)) == ["a.txt", "deep"]
+        judge.edit(lambda root: (root / "run/new.txt").write_bytes(b"new\n"))
+        judge.commit()
+        assert sorted(os.listdir(folder)) == ["a.txt", "deep", "new.txt"]
+    finally:
+        os.close(folder)
+    judge.check()
+
+
+def test_what_comes_back_has_a_number_of_its_own(judge):
+    number = (judge.mount.path / "run").stat().st_ino
+    os.rename(judge.mount.path / "run", judge.mount.path / "moved")
+    discard(judge, "run")
+    for _ in range(2):
+        back = {entry.name: entry.inode() for entry in os.scandir(judge.mount.path)}
+        assert back["moved"] == (judge.mount.path / "moved").stat().st_ino == number
+        assert back["run"] == (judge.mount.path / "run").stat().st_ino != number
+        numbers = [path.stat().st_ino for path in judge.mount.path.rglob("*")]
+        assert len(numbers) == len(set(numbers))
+        judge.mount.run("umount", "--no-commit", judge.mount.path)
+        judge.mount.wait()
+        judge.mount.restart()
+        assert (judge.mount.path / "run").stat().st_ino == back["run"]
+
+
+def test_a_folder_that_came_back_is_not_its_moved_twin(judge):
+    mount = judge.mount.path
+    os.rename(mount / "run", mount / "moved")
+    discard(judge, "run")
+    run("cp", "-a", judge.plain / "run", judge.plain / "moved")
+    assert (mount / "run/deep/b.txt").read_bytes() == b"b\n"
+    judge.edit(lambda root: (root / "moved/deep/new.txt").write_bytes(b"new\n"))
+    judge.edit(lambda root: (root / "moved/deep/c.bin").unlink())
+    judge.commit()
+    judge.check()
+
+
+def test_a_large_readme_does_not_hold_up_a_commit(judge):
+    judge.edit(lambda root: (root / "README.md").write_bytes(b"# " + b"m" * (5 * MEBIBYTE)))
+    judge.commit()
+    judge.check()
+
+
+def test_what_a_commit_leaves_out_is_not_put_over_a_foreign_change(
+    judge, new_editable_mount
+):
+    mount = new_editable_mount(f"hf://{judge.published.id}", "-w", "--workspace", "other",
+                               "--commit", "interval:1")  # fmt: skip
+    with open(mount.path / "config.json", "r+b", buffering=0) as held:
+        held.write(b"mine")
+        judge.published.commit({"config.json": b"theirs\n"})
+        (mount.path / "other/d.txt").write_bytes(b"done\n")
+        deadline = time.monotonic() + 30
+        while "config.json" not in mount.log() and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert mount.run("commit", mount.path, check=False).returncode == 13
+    assert judge.published.git.blob("config.json") == b"theirs\n"
+    assert (mount.path / "config.json").read_bytes() == b'mine' + START["config.json"][4:]
+    mount.run("commit", mount.path, "--on-conflict", "ours")
+    assert judge.published.git.blob("config.json").startswith(b"mine")
+
+
+def test_a_writer_of_a_clean_file_is_not_cut_off_by_a_rebase(judge):
+    with open(judge.mount.path / "config.json", "r+b", buffering=0) as held:
+        judge.published.commit({"config.json": b"theirs\n"})
+        (judge.mount.path / "other/d.txt").write_bytes(b"done\n")
+        done = judge.mount.run("commit", judge.mount.path, check=False)
+        assert done.returncode == 13 and "config.json" in done.stderr
+        held.write(b"mine")
+    assert (judge.mount.path / "config.json").read_bytes().startswith(b"mine")
+
+
+@pytest.mark.parametrize("command", ["pull", "commit"])
+def test_a_folder_made_on_both_sides_has_the_files_of_both(judge, command):
+    (judge.mount.path / "new/deep").mkdir(parents=True)
+    (judge.mount.path / "new/mine.txt").write_bytes(b"mine\n")
+    judge.published.commit({"new/theirs.txt": b"theirs\n", "new/deep/theirs.txt": b"theirs\n"})
+    judge.mount.run(command, judge.mount.path)
+    for _ in range(2):
+        assert sorted(os.listdir(judge.mount.path / "new")) == ["deep", "mine.txt", "theirs.txt"]
+        assert (judge.mount.path / "new/deep/theirs.txt").read_bytes() == b"theirs\n"
+        judge.mount.run("umount", judge.mount.path)
+        assert judge.mount.wait() == 0
+        judge.mount.restart()
+
+
+def test_a_file_in_a_renamed_folder_follows_others(judge):
+    os.rename(judge.mount.path / "run", judge.mount.path / "moved")
+    os.chmod(judge.mount.path / "moved/a.txt", 0o600)
+    judge.commit()
+    judge.published.commit({"moved/a.txt": b"theirs\n"})
+    judge.mount.run("pull", judge.mount.path)
+    assert (judge.mount.path / "moved/a.txt").read_bytes() == b"theirs\n"
+    judge.commit()
+    assert judge.published.git.blob("moved/a.txt") == b"theirs\n"
+
+
+def test_the_same_edit_on_both_sides_leaves_the_file_what_it_is(judge):
+    with open(judge.mount.path / "config.json", "r+b") as held:
+        held.truncate(0)
+        held.write(b"same\n")
+    os.chmod(judge.mount.path / "config.json", 0o600)
+    (judge.mount.path / "new.txt").write_bytes(b"new\n")
+    before = (judge.mount.path / "config.json").stat()
+    judge.published.commit({"config.json": b"same\n"})
+    judge.commit()
+    after = (judge.mount.path / "config.json").stat()
+    assert (after.st_mode, after.st_ino) == (before.st_mode, before.st_ino)
+
+
+def test_a_file_takes_the_place_of_a_folder_in_a_folder_that_was_replaced(judge):
+    def script(root):
+        os.rename(root / "run", root / "moved")
+        (root / "run").mkdir()
+        os.rename(root / "config.json", root / "run/deep")
+
+    judge.edit(script)
+    judge.commit()
+    judge.check()
+
+
+def test_a_pull_shows_all_of_many_changes_when_it_ends(judge):
+    names = [f"many/{number}.txt" for number in range(1500)]
+    judge.published.commit({name: b"old\n" for name in names})
+    judge.mount.run("pull", judge.mount.path)
+    assert all((judge.mount.path / name).read_bytes() == b"old\n" for name in names)
+    judge.published.commit({name: b"newer\n" for name in names})
+    judge.mount.run("pull", judge.mount.path)
+    # Those first that the kernel is told of last.
+    assert [name for name in reversed(names) if size(judge, name) != 6] == []
+
+
+def test_what_a_cut_off_commit_left_out_can_be_edited_and_committed(hub, judge):
+    """The commit is made, and the daemon dies before it has seen so."""
+    (judge.mount.path / "back\\slash").write_bytes(b"1\n")
+    (judge.mount.path / "config.json").write_bytes(b"mine\n")
+    hub.add_fault("--stall", "--to", "paths-info")
+    commit = subprocess.Popen(
+        [mounting.binary(), "commit", judge.mount.path], env=judge.mount.environment,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 30
+    while judge.published.head == judge.base and time.monotonic() < deadline:
+        time.sleep(0.02)
+    judge.mount.kill()
+    commit.wait(timeout=30)
+    hub.clear_faults()
+    judge.mount.restart()
+    for edit in (b"2\n", b"3\n"):
+        (judge.mount.path / "back\\slash").write_bytes(edit)
+        assert judge.mount.run("commit", judge.mount.path, check=False).returncode == 14
+        assert (judge.mount.path / "back\\slash").read_bytes() == edit
+    assert len(judge.new_commits()) == 1
+
+
+def size(judge: Judge, name: str) -> int:
+    return (judge.mount.path / name).stat().st_size
