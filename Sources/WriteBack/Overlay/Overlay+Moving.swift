@@ -30,6 +30,7 @@ extension Overlay {
     ) throws(WriteBackError) -> [StaleEntry] {
         try tree.withLock { tree throws(WriteBackError) in
             try journal.writeDurably { try $0.set(.baseCommit, commit.hex) }
+            CrashPoint.moveJournalled.pass()
             tree.baseCommit = commit
             for node in tree.nodes.values { node.directory?.listing = nil }
             return try absorb(difference, keeping: [], &tree)

@@ -24,6 +24,7 @@ extension Overlay {
                 try transaction.set(.baseCommit, commit.hex)
                 try transaction.remove(.plan)
             }
+            CrashPoint.settleJournalled.pass()
             for directory in directories { directory.apply() }
             for node in tree.nodes.values { node.directory?.listing = nil }
             tree.baseCommit = commit

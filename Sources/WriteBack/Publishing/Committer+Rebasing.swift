@@ -94,7 +94,9 @@ extension Committer {
         let open = theirs.files.map(\.path).filter { writers.contains(ExactPath($0)) }
         let conflicts = Set(check.conflicts + open)
         guard conflicts.isEmpty else { throw .conflict(conflicts.sorted()) }
+        CrashPoint.pulling.pass()
         let stale = try local { () throws(WriteBackError) in try overlay.move(to: head, theirs) }
+        CrashPoint.moved.pass()
         observer.withLock { $0 }?.changed(stale)
         logger.notice("moved to \(head.hex)")
         return head

@@ -15,10 +15,12 @@ extension Committer {
         }
         defer { spool.discard() }
         let byteCount = try write(plan, prepared, modes, description, to: spool)
+        CrashPoint.spooled.pass()
         try local { () throws(WriteBackError) in
             let text = try plan.encoded()
             try workspace.journal.writeDurably { try $0.set(.plan, text) }
         }
+        CrashPoint.planned.pass()
         progress { $0.step = .committing }
         var mayHaveLanded = false
         let commit: CommitOID
@@ -112,8 +114,10 @@ extension Committer {
                     }
                 }
             }
+            CrashPoint.posted.pass()
             switch outcome {
             case .committed(let receipt):
+                CrashPoint.answered.pass()
                 if let number = receipt.pullRequest { try follow("refs/pr/\(number)") }
                 return receipt.commit
             case .refused(let error): throw .hub(error)
@@ -158,6 +162,7 @@ extension Committer {
         do throws(PublishError) {
             let wrong = try differences(of: commit, from: plan)
             guard wrong.isEmpty else { throw PublishError.mismatch(commit: commit, paths: wrong) }
+            CrashPoint.verified.pass()
             try source.prepare(commit)
             try settle(plan, on: commit)
             return commit
@@ -176,16 +181,19 @@ extension Committer {
             ours.remove(ExactPath(change.path))
         }
         let settlement = try standing(plan.settlement, on: commit)
+        CrashPoint.settling.pass()
         let settled = try local { () throws(WriteBackError) in
             let settled = try workspace.overlay.settle(settlement, on: commit)
             observer.withLock { $0 }?.changed(
                 try workspace.overlay.absorb(theirs, keeping: ours))
             return settled
         }
+        CrashPoint.settled.pass()
         for content in settled {
             sink?.adopt(content.base, from: content.store.path)
             content.store.discard()
         }
+        CrashPoint.adopted.pass()
     }
 
     /// A directory whose last file went is no directory of the commit any more, though it is one here.
@@ -306,7 +314,8 @@ extension Committer {
     }
 
     private func pause(_ seconds: Double) {
-        let deadline = MonotonicInstant.now.advanced(bySeconds: seconds)
+        let deadline = MonotonicInstant.now.advanced(
+            bySeconds: seconds * waitFactor)
         _ = isStopping.wait(until: deadline) { $0 ? true : nil }
     }
 }

@@ -62,6 +62,9 @@ package final class Committer: Sendable {
         logger.notice("commits go to \(ref) from now on")
     }
 
+    /// Multiplies waits, see `HubConfiguration`.
+    package var waitFactor: Double { client.configuration.waitFactor }
+
     /// The commit the workspace stands on.
     package var base: CommitOID { workspace.overlay.baseCommit }
 
@@ -120,10 +123,12 @@ package final class Committer: Sendable {
             leavesOpenFiles: request.leavesOpenFiles)
         progress { $0.step = .hashing }
         var prepared = try prepare(changes)
+        CrashPoint.hashed.pass()
         defer { discardTemporary(prepared) }
         try checkReadme(&prepared, &changes.localOnly)
         if part > 1 { try dropSent(&prepared, at: tree.base) }
         let modes = try upload(&prepared, &changes.localOnly)
+        CrashPoint.uploaded.pass()
         guard !prepared.isEmpty else {
             try settleUnchanged(tree, prepared)
             return CommitReport(
@@ -141,6 +146,7 @@ package final class Committer: Sendable {
         let commit = try sendOrRebase(plan, prepared, modes, request)
         // What stays in the workspace is edited on.
         try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
+        CrashPoint.thawed.pass()
         return CommitReport(
             commit: commit, changeCount: prepared.operationCount, localOnly: changes.localOnly,
             ref: branch.name, isPart: isPart)
