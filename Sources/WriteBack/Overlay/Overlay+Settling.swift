@@ -4,23 +4,36 @@ import Platform
 extension Overlay {
     /// Stands on the commit that was made of a frozen tree. What was edited since the freeze stays
     /// an edit; the rest is the base's now. Nodes keep their numbers: no handle and no cached entry
-    /// of the kernel notices.
+    /// of the kernel notices, but for what others changed.
     ///
+    /// All of it is one transaction of the journal: a workspace that stood on a commit without having
+    /// let go of what others replaced in it would take that for an edit.
+    ///
+    /// - Parameters:
+    ///   - theirs: What the commit has from others.
+    ///   - ours: Paths whose state is our own, whatever the others did.
     /// - Returns: the staging files that hold committed bytes and are no layer's any more, by
-    ///   content: to be given to the cache, then discarded.
+    ///   content: to be given to the cache, then discarded; and what to tell the kernel.
     func settle(
-        _ settlement: Settlement, on commit: CommitOID
-    ) throws(WriteBackError) -> [SettledContent] {
+        _ settlement: Settlement, on commit: CommitOID,
+        absorbing theirs: TreeDifference = TreeDifference(), keeping ours: Set<ExactPath> = []
+    ) throws(WriteBackError) -> (contents: [SettledContent], stale: [StaleEntry]) {
         try tree.withLock { tree throws(WriteBackError) in
             let directories = settled(settlement, tree)
             let files = settlement.files.compactMap { file in
                 SettledFile(file, on: commit, tree)
             }
+            let settled = Settled(
+                files: Set(files.map(\.node.number)),
+                redirects: Dictionary(
+                    uniqueKeysWithValues: directories.map { ($0.node.number, $0.redirect) }))
+            let absorption = absorption(of: theirs, keeping: ours, after: settled, tree)
             // Nothing in memory changes before the journal has it all, and no file's lock is taken
             // while it is written, see `freeze`.
             try journal.writeDurably { transaction in
                 for directory in directories { try directory.record(transaction) }
                 for file in files { try file.record(transaction) }
+                try absorption.record(transaction)
                 try transaction.set(.baseCommit, commit.hex)
                 try transaction.remove(.plan)
             }
@@ -28,9 +41,11 @@ extension Overlay {
             for directory in directories { directory.apply() }
             for node in tree.nodes.values { node.directory?.listing = nil }
             tree.baseCommit = commit
-            return files.compactMap { file in
+            let contents = files.compactMap { file in
                 file.file.settle(on: file.base).map { SettledContent(base: file.base, store: $0) }
             }
+            apply(absorption, &tree)
+            return (contents, Array(absorption.stale))
         }
     }
 

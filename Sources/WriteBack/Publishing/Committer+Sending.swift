@@ -53,8 +53,9 @@ extension Committer {
         } else {
             logger.notice("the commit that was under way did not reach the Hub; it is made anew")
             try dropPlan()
-            try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
         }
+        // What stays in the workspace was sealed as well, and may have been edited since.
+        try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
     }
 
     /// The commit that was made of a plan, if the branch has it: the child of the plan's parent, with
@@ -183,13 +184,11 @@ extension Committer {
         let settlement = try standing(plan.settlement, on: commit)
         CrashPoint.settling.pass()
         let settled = try local { () throws(WriteBackError) in
-            let settled = try workspace.overlay.settle(settlement, on: commit)
-            observer.withLock { $0 }?.changed(
-                try workspace.overlay.absorb(theirs, keeping: ours))
-            return settled
+            try workspace.overlay.settle(settlement, on: commit, absorbing: theirs, keeping: ours)
         }
+        observer.withLock { $0 }?.changed(settled.stale)
         CrashPoint.settled.pass()
-        for content in settled {
+        for content in settled.contents {
             sink?.adopt(content.base, from: content.store.path)
             content.store.discard()
         }

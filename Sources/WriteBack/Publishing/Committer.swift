@@ -161,7 +161,7 @@ package final class Committer: Sendable {
         let settled = try local { () throws(WriteBackError) in
             try workspace.overlay.settle(plan.settlement, on: tree.base)
         }
-        for content in settled { content.store.discard() }
+        for content in settled.contents { content.store.discard() }
         try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
     }
 
