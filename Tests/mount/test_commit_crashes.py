@@ -7,11 +7,13 @@ HUBFS_CRASH_AT makes a debug build kill itself at a named place (docs/JOURNAL.md
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import signal
 from pathlib import Path
 
+import kills
 import pytest
 from localhub import REPOSITORY
 from mounting import detach
@@ -294,3 +296,21 @@ def test_a_crash_point_that_is_none_is_refused(judge):
 
 def test_every_crash_point_is_found_in_the_source():
     assert len(COMMIT_NAMES) == 18 and set(PULL_NAMES) < set(NAMES)
+
+
+# HUBFS_KILL_SEED repeats a run as far as the scheduler lets it; scripts/soak --kills makes it longer.
+KILL_ROUNDS = 25
+
+
+def test_kills_at_random_moments(hub, import_repo, new_editable_mount, write_token, tmp_path):
+    given = os.environ.get("HUBFS_KILL_SEED")
+    seed = int(given) if given else random.SystemRandom().randrange(10**9)
+    print(f"HUBFS_KILL_SEED={seed}")
+    published = Published(hub, import_repo(kills.START), write_token)
+    mount = new_editable_mount(f"hf://{published.id}", "-w", "--commit", "manual")
+    run = kills.Kills(Judge(published, mount, tmp_path), seed)
+    for _ in range(KILL_ROUNDS):
+        run.round()
+    assert run.operations > 10 * KILL_ROUNDS
+    run.judge.mount.run("umount", mount.path)
+    assert mount.wait() == 0
