@@ -43,7 +43,7 @@ POINTS = re.findall(
 )
 NAMES = [spelt or name for name, spelt in POINTS]
 PULL_NAMES = ["pulling", "move-journalled", "moved"]
-COMMIT_NAMES = [name for name in NAMES if name not in PULL_NAMES]
+COMMIT_NAMES = [name for name in NAMES if name not in ["editing", *PULL_NAMES]]
 # From here on the plan is on disk, and the next commit asks before it sends.
 LATE_NAMES = COMMIT_NAMES[COMMIT_NAMES.index("planned") :]
 # From here on the journal stands on the commit, and the next mount has nothing to commit.
@@ -283,6 +283,23 @@ def test_a_pull_that_dies_undoes_nothing(judge, point):
     judge.commit("-m", "ours")
     judge.check(commits=2, is_local=lambda path: is_local(path.replace("inside/", "contents/")))
     judge.remount()
+
+
+@pytest.mark.parametrize("size", [0, 10_000])
+def test_an_edit_that_dies_was_done_or_was_not(judge, size):
+    """It destroys no byte before the journal knows of it."""
+    judge.start()
+    judge.edit(lambda root: write(root / "new.bin", noise(50_000, seed=100)))
+    judge.mount.run("umount", "--no-commit", judge.mount.path)
+    assert judge.mount.wait() == 0
+    judge.start("editing")
+    with pytest.raises(OSError):
+        os.truncate(judge.mount.path / "new.bin", size)
+    assert judge.mount.wait() == -signal.SIGKILL
+    detach(judge.mount.path)
+    judge.start_again()
+    judge.commit()
+    judge.check()
 
 
 def test_a_crash_point_that_is_none_is_refused(judge):

@@ -117,6 +117,7 @@ extension Overlay {
             try transaction.setModified(now, of: move.oldParent.number)
             try transaction.setModified(now, of: move.newParent.number)
         }
+        if let synced { node.file?.bytesAreSynced(synced) }
         for node in missing { node.isRecorded = true }
         if hidesOld { oldDirectory.whiteouts.insert(oldName) }
         if hidesNew { newDirectory.whiteouts.insert(move.newName) }

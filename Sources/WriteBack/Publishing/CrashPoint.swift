@@ -8,6 +8,9 @@
 /// `HUBFS_CRASH_AT=NAME` kills the process when it gets to that place, `NAME:N` when it gets there
 /// for the N-th time. A release build has none of it.
 package enum CrashPoint: String, CaseIterable, Sendable {
+    /// The bytes of an edit are as it wants them; the journal does not know.
+    case editing
+
     // In the order of a commit.
 
     /// Files are sealed in memory alone.

@@ -30,13 +30,12 @@ extension WorkingFile {
         guard size <= Self.sizeMax else { throw refuse(.fileTooLarge) }
         try edit { layer throws(WriteBackError) in
             let delta = layer.shape.extents.cut(at: size)
-            // What was synced must stay on disk until the next sync, see `trim`.
-            if layer.synced == nil, delta != ExtentMap.Delta() {
-                try layer.store.use { (file) throws(Errno) in try file.truncate(to: size) }
-            }
             layer.shape.lowerLimit = min(layer.shape.lowerLimit, size)
             layer.shape.size = size
             return delta
+        } then: { layer in
+            // What was synced must stay on disk until the next sync.
+            if !layer.isKept { Self.trim(layer) }
         }
     }
 
@@ -82,7 +81,8 @@ extension WorkingFile {
     package func sync() throws(WriteBackError) {
         try catchUp()
         let layer = state.withLock { state -> Layer? in
-            state.isUnlinked ? nil : state.top
+            state.top?.syncHasBegun = true
+            return state.isUnlinked ? nil : state.top
         }
         guard let layer else { return try staging.writeDurably { _ in } }
         try layer.store.use { (file) throws(Errno) in try file.syncData() }
@@ -110,12 +110,22 @@ extension WorkingFile {
     /// - Returns: what the caller's transaction records with `setSynced`; nil without edits.
     func syncBytes() throws(WriteBackError) -> (layer: UInt64, shape: LayerShape)? {
         try catchUp()
-        guard let layer = state.withLock({ $0.top }), layer.synced != layer.shape else {
-            return nil
+        let top = state.withLock { state in
+            state.top?.syncHasBegun = true
+            return state.top
         }
+        guard let layer = top, layer.synced != layer.shape else { return nil }
         try layer.store.use { (file) throws(Errno) in try file.syncData() }
         if layer.synced == nil { try staging.syncFolder() }
         return (layer.number, layer.shape)
+    }
+
+    /// The journal has recorded what `syncBytes` returned.
+    func bytesAreSynced(_ synced: (layer: UInt64, shape: LayerShape)) {
+        state.withLock { state in
+            if state.top?.number == synced.layer { state.top?.synced = synced.shape }
+            if state.sealed?.number == synced.layer { state.sealed?.synced = synced.shape }
+        }
     }
 
     /// Tells the journal what it missed because it could not be written at the time: what a sync
@@ -130,8 +140,13 @@ extension WorkingFile {
     }
 
     /// Applies one change to the top layer, making it when there is none, and journals it.
+    ///
+    /// - Parameters:
+    ///   - change: Destroys no byte that the journal still speaks of.
+    ///   - cleanUp: Gives back what nobody needs once the journal knows.
     private func edit(
-        _ change: (inout Layer) throws(WriteBackError) -> ExtentMap.Delta
+        _ change: (inout Layer) throws(WriteBackError) -> ExtentMap.Delta,
+        then cleanUp: (Layer) -> Void = { _ in }
     ) throws(WriteBackError) {
         let spareNumber = state.withLock({ $0.top == nil }) ? try staging.journal.takeNumber() : nil
         let now = wallClockNanoseconds()
@@ -161,7 +176,8 @@ extension WorkingFile {
                 state.modifiedNanoseconds = now
                 staging.noteActivity()
             }
-            if state.isUnlinked { return }
+            if state.isUnlinked { return cleanUp(layer) }
+            CrashPoint.editing.pass()
             do throws(WriteBackError) {
                 try record(layer, delta, isWhole: isNew || layer.isJournalBehind, modified: now)
                 layer.isJournalBehind = false
@@ -169,6 +185,7 @@ extension WorkingFile {
                 layer.isJournalBehind = true
                 throw error
             }
+            cleanUp(layer)
         }
     }
 

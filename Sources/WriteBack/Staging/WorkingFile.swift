@@ -24,6 +24,11 @@ package final class WorkingFile: Sendable {
         var synced: LayerShape?
         /// The journal missed an edit: the next one writes the whole layer.
         var isJournalBehind = false
+        /// A sync was begun, of which the journal knows sooner than this.
+        var syncHasBegun = false
+
+        /// Whether a power cut can bring back bytes that were cut off since.
+        var isKept: Bool { synced != nil || syncHasBegun }
     }
 
     struct State: Sendable {
