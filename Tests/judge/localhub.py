@@ -134,11 +134,11 @@ class LocalHub:
 
     def stats(self) -> dict:
         """All counters; see docs/LOCALHUB.md for their names."""
-        return json.loads(self.run("stats", "--root", self.root, "--json").stdout)
+        return json.loads(self._ask("GET", "stats"))
 
     def reset_stats(self) -> None:
         """Sets every counter to zero."""
-        self.run("stats", "--root", self.root, "--reset")
+        self._ask("DELETE", "stats")
 
     def bytes_sent(self, *classes: str) -> int:
         """Bytes of bodies sent since the reset, in these classes of traffic or in all."""
@@ -162,11 +162,16 @@ class LocalHub:
 
     def faults(self) -> list[dict]:
         """The faults that stand, in their order, with how often each has fired."""
-        with urllib.request.urlopen(
-            f"{self.address.endpoint}/_localhub/faults", timeout=COMMAND_TIMEOUT_SECONDS
-        ) as answer:
-            return json.load(answer)
+        return json.loads(self._ask("GET", "faults"))
 
     def clear_faults(self) -> None:
         """Nothing goes wrong any more."""
-        self.run("fault", "clear", "--root", self.root)
+        self._ask("DELETE", "faults")
+
+    def _ask(self, method: str, what: str) -> bytes:
+        """One request to the admin API, which is much quicker than a command."""
+        request = urllib.request.Request(
+            f"{self.address.endpoint}/_localhub/{what}", method=method
+        )
+        with urllib.request.urlopen(request, timeout=COMMAND_TIMEOUT_SECONDS) as answer:
+            return answer.read()

@@ -20,13 +20,12 @@ from samples import noise
 
 # As many parts as three, in little time.
 PART_BYTES = 25_000
-BASE_COUNT = 60
 START = {
     "README.md": b"---\nlicense: mit\n---\n# A model\n",
     "config.json": b'{"layers": 12}\n',
     "theirs/note.txt": b"0\n",
-    **{f"bases/{number}.bin": noise(3000, seed=number) for number in range(BASE_COUNT)},
-    **{f"texts/{number}.txt": b"text %d\n" % number for number in range(BASE_COUNT)},
+    "bases/one.bin": noise(3000, seed=1),
+    "texts/one.txt": b"one\n",
 }
 
 # What a commit asks for, in this order; a write's requests have a body.
@@ -40,22 +39,25 @@ READS = ["resolve", "cdn"]
 
 # Faults that pass by themselves: nobody learns of them.
 PASSING = {
-    "status 500": ("--status", 500),
     "status 503": ("--status", 503, "--retry-after", 0),
     "late status": ("--late-status", 504),
-    "quota": ("--429", 0),
-    "delay": ("--delay", "100ms"),
     "cut": ("--cut", 3),
     "reset": ("--reset",),
-    "reset in the answer": ("--reset", "--at", 3),
-    "reset in the request": ("--reset-upload", 20),
-    "stall": ("--stall",),
-    "stall in the answer": ("--stall", "--at", 3),
     "answer lost": ("--lose-answer",),
-    "answer stalled": ("--stall-answer",),
     "gzip": ("--gzip",),
 }
-SLOW = {"quota", "stall", "stall in the answer", "answer stalled"}
+PASSING_OF_WRITES = PASSING | {"reset in the request": ("--reset-upload", 20)}
+# Those of every kind, where they can mean something of their own.
+PASSING_OF_ALL_KINDS = PASSING_OF_WRITES | {
+    "status 500": ("--status", 500),
+    "quota": ("--429", 0),
+    "delay": ("--delay", "100ms"),
+    "link": ("--link", "rtt=20ms,window=100KB"),
+    "reset in the answer": ("--reset", "--at", 3),
+    "stall": ("--stall",),
+    "stall in the answer": ("--stall", "--at", 3),
+    "answer stalled": ("--stall-answer",),
+}
 
 UNSENT, CONFLICT, REFUSED = 5, 13, 14
 
@@ -88,20 +90,7 @@ class Faulty(Judge):
             (root / "small.bin").write_bytes(noise(1000, seed=1000 + case))
             (root / "parts.bin").write_bytes(noise(2 * PART_BYTES + 1000, seed=2000 + case))
             (root / f"new-{case}.txt").write_bytes(b"new %d\n" % case)
-            if case > 0:
-                (root / f"new-{case - 1}.txt").unlink()
-
-        self.edit(script)
-
-    def edit_bases(self) -> None:
-        """Edits whose other bytes are at the Hub alone."""
-        case = next(self.cases)
-
-        def script(root: Path) -> None:
-            (root / f"texts/{case}.txt").rename(root / f"renamed-{case}.txt")
-            with (root / f"bases/{case}.bin").open("r+b") as file:
-                file.seek(1000)
-                file.write(b"in the middle")
+            (root / f"new-{case - 1}.txt").unlink(missing_ok=True)
 
         self.edit(script)
 
@@ -173,23 +162,20 @@ def judge(shared, new_judge, small_parts) -> Faulty:
     small_parts.clear_faults()
 
 
-def passes() -> list[tuple[str, str]]:
-    """A slow fault is tried where it can mean something of its own."""
-    slow = ("lfs-part", "commit", "paths-info")
-    return [
-        (endpoint, name)
-        for endpoint in WRITES + LOOKS
-        for name in PASSING
-        if (name not in SLOW or endpoint in slow)
-        and not (name == "reset in the request" and endpoint in LOOKS)
-    ]
+def passing(endpoint: str) -> dict[str, tuple]:
+    if endpoint in ("lfs-part", "commit", "paths-info"):
+        return PASSING_OF_ALL_KINDS
+    return PASSING_OF_WRITES if endpoint in WRITES else PASSING
 
 
-@pytest.mark.parametrize(("endpoint", "name"), passes())
+@pytest.mark.parametrize(
+    ("endpoint", "name"),
+    [(endpoint, name) for endpoint in WRITES + LOOKS for name in passing(endpoint)],
+)
 def test_a_fault_that_passes_is_not_seen(judge, endpoint, name):
     for number in range(1, judge.asked[endpoint] + 1):
         judge.edit_once()
-        done = judge.try_with(endpoint, number, *PASSING[name])
+        done = judge.try_with(endpoint, number, *passing(endpoint)[name])
         assert done.returncode == 0, done.stderr
         judge.glance()
     judge.is_sound = True
@@ -197,16 +183,28 @@ def test_a_fault_that_passes_is_not_seen(judge, endpoint, name):
 
 @pytest.mark.parametrize("endpoint", READS)
 @pytest.mark.parametrize("name", ["status 503", "cut", "reset"])
-def test_bytes_of_the_base_are_fetched_all_the_same(new_judge, endpoint, name):
-    judge = new_judge()
-    for number in (1, 2):
-        judge.edit_bases()
-        # The renamed file and the edited one are both asked for by resolve, one by a CDN.
-        done = judge.try_with(endpoint, 1 if endpoint == "cdn" else number, *PASSING[name])
-        assert done.returncode == 0, done.stderr
-        assert len(judge.new_commits()) == number
-        judge.is_at_the_hub()
-    judge.mount.tear_down()
+def test_bytes_of_the_base_are_fetched_all_the_same(judge, endpoint, name):
+    # Others have just made them, so that no cache has them.
+    number = next(judge.cases)
+    theirs = {f"bases/{number}.bin": noise(3000, seed=number), f"texts/{number}.txt": b"%d\n" % number}
+    judge.published.commit(theirs)
+    for path, data in theirs.items():
+        (judge.plain / path).write_bytes(data)
+    judge.mount.run("pull", judge.mount.path)
+    judge.edit(lambda root: rename_and_edit(root, number))
+    # The renamed file and the edited one are both asked for by resolve, one by a CDN.
+    done = judge.try_with(endpoint, 1, *PASSING[name])
+    assert done.returncode == 0, done.stderr
+    judge.glance(commits=2)
+    judge.is_sound = True
+
+
+def rename_and_edit(root: Path, number: int) -> None:
+    """Edits whose other bytes are at the Hub alone."""
+    (root / f"texts/{number}.txt").rename(root / f"renamed-{number}.txt")
+    with (root / f"bases/{number}.bin").open("r+b") as file:
+        file.seek(1000)
+        file.write(b"in the middle")
 
 
 # What the Hub refuses: the code, and the next commit has it all.
@@ -222,13 +220,13 @@ def test_a_refusal_says_why_and_keeps_all(judge, endpoint, status):
     why = "because of the weather"
     done = judge.try_with(endpoint, 1, "--status", status, "--message", why)
     assert done.returncode == REFUSALS[status], done.stderr
-    assert why in done.stderr and str(status) in done.stderr
+    assert why in done.stderr and str(status) in done.stderr and "the edits are kept" in done.stderr
     assert not judge.new_commits()
     judge.commits_in_the_end()
     judge.is_sound = True
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 412, 413, 422, 507])
+@pytest.mark.parametrize("status", [400, 404, 409, 412])
 @pytest.mark.parametrize("endpoint", WRITES + LOOKS)
 def test_any_status_leaves_all_in_place(judge, endpoint, status):
     judge.edit_once()
