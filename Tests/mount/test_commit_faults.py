@@ -6,15 +6,17 @@ fault passes, else by the next one. HUBFS_WAIT_FACTOR makes a debug build wait l
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
+import shutil
 import threading
 import time
 from pathlib import Path
 
 import localhub
 import pytest
-from conftest import import_folder, mounts
+from conftest import import_folder, mounts, run
 from published import Judge, Published, tree
 from samples import noise
 
@@ -59,7 +61,7 @@ PASSING_OF_ALL_KINDS = PASSING_OF_WRITES | {
     "answer stalled": ("--stall-answer",),
 }
 
-UNSENT, CONFLICT, REFUSED = 5, 13, 14
+UNSENT, LOCAL_STORAGE, REFUSED = 5, 10, 14
 
 
 class Faulty(Judge):
@@ -245,3 +247,262 @@ def test_an_answer_that_makes_no_sense_leaves_all_in_place(judge, endpoint):
     assert done.returncode in (0, UNSENT), done.stderr
     judge.commits_in_the_end()
     judge.is_sound = True
+
+
+# Answers that are lost: the commit may have been made, and the Hub cannot be asked either.
+LOST = {
+    "answer lost": ("--lose-answer",),
+    "answer lost in its middle": ("--reset", "--at", 3),
+    "late status": ("--late-status", 504),
+    "answer stalled": ("--stall-answer",),
+    "answer that makes no sense": ("--corrupt",),
+}
+# Not made, which looks just the same.
+NOT_MADE = {"reset": ("--reset",), "reset in the request": ("--reset-upload", 20)}
+
+
+@pytest.mark.parametrize("theirs", [None, "others.txt"])
+@pytest.mark.parametrize("name", LOST | NOT_MADE)
+def test_a_lost_answer_is_asked_for_by_the_next_commit(judge, name, theirs):
+    """Nobody can say at first what became of the commit."""
+    judge.edit_once()
+    for endpoint in ("commits", "paths-info"):
+        judge.hub.add_fault("--status", 503, "--to", endpoint)
+    judge.hub.add_fault(*(LOST | NOT_MADE)[name], "--to", "commit")
+    done = judge.mount.run("commit", judge.mount.path, "-m", "first", check=False)
+    assert done.returncode == UNSENT and "asked again before anything" in done.stderr
+    judge.hub.clear_faults()
+    assert len(judge.new_commits()) == (1 if name in LOST else 0)
+    if theirs:
+        judge.published.commit({theirs: name.encode()})
+    judge.edit_once()
+    judge.commit("-m", "second")
+    if theirs:
+        (judge.plain / theirs).write_bytes(name.encode())
+    judge.glance(commits=(2 if name in LOST else 1) + (1 if theirs else 0))
+    judge.is_sound = True
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_a_lost_answer_is_found_by_the_same_commit(judge, name):
+    """Others have committed on top of it by the time the history is asked for."""
+    judge.edit_once()
+    judge.hub.add_fault(*LOST[name], "--to", "commit", "--count", 1)
+    judge.hub.add_fault("--delay", "1s", "--to", "commits", "--count", 1)
+    judge.hub.reset_stats()
+    commit = threading.Thread(target=judge.commit)
+    commit.start()
+    wait_until(lambda: judge.hub.stats()["endpoints"].get("commits", 0) > 0)
+    data = name.encode()
+    judge.published.commit({"theirs/note.txt": data})
+    commit.join(timeout=60)
+    judge.mount.run("pull", judge.mount.path)
+    (judge.plain / "theirs/note.txt").write_bytes(data)
+    judge.glance(commits=2)
+    judge.is_sound = True
+
+
+@pytest.mark.parametrize("name", LOST | NOT_MADE)
+def test_a_pull_request_whose_answer_is_lost_is_opened_once(new_judge, name):
+    judge = new_judge()
+    judge.edit_once()
+    judge.hub.add_fault(*(LOST | NOT_MADE)[name], "--to", "commit", "--count", 1)
+    assert "refs/pr/1" in judge.commit("--create-pr")
+    refs = judge.published.git.refs()
+    assert [ref for ref in refs if "/pr/" in ref] == ["refs/pr/1"]
+    assert not judge.new_commits()
+    assert judge.published.git.log("refs/pr/1")[1].oid == judge.base
+    assert tree(judge.mount.path) == tree(judge.plain)
+    judge.mount.tear_down()
+
+
+def wait_until(condition, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+# A Hub that is away.
+
+
+def test_an_automatic_commit_arrives_when_the_hub_is_back(new_judge):
+    """Nothing is written or closed after the first try failed."""
+    judge = new_judge("--commit", "close", factor=0.02)
+    judge.edit_once()
+    judge.hub.stop()
+    try:
+        wait_until(lambda: "the edits are not at the Hub" in judge.mount.log())
+    finally:
+        judge.hub.start()
+    wait_until(lambda: judge.new_commits())
+    wait_until(lambda: tree(judge.mount.path) == tree(judge.plain))
+    judge.commit()
+    judge.glance()
+    judge.mount.tear_down()
+
+
+def test_an_unmount_without_the_hub_says_unsent_and_the_next_mount_has_it_all(new_judge):
+    judge = new_judge()
+    judge.edit_once()
+    shown = tree(judge.plain)
+    judge.hub.stop()
+    try:
+        done = judge.mount.run("umount", judge.mount.path, check=False)
+        assert done.returncode == UNSENT and "cannot be reached" in done.stderr
+        assert judge.mount.wait() == UNSENT
+        # Without the Hub the next mount shows the edits as well, and still cannot send them.
+        judge.mount.restart()
+        assert tree(judge.mount.path) == shown
+        assert judge.mount.unmount() == UNSENT
+    finally:
+        judge.hub.start()
+    judge.mount.restart()
+    assert tree(judge.mount.path) == shown
+    judge.mount.run("umount", judge.mount.path)
+    assert judge.mount.wait() == 0
+    judge.mount.restart()
+    judge.glance()
+    judge.mount.tear_down()
+
+
+def test_a_hub_that_goes_away_in_the_middle_of_a_commit(new_judge):
+    judge = new_judge()
+    for endpoint in ("preupload", "lfs-part", "commit"):
+        judge.edit_once()
+        judge.hub.add_fault("--delay", "2s", "--to", endpoint, "--count", 1)
+        judge.hub.reset_stats()
+        results = []
+        commit = threading.Thread(
+            target=lambda: results.append(judge.mount.run("commit", judge.mount.path, check=False))
+        )
+        commit.start()
+        wait_until(lambda: judge.hub.stats()["endpoints"].get(endpoint, 0) > 0)
+        judge.hub.stop()
+        commit.join(timeout=60)
+        judge.hub.start()
+        assert results[0].returncode == UNSENT, results[0].stderr
+        judge.commits_in_the_end()
+    judge.mount.tear_down()
+
+
+# A disk that is full: the workspace lies on a small one, of which its floor keeps 256 MiB.
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Path:
+    image, place = tmp_path / "disk.img", tmp_path / "disk"
+    with image.open("wb") as file:
+        file.truncate(400 << 20)
+    run("mkfs.ext4", "-q", "-m", 0, image)
+    place.mkdir()
+    run("mount", "-o", "loop", image, place)
+    yield place
+    run("umount", "-l", place)
+
+
+class FullDisk:
+    """Others fill the disk, to its last byte or nearly."""
+
+    def __init__(self, disk: Path):
+        self.path = disk / "filler"
+        self.leaves = 0
+
+    def leaving(self, count: int) -> "FullDisk":
+        self.leaves = count
+        return self
+
+    def __enter__(self) -> None:
+        with self.path.open("wb", buffering=0) as file:
+            size = self.room
+            while size >= 4096:
+                try:
+                    os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, size)
+                except OSError as error:
+                    assert error.errno == errno.ENOSPC
+                    size //= 2
+                else:
+                    size = min(size, self.room)
+
+    @property
+    def room(self) -> int:
+        return free_bytes(self.path.parent) - self.leaves
+
+    def __exit__(self, *_) -> None:
+        self.path.unlink()
+
+
+def free_bytes(folder: Path) -> int:
+    facts = os.statvfs(folder)
+    return facts.f_bavail * facts.f_frsize
+
+
+@pytest.fixture
+def disk_judge(new_judge, small_disk) -> tuple[Faulty, FullDisk]:
+    """A mount whose workspace lies on the small disk, and its cache elsewhere."""
+    judge = new_judge()
+    judge.mount.run("umount", judge.mount.path)
+    judge.mount.wait()
+    judge.mount.environment["XDG_STATE_HOME"] = str(small_disk)
+    judge.mount.restart()
+    yield judge, FullDisk(small_disk)
+    judge.mount.tear_down()
+
+
+def test_a_full_disk_fails_the_writer_and_nothing_else(disk_judge):
+    judge, full = disk_judge
+    judge.edit_once()
+    path = judge.mount.path / "large.bin"
+    piece = noise(1 << 20)
+    with path.open("wb", buffering=0) as file, full:
+        with pytest.raises(OSError) as raised:
+            for _ in range(100):
+                file.write(piece)
+        assert raised.value.errno == errno.ENOSPC
+        with pytest.raises(OSError) as raised:
+            (judge.mount.path / "another.txt").write_bytes(bytes(1000))
+        assert raised.value.errno == errno.ENOSPC
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+        shown = path.read_bytes()
+    assert shown == (piece * 100)[: len(shown)]
+    path.write_bytes(piece)
+    (judge.plain / "large.bin").write_bytes(piece)
+    # A name that was made before its bytes were refused.
+    (judge.mount.path / "another.txt").unlink(missing_ok=True)
+    judge.commits_in_the_end()
+
+
+@pytest.mark.parametrize("left", [0, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20])
+def test_a_disk_that_is_full_at_a_commit_loses_nothing(disk_judge, left):
+    """The more is left, the later in the commit it is used up."""
+    judge, full = disk_judge
+    for number in range(2):
+        judge.edit_once()
+        judge.edit(lambda root: edit_in_the_middle(root, number))
+        with full.leaving(left):
+            done = judge.mount.run("commit", judge.mount.path, check=False)
+            assert done.returncode in (0, LOCAL_STORAGE), done.stderr
+            assert done.returncode == 0 or "full" in done.stderr
+            assert done.returncode != 0 or left > 0
+            assert tree(judge.mount.path) == tree(judge.plain)
+        judge.commits_in_the_end()
+
+
+def edit_in_the_middle(root: Path, number: int) -> None:
+    """Only a part of the file is in the workspace, and a commit needs room for the rest."""
+    with (root / "bases/one.bin").open("r+b") as file:
+        file.seek(1000)
+        file.write(b"edit %d" % number)
+
+
+def test_a_daemon_that_dies_on_a_full_disk_loses_nothing(disk_judge):
+    judge, full = disk_judge
+    judge.edit_once()
+    with full:
+        judge.mount.run("commit", judge.mount.path, check=False)
+        judge.mount.kill()
+    judge.mount.restart()
+    judge.commits_in_the_end()
