@@ -91,7 +91,8 @@ struct CommitTests {
     }
 
     @Test func theRateLimitIsWaitedFor() throws {
-        guard case (.busy(let busy), 1) = try outcome(of: .init(429, json: #"{"error":"c"}"#)) else {
+        guard case (.busy(let busy), 1) = try outcome(of: .init(429, json: #"{"error":"c"}"#))
+        else {
             Issue.record("not busy")
             return
         }
