@@ -23,10 +23,13 @@ extension Overlay {
         do throws(WriteBackError) {
             let frozen = try tree.withLock { tree throws(WriteBackError) in
                 let frozen = Self.seal(tree, leavesOpenFiles: leavesOpenFiles)
+                CrashPoint.sealed.pass()
                 try record(frozen)
                 return frozen
             }
+            CrashPoint.sealJournalled.pass()
             try sync(frozen)
+            CrashPoint.sealSynced.pass()
             return frozen
         } catch {
             // Edits go on in the layer that was sealed, or above it.

@@ -107,6 +107,7 @@ extension Overlay {
             try transaction.set(.baseCommit, commit.hex)
             try facts(transaction)
         }
+        CrashPoint.moveJournalled.pass()
         for node in changed + move.made { node.isRecorded = true }
         show(move, commit, &tree)
     }

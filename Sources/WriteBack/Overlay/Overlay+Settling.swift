@@ -27,6 +27,7 @@ extension Overlay {
                 try transaction.remove(.plan)
                 try facts(transaction)
             }
+            CrashPoint.settleJournalled.pass()
             for directory in directories { directory.apply() }
             for node in tree.nodes.values { node.directory?.listing = nil }
             tree.baseCommit = commit

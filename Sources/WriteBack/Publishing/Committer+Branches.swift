@@ -60,6 +60,7 @@ extension Committer {
         let theirs = try TreeDifference(from: base, to: head, source: source)
         var record = try conflictRecord()
         if record?.isMoved == false { record = nil }
+        CrashPoint.pulling.pass()
         let moving = try withListings { overlay throws(WriteBackError) in
             try overlay.move(to: head, from: base, over: theirs, .unlessContested) {
                 transaction, _ in
@@ -75,6 +76,7 @@ extension Committer {
             }
             throw .conflict(Set(found.map(\.path) + moving.busy).sorted())
         }
+        CrashPoint.moved.pass()
         if let ref { turn(to: ref) }
         observer.withLock { $0 }?.changed(moving.stale)
         logger.notice("moved to \(head.hex)")

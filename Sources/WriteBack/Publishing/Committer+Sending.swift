@@ -15,10 +15,12 @@ extension Committer {
         }
         defer { spool.discard() }
         let byteCount = try write(plan, prepared, modes, description, to: spool)
+        CrashPoint.spooled.pass()
         try local { () throws(WriteBackError) in
             let text = try plan.encoded()
             try workspace.journal.writeDurably { try $0.set(.plan, text) }
         }
+        CrashPoint.planned.pass()
         progress { $0.step = .committing }
         var mayHaveLanded = false
         let commit: CommitOID
@@ -49,13 +51,12 @@ extension Committer {
         if let commit = try madeCommit(of: plan) {
             logger.notice("the commit that was under way is at the Hub: \(commit.hex)")
             _ = try finish(plan, commit)
-            // What it left out is sealed still, and edited on.
-            try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
         } else {
             logger.notice("the commit that was under way did not reach the Hub; it is made anew")
             try dropPlan()
-            try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
         }
+        // What stays in the workspace was sealed as well, and may have been edited since.
+        try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
     }
 
     /// The commit that was made of a plan, if the branch has it: the child of the plan's parent, with
@@ -115,8 +116,10 @@ extension Committer {
                     }
                 }
             }
+            CrashPoint.posted.pass()
             switch outcome {
             case .committed(let receipt):
+                CrashPoint.answered.pass()
                 if let number = receipt.pullRequest { try follow("refs/pr/\(number)") }
                 return receipt.commit
             case .refused(let error): throw .hub(error)
@@ -161,6 +164,7 @@ extension Committer {
         do throws(PublishError) {
             let wrong = try differences(of: commit, from: plan)
             guard wrong.isEmpty else { throw PublishError.mismatch(commit: commit, paths: wrong) }
+            CrashPoint.verified.pass()
             try source.prepare(commit)
             try settle(plan, on: commit)
             return commit
@@ -173,16 +177,19 @@ extension Committer {
     private func settle(_ plan: CommitPlan, on commit: CommitOID) throws(PublishError) {
         let foreign = try foreignChange(plan, commit)
         let settlement = try standing(plan.settlement, on: commit)
+        CrashPoint.settling.pass()
         let settled = try local { () throws(WriteBackError) in
             let text = try foreign?.encoded()
             return try workspace.overlay.settle(settlement, on: commit) { transaction in
                 if let text { try transaction.set(.foreign, text) }
             }
         }
+        CrashPoint.settled.pass()
         for content in settled {
             sink?.adopt(content.base, from: content.store.path)
             content.store.discard()
         }
+        CrashPoint.adopted.pass()
         do throws(PublishError) {
             try absorbForeignChange()
         } catch .hub(let error) {
@@ -318,7 +325,8 @@ extension Committer {
     }
 
     private func pause(_ seconds: Double) {
-        let deadline = MonotonicInstant.now.advanced(bySeconds: seconds)
+        let deadline = MonotonicInstant.now.advanced(
+            bySeconds: seconds * waitFactor)
         _ = isStopping.wait(until: deadline) { $0 ? true : nil }
     }
 }

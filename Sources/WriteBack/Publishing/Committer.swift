@@ -70,6 +70,9 @@ package final class Committer: Sendable {
     /// The branch that is mounted.
     package var mountedBranch: String { workspace.key.branch }
 
+    /// Multiplies waits, see `HubConfiguration`.
+    package var waitFactor: Double { client.configuration.waitFactor }
+
     /// The commit the workspace stands on.
     package var base: CommitOID { workspace.overlay.baseCommit }
 
@@ -158,12 +161,14 @@ package final class Committer: Sendable {
         var changes = selection.list
         progress { $0.step = .hashing }
         var prepared = try prepare(changes)
+        CrashPoint.hashed.pass()
         defer { discardTemporary(prepared) }
         let known = try conflictRecord()
         let opensPullRequest = try check(prepared, request)
         try checkReadme(&prepared, &changes.localOnly)
         if part > 1 { try dropSent(&prepared, at: tree.base) }
         let modes = try upload(&prepared, &changes.localOnly)
+        CrashPoint.uploaded.pass()
         guard !prepared.isEmpty else {
             try settleUnchanged(tree, prepared, selection)
             try forgetConflicts(known, but: changes.localOnly, selection.left)
@@ -182,6 +187,7 @@ package final class Committer: Sendable {
         let commit = try sendOrRebase(plan, prepared, modes, request)
         // What stays in the workspace is edited on.
         try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
+        CrashPoint.thawed.pass()
         if !isPart { try forgetConflicts(known, but: changes.localOnly, selection.left) }
         return CommitReport(
             commit: commit, changeCount: prepared.operationCount, localOnly: changes.localOnly,

@@ -31,13 +31,12 @@ extension WorkingFile {
         guard size <= Self.sizeMax else { throw refuse(.fileTooLarge) }
         try edit { layer throws(WriteBackError) in
             let delta = layer.shape.extents.cut(at: size)
-            // What was synced must stay on disk until the next sync, see `trim`.
-            if layer.synced == nil, delta != ExtentMap.Delta() {
-                try layer.store.use { (file) throws(Errno) in try file.truncate(to: size) }
-            }
             layer.shape.lowerLimit = min(layer.shape.lowerLimit, size)
             layer.shape.size = size
             return delta
+        } then: { layer in
+            // What was synced must stay on disk until the next sync.
+            if !layer.isKept { Self.trim(layer) }
         }
     }
 
@@ -80,8 +79,13 @@ extension WorkingFile {
     }
 
     /// Applies one change to the top layer, making it when there is none, and journals it.
+    ///
+    /// - Parameters:
+    ///   - change: Destroys no byte that the journal still speaks of.
+    ///   - cleanUp: Gives back what nobody needs once the journal knows.
     private func edit(
-        _ change: (inout Layer) throws(WriteBackError) -> ExtentMap.Delta
+        _ change: (inout Layer) throws(WriteBackError) -> ExtentMap.Delta,
+        then cleanUp: (Layer) -> Void = { _ in }
     ) throws(WriteBackError) {
         let spareNumber = state.withLock({ $0.top == nil }) ? try staging.journal.takeNumber() : nil
         let now = wallClockNanoseconds()
@@ -111,7 +115,8 @@ extension WorkingFile {
                 state.modifiedNanoseconds = now
                 staging.noteActivity()
             }
-            if state.isUnlinked { return }
+            if state.isUnlinked { return cleanUp(layer) }
+            CrashPoint.editing.pass()
             do throws(WriteBackError) {
                 try record(layer, delta, isWhole: isNew || layer.isJournalBehind, modified: now)
                 layer.isJournalBehind = false
@@ -119,6 +124,7 @@ extension WorkingFile {
                 layer.isJournalBehind = true
                 throw error
             }
+            cleanUp(layer)
         }
     }
 

@@ -75,6 +75,7 @@ extension WorkingFile {
     func unsynced() throws(WriteBackError) -> UnsyncedFile {
         try catchUp()
         return state.withLock { state in
+            state.top?.syncHasBegun = true
             let layers = state.isUnlinked ? [] : [state.sealed, state.top].compactMap { $0 }
             return UnsyncedFile(
                 file: self, layers: layers.filter { !$0.isOnDisk }.map { UnsyncedLayer($0) },
@@ -93,7 +94,7 @@ extension WorkingFile {
     }
 
     /// Gives the disk back what lies beyond the last byte that is needed now or after a power cut.
-    private static func trim(_ layer: Layer) {
+    static func trim(_ layer: Layer) {
         let end = max(layer.shape.extents.end, layer.synced?.extents.end ?? 0)
         // A file that stays longer than it need be is right all the same.
         try? layer.store.use { (file) throws(Errno) in

@@ -31,9 +31,14 @@ package final class WorkingFile: Sendable {
         var syncedWriteCount: UInt64 = 0
         /// The journal missed an edit: the next one writes the whole layer.
         var isJournalBehind = false
+        /// A sync was begun, of which the journal knows sooner than this.
+        var syncHasBegun = false
 
         /// Whether a power cut leaves all of it once the journal is on disk.
         var isOnDisk: Bool { synced == shape && syncedWriteCount == writeCount }
+
+        /// Whether a power cut can bring back bytes that were cut off since.
+        var isKept: Bool { synced != nil || syncHasBegun }
     }
 
     struct State: Sendable {
