@@ -103,6 +103,12 @@ let package = Package(
             name: "localhub", dependencies: ["LocalHub", argumentParser, logging],
             swiftSettings: house),
 
+        // A disk that loses what was not synced. For tests alone.
+        .executableTarget(
+            name: "powercut",
+            dependencies: ["FuseBridge", "Platform", argumentParser, logging, system],
+            swiftSettings: house),
+
         // Tests.
         .target(
             name: "TestSupport", dependencies: ["LocalHub", "Platform", "HubClient", system],

@@ -12,6 +12,9 @@ package struct HubConfiguration: Sendable {
     package var timeouts = HubTimeouts()
     /// What the retries may do; `secondsWithoutProgressMax` is taken from `timeouts`.
     package var retries = RetryPolicy.Limits()
+    /// Multiplies the waits between tries, and how long a connection that writes may be silent. Only
+    /// tests of faults have another than 1.
+    package var waitFactor = 1.0
     package var logger = Logger(label: "hubfs.hub")
 
     package init(endpoint: String, token: any TokenSource) {
@@ -20,15 +23,21 @@ package struct HubConfiguration: Sendable {
     }
 
     var retryLimits: RetryPolicy.Limits {
-        var limits = retries
+        var limits = scaledRetries
         limits.secondsWithoutProgressMax = timeouts.readSeconds
         return limits
     }
 
     /// For everything that belongs to writing.
     var writeRetryLimits: RetryPolicy.Limits {
-        var limits = retries
+        var limits = scaledRetries
         limits.secondsWithoutProgressMax = timeouts.writeSeconds
+        return limits
+    }
+
+    private var scaledRetries: RetryPolicy.Limits {
+        var limits = retries
+        limits.waits = limits.waits.map { $0 * waitFactor }
         return limits
     }
 }

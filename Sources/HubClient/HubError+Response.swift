@@ -88,6 +88,9 @@ extension HubError.Refusal {
 extension HTTPHead {
     var isRedirect: Bool { [301, 302, 303, 307, 308].contains(status) }
 
+    /// Whether the body is another than its length and its type say.
+    var isEncoded: Bool { self["content-encoding"].map { $0 != "identity" } ?? false }
+
     /// Statuses that a later try may change. Source: huggingface_hub `http_backoff`.
     var isBusy: Bool { [408, 429, 500, 502, 503, 504].contains(status) }
 

@@ -9,6 +9,10 @@ package struct EditingOptions: Sendable {
     package var client: HubClient
     /// Names one of several workspaces of the same branch; "" as a rule.
     package var workspaceName = ""
+    /// Where commits go; nil: where they went before, at first to the mounted branch.
+    package var branch: String?
+    /// Makes that branch when there is none.
+    package var createsBranch = false
     /// Bytes that stay free on the disk of the workspace.
     package var floorBytes: UInt64?
 

@@ -15,6 +15,8 @@ package enum MountError: Error, Sendable {
     case fuse(FuseError)
     /// The edits of this branch cannot be kept.
     case workspace(WriteBackError)
+    /// Commits cannot go to the branch that was asked for.
+    case target(PublishError)
     /// Only a branch can be edited; the text names what it is instead.
     case notABranch(revision: String)
     /// The Hub does not let this user commit.

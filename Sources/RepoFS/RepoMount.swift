@@ -66,6 +66,14 @@ package final class RepoMount: Sendable {
                 logger: logger)
             self.committer = committer
             Self.catchUp(committer, with: head.snapshot.commit, logger)
+            do throws(PublishError) {
+                if let branch = editing.branch {
+                    try committer.goTo(branch, creates: editing.createsBranch)
+                }
+            } catch {
+                workspace.close()
+                throw .target(error)
+            }
             tree = WritableRepoFileSystem(
                 workspace: workspace, bases: bases, presentation: presentation, logger: logger)
         } else {

@@ -28,6 +28,7 @@ struct HubAccess {
             endpoint: hubEnvironment.endpoint, token: hubEnvironment.token)
         configuration.isOffline = hubEnvironment.isOffline
         if let timeout = hub.readTimeout { configuration.timeouts.readSeconds = timeout.value }
+        configuration.waitFactor = Self.waitFactor(environment)
         isAnonymous = hubEnvironment.token.token == nil
         try Self.check(hubEnvironment, hub)
 
@@ -71,6 +72,16 @@ struct HubAccess {
                 .localStorage, "there is no place for a cache: set HUBFS_CACHE or HOME")
         }
         return FilePath(absolutePath(root.string))
+    }
+
+    /// Tests of faults do not wait as long as people do for a Hub that is ill: a debug build takes
+    /// `HUBFS_WAIT_FACTOR`.
+    private static func waitFactor(_ environment: Environment) -> Double {
+        #if DEBUG
+            environment["HUBFS_WAIT_FACTOR"].flatMap { Double($0) } ?? 1
+        #else
+            1
+        #endif
     }
 
     /// A token file named on the command line has to be there: asking anonymously instead would

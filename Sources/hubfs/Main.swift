@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import HubClient
+import WriteBack
 
 @main
 struct HubfsCommand: ParsableCommand {
@@ -32,7 +33,7 @@ struct HubfsCommand: ParsableCommand {
         version: "hubfs \(hubfsVersion)",
         subcommands: [
             MountCommand.self, UnmountCommand.self, CommitCommand.self, StatusCommand.self,
-            DiffCommand.self, DiscardCommand.self,
+            DiffCommand.self, DiscardCommand.self, ResolveCommand.self,
             PullCommand.self, RecoverCommand.self, LogCommand.self,
             ListCommand.self, CatCommand.self, StatCommand.self,
             CacheCommand.self, DoctorCommand.self,
@@ -43,6 +44,7 @@ struct HubfsCommand: ParsableCommand {
         // A reader that goes away is an error of the write, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
         do {
+            if let complaint = CrashPoint.complaint { throw Failure(.usage, complaint) }
             let arguments = CommandLine.arguments
             var command: any ParsableCommand
             if try MountForm.isMeant(by: arguments.dropFirst()) {

@@ -69,7 +69,7 @@ struct CommitTests {
         #expect(fixture.hub.requests[0].target.hasSuffix("/commit/main?create_pr=1"))
     }
 
-    @Test(arguments: [400, 401, 403, 404, 413, 422, 429, 501, 507, 302])
+    @Test(arguments: [400, 401, 403, 404, 413, 422, 501, 507, 302])
     func aRefusalIsOne(status: Int) throws {
         let (found, count) = try outcome(of: .init(status, json: #"{"error":"why"}"#))
         guard case .refused(let error) = found, let refusal = error.refusal else {
@@ -88,6 +88,15 @@ struct CommitTests {
             return
         }
         #expect(stale.refusal?.message == "a" && busy.refusal?.message == "b")
+    }
+
+    @Test func theRateLimitIsWaitedFor() throws {
+        guard case (.busy(let busy), 1) = try outcome(of: .init(429, json: #"{"error":"c"}"#))
+        else {
+            Issue.record("not busy")
+            return
+        }
+        #expect(busy.refusal?.message == "c")
     }
 
     /// Whatever may have happened after the body went out is never tried again.

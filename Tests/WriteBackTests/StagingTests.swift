@@ -50,6 +50,24 @@ import Testing
         #expect(try scratch.text("b") == nil)
     }
 
+    /// The rename has synced it: what a power cut can bring back must be there then.
+    @Test(arguments: ["cut", "removed"])
+    func aFileThatReplacedAnotherKeepsItsBytesUntilThatIsOnDisk(_ fate: String) throws {
+        let scratch = try ScratchWorkspace()
+        let old = try scratch.makeFile("a", "old")
+        scratch.close(old)
+        let new = try scratch.makeFile("b", "new bytes")
+        try scratch.overlay.rename(
+            from: Overlay.Place(parent: .root, name: EntryName("b")),
+            to: Overlay.Place(parent: .root, name: EntryName("a")), .replace)
+        let journal = try scratch.copyOfJournal()
+        if fate == "cut" { try new.truncate(to: 2) }
+        scratch.close(new)
+        if fate == "removed" { try scratch.overlay.unlink(EntryName("a"), in: .root) }
+        try scratch.recover(from: journal)
+        #expect(try scratch.text("a") == "new bytes")
+    }
+
     @Test func muchThatWasDiscardedIsNotKeptWaiting() throws {
         let scratch = try ScratchWorkspace()
         for number in 0..<200 {

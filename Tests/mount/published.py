@@ -19,6 +19,7 @@ from pathlib import Path
 from gitview import GitView
 from huggingface_hub import CommitOperationAdd, HfApi
 from reference_model import journal
+from samples import git_oid
 
 RENAME_EXCHANGE = 2
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -63,6 +64,13 @@ def files(shown: Tree, is_local: Callable[[str], bool]) -> dict[str, Content]:
         for path, entry in shown.items()
         if not isinstance(entry, str) and not is_local(path)
     }
+
+
+def is_named(oid: str, data: bytes) -> bool:
+    """Whether git has these bytes under a name, as they are or as a pointer of Git LFS."""
+    digest, size = content(data)
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {size}\n"
+    return oid in (git_oid(data), git_oid(pointer.encode()))
 
 
 class Published:
@@ -151,6 +159,29 @@ class Judge:
             assert self.published.clone(folder / "clone") == wanted
         assert tree(self.mount.path) == shown
         self.nothing_is_left(is_local)
+
+    def glance(
+        self, commits: int = 1, *, is_local: Callable[[str], bool] = lambda path: False
+    ) -> None:
+        """Exactly so many commits were made, and git names the plain folder in the last one: what
+        `check` asks many, asked in a moment."""
+        new = self.new_commits()
+        assert len(new) == commits, [commit.title for commit in new]
+        self.base = self.published.head
+        self.take_attributes()
+        self.is_at_the_hub(is_local)
+        assert tree(self.mount.path) == tree(self.plain)
+
+    def is_at_the_hub(self, is_local: Callable[[str], bool] = lambda path: False) -> None:
+        """git names the plain folder."""
+        wanted = files(tree(self.plain), is_local)
+        entries = self.published.git.tree()
+        named = {path: entry.oid for path, entry in entries.items() if entry.kind == "blob"}
+        assert set(named) == set(wanted)
+        wrong = {
+            path for path in wanted if not is_named(named[path], (self.plain / path).read_bytes())
+        }
+        assert not wrong
 
     def take_attributes(self) -> None:
         """The Hub itself adds lines to `.gitattributes`: those are nobody's edit."""

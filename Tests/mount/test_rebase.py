@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
-from pathlib import Path
 
 import pytest
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+from foreign import Repo, shown
 from samples import MEBIBYTE, noise
 
 FILES = {
@@ -21,40 +19,6 @@ FILES = {
 }
 
 
-class Repo:
-    """A repo as others see it: through the official client, and in git."""
-
-    def __init__(self, hub, name: str, token: str):
-        self.name = name
-        self.folder = hub.root / "models" / f"{name}.git"
-        self.api = HfApi(endpoint=hub.address.endpoint, token=token)
-
-    def git(self, *words: str) -> str:
-        return subprocess.run(
-            ["git", "-c", "safe.directory=*", "--git-dir", self.folder, *words],
-            check=True, capture_output=True, text=True, timeout=60,
-        ).stdout
-
-    def titles(self) -> list[str]:
-        return self.git("log", "--format=%s", "main").splitlines()
-
-    def head(self) -> str:
-        return self.git("rev-parse", "main").strip()
-
-    def text(self, path: str) -> str:
-        return self.git("show", f"main:{path}")
-
-    def paths(self) -> set[str]:
-        return set(self.git("ls-tree", "-r", "--name-only", "main").splitlines())
-
-    def commit(self, files: dict[str, bytes | None], title: str = "foreign") -> str:
-        operations = [
-            CommitOperationDelete(path) if data is None else CommitOperationAdd(path, data)
-            for path, data in files.items()
-        ]
-        return self.api.create_commit(self.name, operations, commit_message=title).oid
-
-
 @pytest.fixture
 def repo(hub, import_repo, write_token) -> Repo:
     return Repo(hub, import_repo(FILES), write_token)
@@ -63,14 +27,6 @@ def repo(hub, import_repo, write_token) -> Repo:
 @pytest.fixture
 def mount(repo, new_editable_mount):
     return new_editable_mount(f"hf://{repo.name}", "-w")
-
-
-def shown(mount) -> set[str]:
-    return {
-        str(Path(folder, name).relative_to(mount.path))
-        for folder, _, names in os.walk(mount.path)
-        for name in names
-    }
 
 
 def test_one_unmount_is_one_commit(repo, mount):

@@ -45,6 +45,31 @@ TESTS = {
         "test_rebase.test_a_commit_goes_on_top_of_a_foreign_one",
         "test_rebase.test_a_conflict_sends_nothing_and_keeps_both_sides",
     ],
+    17: [
+        "test_power_cut.test_a_power_cut_leaves_an_allowed_state",
+        "test_power_cut.test_a_commit_that_is_cut_off_anywhere_is_one_commit",
+    ],
+    18: ["test_power_cut.test_an_ordinary_unmount_puts_everything_on_disk"],
+    19: [
+        "test_conflicts.test_a_conflict_is_known_after_a_remount",
+        "test_conflicts.test_both_changed_theirs_is_taken_and_ours_is_kept_beside",
+        "test_conflicts.test_what_is_left_undecided_is_not_committed",
+    ],
+    20: [
+        "test_conflicts.test_an_edit_that_was_not_in_the_commit_never_hides_theirs",
+        "test_conflicts.test_what_a_program_may_still_write_to_is_not_taken_from_it_by_a_commit",
+    ],
+    21: [
+        "test_conflicts.test_open_handles_keep_their_bytes",
+        "test_conflicts.test_what_is_open_for_writing_is_not_changed",
+        "test_rebase.test_pull_names_what_is_in_its_way_and_moves_nothing",
+    ],
+    22: [
+        "test_partial_commits.test_both_ends_of_a_rename",
+        "test_partial_commits.test_a_renamed_folder_goes_as_a_whole",
+        "test_partial_commits.test_a_removed_folder",
+        "test_partial_commits.test_files_and_folders",
+    ],
 }
 
 

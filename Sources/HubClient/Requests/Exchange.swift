@@ -155,6 +155,11 @@ final class Exchange: TimedOperation {
             client.learnRateLimit(response.head, question.kind)
         }
         let status = response.head.status
+        if (200..<300).contains(status), response.head.isEncoded {
+            let reason = "the answer is encoded, which nobody asked for"
+            let error = HubError.malformed(url: question.url.withoutQuery, reason: reason)
+            return failed(.malformed, error, question)
+        }
         if (200..<300).contains(status) || question.answerStatuses.contains(status) {
             return end(.success(Answer(response: response, url: question.url)))
         }

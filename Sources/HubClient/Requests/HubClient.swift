@@ -65,7 +65,7 @@ package final class HubClient: Sendable {
         let timeouts = configuration.timeouts
         return HTTPBounds(
             connectSeconds: min(timeouts.connectSeconds, timeouts.writeSeconds),
-            stallSeconds: timeouts.writeStallSeconds, totalSeconds: nil,
+            stallSeconds: timeouts.writeStallSeconds * configuration.waitFactor, totalSeconds: nil,
             queueSeconds: timeouts.writeSeconds)
     }
 

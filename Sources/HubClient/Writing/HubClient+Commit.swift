@@ -23,7 +23,7 @@ package enum CommitOutcome: Hashable, Sendable {
     /// 412: the branch is no longer at the commit's parent. Also what a repeated commit meets
     /// whose first answer was lost.
     case stale(HubError)
-    /// 409: another commit is being made; later this one may.
+    /// 409: another commit is being made; 429: too many were. Later this one may.
     case busy(HubError)
     /// The Hub said no, and has changed nothing.
     case refused(HubError)
@@ -69,7 +69,8 @@ extension CommitOutcome {
             case .failure(.notSent(let error)): .notSent(error)
             case .failure(.unknown(let error)): .unknown(error)
             case .failure(.refused(let error)) where error.status == 412: .stale(error)
-            case .failure(.refused(let error)) where error.status == 409: .busy(error)
+            case .failure(.refused(let error)) where [409, 429].contains(error.status):
+                .busy(error)
             case .failure(.refused(let error)): .refused(error)
             }
     }

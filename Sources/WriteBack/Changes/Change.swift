@@ -29,6 +29,8 @@ package struct LocalOnly: Hashable, Sendable {
         case symbolicLink
         /// By `.hubfsignore` or the defaults.
         case ignored
+        /// Our own version of something, which gave way to somebody else's.
+        case setAside
         /// By the repo's `.gitignore`: the Hub says so.
         case gitIgnored
         /// The Hub cannot store the name; the text says why.
@@ -43,7 +45,8 @@ package struct LocalOnly: Hashable, Sendable {
     package var isRefused: Bool {
         switch reason {
         case .unpublishable, .refused: true
-        case .emptyDirectory, .symbolicLink, .ignored, .gitIgnored, .openForWriting: false
+        case .emptyDirectory, .symbolicLink, .ignored, .setAside, .gitIgnored, .openForWriting:
+            false
         }
     }
 

@@ -211,7 +211,9 @@ struct ChangeWalk {
         {
             let isIgnored = ignore.matches(path, isDirectory: child.isDirectory)
             localOnly.append(
-                LocalOnly(path: path, reason: isIgnored ? .ignored : .unpublishable(obstacle)))
+                LocalOnly(
+                    path: path,
+                    reason: isIgnored ? Self.ignored(path) : .unpublishable(obstacle)))
             hold(child.kind)
             return false
         }
@@ -220,8 +222,9 @@ struct ChangeWalk {
             localOnly.append(LocalOnly(path: path, reason: .symbolicLink))
             return false
         case .directory(let below):
-            if below.redirect == nil, ignore.matches(path, isDirectory: true) {
-                localOnly.append(LocalOnly(path: path, reason: .ignored))
+            let isOwn = below.redirect == nil || SetAside.isName(path)
+            if isOwn, !below.isInPlace(at: path), ignore.matches(path, isDirectory: true) {
+                localOnly.append(LocalOnly(path: path, reason: Self.ignored(path)))
                 hold(child.kind)
                 return false
             }
@@ -234,6 +237,10 @@ struct ChangeWalk {
             }
             return visit(frozen, child.number, at: path, original)
         }
+    }
+
+    private static func ignored(_ path: String) -> LocalOnly.Reason {
+        SetAside.isName(path) ? .setAside : .ignored
     }
 
     /// Keeps at the Hub what something that cannot go there still shows.
@@ -265,7 +272,7 @@ struct ChangeWalk {
             return true
         }
         if ignore.matches(path, isDirectory: false) {
-            localOnly.append(LocalOnly(path: path, reason: .ignored))
+            localOnly.append(LocalOnly(path: path, reason: Self.ignored(path)))
             return false
         }
         if leavesOpenFiles, frozen.hasWriters {

@@ -60,10 +60,12 @@ package struct FileComparison: Sendable {
 extension Committer {
     /// What differs from the base now, file by file. Waits for the network where directories were not
     /// listed yet.
-    package func editList() throws(PublishError) -> EditList {
+    ///
+    /// - Parameter paths: As in `CommitRequest`: what a commit of these would have.
+    package func editList(of paths: [String] = []) throws(PublishError) -> EditList {
         for _ in 0..<Self.lookCountMax {
             let base = base
-            let changes = try changes()
+            let changes = try changes(at: paths)
             // A commit can end between the two.
             if base == self.base { return try EditList(changes, base: base, source: source) }
         }

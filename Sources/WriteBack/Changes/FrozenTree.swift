@@ -24,6 +24,8 @@ struct SealedLayer: Sendable {
     let store: StagingFile
     let shape: LayerShape
     let synced: LayerShape?
+    /// What `freeze` still has to put on disk; nil: nothing.
+    let unsynced: UnsyncedLayer?
 
     var record: LayerRecord {
         LayerRecord(

@@ -10,17 +10,19 @@ package struct IgnoreRules: Sendable {
     }
 
     /// What programs leave behind, and no one means to publish.
-    package static let defaults = [
-        ".git/", ".cache/huggingface/", "*.swp", "*.swx", ".#*", "__pycache__/",
-        ".ipynb_checkpoints/", ".DS_Store", ".nfs*", ".fuse_hidden*",
-    ]
+    package static let defaults =
+        [
+            ".git/", ".cache/huggingface/", "*.swp", "*.swx", ".#*", "__pycache__/",
+            ".ipynb_checkpoints/", ".DS_Store", ".nfs*", ".fuse_hidden*",
+        ] + SetAside.patterns
 
     private let rules: [Rule]
 
     /// - Parameter lines: Patterns, the later ones winning.
-    package init(lines: [String] = []) {
-        rules = (Self.defaults + lines).compactMap { Self.rule($0) }
-    }
+    package init(lines: [String] = []) { self.init(patterns: Self.defaults + lines) }
+
+    /// Rules without the defaults.
+    init(patterns: [String]) { rules = patterns.compactMap { Self.rule($0) } }
 
     /// Whether a path is ignored, by itself or by a directory above it.
     package func matches(_ path: String, isDirectory: Bool) -> Bool {

@@ -10,15 +10,35 @@ package struct TreeDifference: Sendable {
         package let path: String
         /// What the later commit has there; nil when it is gone.
         package let content: ContentID?
-        /// Whether the earlier commit has no file there.
-        package var isNew = false
+        /// Its bytes; 0 when it is gone.
+        package let size: UInt64
+        /// What the earlier commit has there; nil when it has no such file.
+        package let old: Old?
+
+        package init(path: String, content: ContentID?, size: UInt64 = 0, old: Old? = nil) {
+            self.path = path
+            self.content = content
+            self.size = size
+            self.old = old
+        }
+    }
+
+    /// A file of the earlier commit.
+    package struct Old: Hashable, Sendable {
+        package let content: ContentID
+        package let size: UInt64
     }
 
     package private(set) var files: [File] = []
     /// Directories that the later commit does not have.
     package private(set) var removedDirectories: [String] = []
 
+    /// Directories that the earlier commit does not have.
+    package private(set) var addedDirectories: [String] = []
+
     package init() {}
+
+    package var isEmpty: Bool { files.isEmpty && removedDirectories.isEmpty }
 
     mutating func add(_ file: File) { files.append(file) }
 
@@ -49,22 +69,28 @@ package struct TreeDifference: Sendable {
             case (.directory, _):
                 addRemovedDirectory(below)
                 try addAll(below, at: from, isThere: false, source)
-                if case .file(let content, _)? = kind {
-                    files.append(File(path: below, content: content, isNew: true))
+                if case .file(let content, let size)? = kind {
+                    files.append(File(path: below, content: content, size: size))
                 }
-            case (.file(let content, _), .file(let other, _)):
-                if content != other { files.append(File(path: below, content: other)) }
-            case (.file, .directory):
-                files.append(File(path: below, content: nil))
+            case (.file(let content, let oldSize), .file(let other, let size)):
+                let old = Old(content: content, size: oldSize)
+                if content != other {
+                    files.append(File(path: below, content: other, size: size, old: old))
+                }
+            case (.file(let content, let size), .directory):
+                let old = Old(content: content, size: size)
+                files.append(File(path: below, content: nil, old: old))
                 try addAll(below, at: to, isThere: true, source)
-            case (.file, nil): files.append(File(path: below, content: nil))
+            case (.file(let content, let size), nil):
+                let old = Old(content: content, size: size)
+                files.append(File(path: below, content: nil, old: old))
             }
         }
         for index in 0..<new.count where old.index(of: new.name(at: index)) == nil {
             let below = Self.join(path, new.name(at: index))
             switch new.kind(at: index) {
-            case .file(let content, _):
-                files.append(File(path: below, content: content, isNew: true))
+            case .file(let content, let size):
+                files.append(File(path: below, content: content, size: size))
             case .directory: try addAll(below, at: to, isThere: true, source)
             }
         }
@@ -74,6 +100,7 @@ package struct TreeDifference: Sendable {
     private mutating func addAll(
         _ path: String, at commit: CommitOID, isThere: Bool, _ source: any BaseSource
     ) throws(PublishError) {
+        if isThere { addedDirectories.append(path) }
         let listing = try source.listing(of: path, at: commit)
         for index in 0..<listing.count {
             let below = Self.join(path, listing.name(at: index))
@@ -81,9 +108,11 @@ package struct TreeDifference: Sendable {
             case .directory:
                 if !isThere { addRemovedDirectory(below) }
                 try addAll(below, at: commit, isThere: isThere, source)
-            case .file(let content, _):
+            case .file(let content, let size):
                 files.append(
-                    File(path: below, content: isThere ? content : nil, isNew: isThere))
+                    isThere
+                        ? File(path: below, content: content, size: size)
+                        : File(path: below, content: nil, old: Old(content: content, size: size)))
             }
         }
     }

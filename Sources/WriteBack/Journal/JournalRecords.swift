@@ -81,6 +81,10 @@ package struct JournalContents: Sendable {
     /// What the workspace belongs to, see `WorkspaceKey`.
     package var owner: String?
     package var lastFailure: String?
+    /// Where commits go, if not to the mounted branch.
+    package var target: String?
+    /// See `ConflictRecord`.
+    package var conflicts: String?
 
     package var isEmpty: Bool { nodes.allSatisfy { $0.parent == nil } && whiteouts.isEmpty }
 

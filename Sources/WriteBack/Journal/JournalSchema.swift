@@ -84,6 +84,10 @@ enum JournalFact: String {
     case target
     /// The commit that is being published: base, title and what it must contain (JSON).
     case plan = "plan"
+    /// Paths that both sides changed, until somebody decides: `ConflictRecord` (JSON).
+    case conflicts
+    /// What a commit of ours went on top of, until the tree shows it: `ForeignChange` (JSON).
+    case foreign
     /// What the workspace belongs to, see `WorkspaceKey` (JSON).
     case owner = "owner"
     /// Why the last commit did not come about.

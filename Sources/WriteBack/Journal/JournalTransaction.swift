@@ -152,14 +152,17 @@ package struct JournalTransaction: ~Copyable {
     }
 
     /// Records what the last fsync put on disk.
-    func setSynced(_ shape: LayerShape, ofLayer number: UInt64) throws {
+    func setSynced(_ layer: UnsyncedLayer) throws {
         try run(
-            "UPDATE layer SET synced_size = ?, synced_lower_limit = ? WHERE number = ?",
-            [Int64(shape.size), Int64(shape.lowerLimit), Int64(number)])
+            """
+            UPDATE layer SET synced_size = ?, synced_lower_limit = ? WHERE number = ?
+            """, [Int64(layer.shape.size), Int64(layer.shape.lowerLimit), Int64(layer.number)])
         // The file may have been removed while its bytes were synced.
         if database.changesCount == 0 { return }
-        try run("DELETE FROM synced_extent WHERE layer = ?", [Int64(number)])
-        for extent in shape.extents.extents { try put(extent, of: number, "synced_extent") }
+        try run("DELETE FROM synced_extent WHERE layer = ?", [Int64(layer.number)])
+        for extent in layer.shape.extents.extents {
+            try put(extent, of: layer.number, "synced_extent")
+        }
     }
 
     func removeLayer(_ number: UInt64) throws {
@@ -189,6 +192,8 @@ package struct JournalTransaction: ~Copyable {
         contents.bootID = try fact(.bootID)
         contents.owner = try fact(.owner)
         contents.lastFailure = try fact(.lastFailure)
+        contents.target = try fact(.target)
+        contents.conflicts = try fact(.conflicts)
         contents.nodes = try Row.fetchAll(
             database, sql: "SELECT * FROM node ORDER BY number"
         ).map { try NodeRecord(row: $0, path) }

@@ -62,19 +62,20 @@ package struct DirectorySnapshot: Sendable {
     /// Inode number of the directory itself: those of base entries follow from it.
     private let inodeNumber: UInt64
     private let numbering: any InodeNumbering
-    /// Numbers of base entries that have others than follow from the directory's.
-    private let numbers: [EntryName: UInt64]
+    /// Numbers of objects that stand for the base's own under another one.
+    private let renumbered: [EntryName: UInt64]
 
     init(_ node: OverlayNode, _ directory: OverlayDirectory, _ numbering: any InodeNumbering) {
         listing = directory.listing
         hidden = directory.whiteouts
         inodeNumber = node.inodeNumber
         self.numbering = numbering
-        let exceptions = directory.children.values.filter {
-            $0.inodeNumber & Overlay.localInodeBit != 0
-                && directory.baseIndex(of: $0.name) != nil
+        var renumbered: [EntryName: UInt64] = [:]
+        for child in directory.children.values
+        where child.inodeNumber != numbering.child(of: node.inodeNumber, name: child.name) {
+            renumbered[child.name] = child.inodeNumber
         }
-        numbers = Dictionary(uniqueKeysWithValues: exceptions.map { ($0.name, $0.inodeNumber) })
+        self.renumbered = renumbered
         own = directory.children.values.filter { directory.baseIndex(of: $0.name) == nil }.map {
             let kind: EntryKind =
                 switch $0.kind {
@@ -103,6 +104,6 @@ package struct DirectorySnapshot: Sendable {
             }
         return Entry(
             name: name, kind: kind,
-            inodeNumber: numbers[name] ?? numbering.child(of: inodeNumber, name: name))
+            inodeNumber: renumbered[name] ?? numbering.child(of: inodeNumber, name: name))
     }
 }

@@ -15,6 +15,7 @@ extension Overlay {
                 for layer in layers { try transaction.removeLayer(layer) }
                 for name in whiteouts { try transaction.removeWhiteout(name, in: .root) }
                 try transaction.set(.baseCommit, base.hex)
+                try transaction.remove(.conflicts)
             }
             for file in tree.nodes.values.compactMap(\.file) { file.unlinked() }
             let root = tree.root

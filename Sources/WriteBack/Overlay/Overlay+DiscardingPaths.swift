@@ -147,10 +147,3 @@ struct DiscardPlan {
             Name(parent: parent, name: name, node: child, isHidden: isHidden))
     }
 }
-
-extension OverlayNode {
-    /// The object and all that is known below it, the deepest first.
-    fileprivate var subtree: [OverlayNode] {
-        (directory?.children.values.flatMap(\.subtree) ?? []) + [self]
-    }
-}

@@ -23,10 +23,13 @@ extension Overlay {
         do throws(WriteBackError) {
             let frozen = try tree.withLock { tree throws(WriteBackError) in
                 let frozen = Self.seal(tree, leavesOpenFiles: leavesOpenFiles)
+                CrashPoint.sealed.pass()
                 try record(frozen)
                 return frozen
             }
+            CrashPoint.sealJournalled.pass()
             try sync(frozen)
+            CrashPoint.sealSynced.pass()
             return frozen
         } catch {
             // Edits go on in the layer that was sealed, or above it.
@@ -60,32 +63,35 @@ extension Overlay {
         }
     }
 
-    /// Files that are synced one by one; more are synced by one call for the whole disk, which also
-    /// waits for what others write.
-    private static let singleSyncCountMax = 64
-
     private func sync(_ frozen: FrozenTree) throws(WriteBackError) {
-        let layers = frozen.sealed.filter { $0.synced != $0.shape }
+        let layers = frozen.sealed.compactMap(\.unsynced)
         if layers.isEmpty { return }
         do throws(WriteBackError) {
-            if layers.count <= Self.singleSyncCountMax {
-                for layer in layers {
-                    try layer.store.use { (file) throws(Errno) in try file.syncData() }
-                }
-                try staging.syncFolder()
-            } else {
-                try staging.syncEverything()
-            }
+            try staging.sync(layers)
             try journal.writeDurably { transaction in
-                for layer in layers {
-                    try transaction.setSynced(layer.shape, ofLayer: layer.number)
-                }
+                for layer in layers { try transaction.setSynced(layer) }
             }
         } catch {
             frozen.release()
             throw error
         }
-        for layer in layers { layer.file.sealedIsSynced(layer) }
+        for layer in frozen.sealed {
+            if let synced = layer.unsynced { layer.file.noteSynced([synced]) }
+        }
+    }
+
+    /// Puts every edit on disk, so that a power cut leaves all of it: for the ordinary end of a mount,
+    /// which may be followed by that of the machine.
+    func syncEverything() throws(WriteBackError) {
+        let files = tree.withLock { tree in tree.nodes.values.compactMap(\.file) }
+        var found: [UnsyncedFile] = []
+        for file in files { found.append(try file.unsynced()) }
+        let unsynced = found.filter { !$0.layers.isEmpty }
+        try staging.sync(unsynced.flatMap(\.layers))
+        try staging.writeDurably { transaction in
+            for file in unsynced { try file.record(transaction) }
+        }
+        for file in unsynced { file.file.noteSynced(file.layers) }
     }
 
     /// Lets go of what `freeze` sealed, after a commit that did not come about: edits made since are

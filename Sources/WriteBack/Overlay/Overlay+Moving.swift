@@ -8,141 +8,143 @@ package struct StaleEntry: Hashable, Sendable {
 }
 
 extension Overlay {
-    /// Paths that programs can write to now, from the mounted directory.
-    func writerPaths() -> Set<ExactPath> {
-        tree.withLock { tree in
-            Set(
-                tree.nodes.values.compactMap { node in
-                    guard node.file?.hasWriters == true, let names = node.path else { return nil }
-                    return ExactPath(names.map(\.description).joined(separator: "/"))
-                })
-        }
+    /// How a tree came to stand on another commit, or why it did not.
+    struct Moving: Sendable {
+        /// Paths at which our edits hide something the other side did; sorted.
+        var contested: [String] = []
+        /// Paths that would have changed under a program that can write to them; sorted.
+        var busy: [String] = []
+        /// Where our versions of yielded paths are now.
+        var asides: [String] = []
+        /// What to tell the kernel.
+        var stale: [StaleEntry] = []
     }
 
-    /// Paths of files that a commit takes as they are: not written to nor renamed since its freeze.
-    func pathsAsFrozen(_ settlement: Settlement) -> Set<ExactPath> {
-        tree.withLock { tree in
-            Set(
-                settlement.files.compactMap { file in
-                    guard let node = tree.nodes[NodeNumber(file.number)],
-                        node.file?.wasEditedSinceSeal == false, let names = node.path
-                    else { return nil }
-                    let path = ExactPath(names.map(\.description).joined(separator: "/"))
-                    return path == ExactPath(file.path) ? path : nil
-                })
-        }
+    /// What a move does when something of ours is in its way.
+    enum MoveRule {
+        /// Nothing is done while a path is contested, or busy.
+        case unlessContested
+        /// Contested paths stay ours; nothing is done while a path is busy.
+        case unlessBusy
+        /// Contested and busy paths stay ours.
+        case always
     }
 
-    /// Stands on another commit, whose differences from the base touch none of our edits; those stay
-    /// edits of it.
+    /// Shows what somebody else changed, with our edits on top, as one step of the journal. Objects
+    /// that were replaced or removed live on for those who have them open; what stands in their place is
+    /// another object.
     ///
-    /// Precondition: the commit was prepared by the base source.
+    /// Precondition: the base source knows `commit`.
     ///
-    /// - Returns: what to tell the kernel.
+    /// - Parameters:
+    ///   - commit: What the tree stands on afterwards.
+    ///   - base: Where the difference begins: the base, or what was the base before a commit of ours.
+    ///   - yielded: Paths at which theirs is to show, and ours is set aside.
+    ///   - ours: Paths whose state is ours and no edit any more.
+    ///   - facts: What is journalled with it.
+    /// - Throws: `.listingNeeded`, as every operation.
     func move(
-        to commit: CommitOID, _ difference: TreeDifference
-    ) throws(WriteBackError) -> [StaleEntry] {
-        try tree.withLock { tree throws(WriteBackError) in
-            try journal.writeDurably { try $0.set(.baseCommit, commit.hex) }
-            tree.baseCommit = commit
-            for node in tree.nodes.values { node.directory?.listing = nil }
-            return try absorb(difference, keeping: [], &tree)
-        }
-    }
-
-    /// Shows what somebody else changed, after the base has moved over it. Objects that were replaced
-    /// or removed live on for those who have them open.
-    ///
-    /// - Parameter ours: Paths whose state is our own, whatever the other side did.
-    func absorb(
-        _ difference: TreeDifference, keeping ours: Set<ExactPath>
-    ) throws(WriteBackError) -> [StaleEntry] {
-        try tree.withLock { tree throws(WriteBackError) in
-            try absorb(difference, keeping: ours, &tree)
-        }
-    }
-
-    private func absorb(
-        _ difference: TreeDifference, keeping ours: Set<ExactPath>, _ tree: inout Tree
-    ) throws(WriteBackError) -> [StaleEntry] {
-        var stale: Set<StaleEntry> = []
-        for file in difference.files where !ours.contains(ExactPath(file.path)) {
-            if file.content != nil { try showBase(above: file.path, &stale, tree) }
-            guard let found = find(file.path, tree) else { continue }
-            stale.insert(found.entry)
-            guard let node = found.node, let working = node.file, !working.isDirty,
-                // Both sides may have done the same.
-                working.base?.content != file.content,
-                // Else it was made here, or renamed to this name since the commit was frozen.
-                !file.isNew, node.parent?.directory?.whiteouts.contains(node.name) == false
-            else { continue }
-            try drop(node, &tree)
-        }
-        // The deepest first, so that a directory is empty when its turn comes.
-        for path in difference.removedDirectories.sorted(by: { $0.utf8.count > $1.utf8.count }) {
-            guard let found = find(path, tree), let node = found.node,
-                let directory = node.directory, directory.redirect == path
-            else { continue }
-            stale.insert(found.entry)
-            if directory.children.values.contains(where: { $0.isRecorded }) {
-                // Our own things are in it: it goes on as a directory of ours.
-                directory.redirect = nil
-                try record(node)
-                try journal.write { try $0.put(node.record) }
-            } else {
-                for child in directory.children.values { try drop(child, &tree) }
-                try drop(node, &tree)
+        to commit: CommitOID, from base: CommitOID, over difference: TreeDifference,
+        yielding yielded: Set<ExactPath> = [], keeping ours: Set<ExactPath> = [],
+        _ rule: MoveRule,
+        facts: (borrowing JournalTransaction, Moving) throws -> Void
+    ) throws(WriteBackError) -> Moving {
+        let moving = try tree.withLock { tree throws(WriteBackError) in
+            let move = try BaseMove(
+                self, root: tree.root, from: base, to: commit, difference, yielding: yielded,
+                keeping: ours)
+            let moving = Moving(
+                contested: move.contested.map(\.text).sorted(),
+                busy: move.busy.map(\.text).sorted(),
+                asides: move.asides, stale: Array(move.stale))
+            switch rule {
+            case .unlessContested:
+                if !moving.contested.isEmpty || !moving.busy.isEmpty { return moving }
+            case .unlessBusy: if !moving.busy.isEmpty { return moving }
+            case .always: break
             }
+            try apply(move, commit, &tree) { transaction in try facts(transaction, moving) }
+            return moving
         }
-        return Array(stale)
+        try staging.settleDiscarded()
+        return moving
     }
 
-    /// Lets directories that were made here show what the base has now at their paths.
-    private func showBase(
-        above path: String, _ stale: inout Set<StaleEntry>, _ tree: Tree
+    private func apply(
+        _ move: BaseMove, _ commit: CommitOID, _ tree: inout Tree,
+        _ facts: (borrowing JournalTransaction) throws -> Void
     ) throws(WriteBackError) {
-        var node = tree.root
-        var here = ""
-        for name in path.utf8.split(separator: UInt8(ascii: "/")).dropLast() {
-            let name = EntryName(Array(name))
-            guard let directory = node.directory, let child = directory.children[name],
-                let below = child.directory
-            else { return }
-            let isInPlace = directory.redirect.map { ExactPath($0) } == ExactPath(here)
-            here = here.isEmpty ? name.description : here + "/" + name.description
-            if isInPlace, below.redirect == nil, !directory.whiteouts.contains(name) {
-                below.redirect = here
-                try record(child)
-                try journal.write { try $0.put(child.record) }
-                stale.insert(StaleEntry(parent: node.number, name: name))
-            }
-            node = child
-        }
-    }
-
-    /// The deepest entry of a path whose directory is known.
-    private func find(_ path: String, _ tree: Tree) -> (entry: StaleEntry, node: OverlayNode?)? {
-        var node = tree.root
-        let names = path.utf8.split(separator: UInt8(ascii: "/")).map { EntryName(Array($0)) }
-        for (index, name) in names.enumerated() {
-            guard let directory = node.directory else { return nil }
-            let entry = StaleEntry(parent: node.number, name: name)
-            guard let child = directory.children[name] else { return (entry, nil) }
-            if index == names.count - 1 { return (entry, child) }
-            node = child
-        }
-        return nil
-    }
-
-    private func drop(_ node: OverlayNode, _ tree: inout Tree) throws(WriteBackError) {
-        guard let parent = node.parent, let directory = parent.directory else { return }
-        if node.isRecorded {
-            let layers = node.file?.layerNumbers ?? []
-            try journal.write { transaction in
+        let names = Dictionary(
+            move.renamed.map { ($0.node.number, $0.name) }, uniquingKeysWith: { $1 })
+        let dropped = Set(move.dropped.map(\.number))
+        let changed = changedNodes(move, dropped)
+        try staging.writeDurably { transaction in
+            for node in move.dropped where node.isRecorded {
                 try transaction.remove(node.number)
-                for layer in layers { try transaction.removeLayer(layer) }
+                for layer in node.file?.layerNumbers ?? [] { try transaction.removeLayer(layer) }
             }
+            for node in changed {
+                var record = node.record
+                if let name = names[node.number] { record.name = name }
+                if let redirect = move.redirects[node.number] {
+                    record.kind = .directory(redirect: redirect)
+                }
+                try transaction.put(record)
+            }
+            for node in move.made {
+                var record = node.record
+                if let redirect = move.redirects[node.number] {
+                    record.kind = .directory(redirect: redirect)
+                }
+                try transaction.put(record)
+            }
+            for (parent, name) in move.hidden {
+                try transaction.putWhiteout(name, in: parent.number)
+            }
+            for (parent, name) in move.shown {
+                try transaction.removeWhiteout(name, in: parent.number)
+            }
+            try transaction.set(.baseCommit, commit.hex)
+            try facts(transaction)
         }
-        detach(node, from: directory, &tree)
+        CrashPoint.moveJournalled.pass()
+        for node in changed + move.made { node.isRecorded = true }
+        show(move, commit, &tree)
+    }
+
+    /// Nodes whose records change, and the directories above them that have none; in an order in
+    /// which no two have one name.
+    private func changedNodes(_ move: BaseMove, _ dropped: Set<NodeNumber>) -> [OverlayNode] {
+        var seen = dropped.union(move.made.map(\.number))
+        let touched = move.renamed.map(\.node) + move.recorded
+        let parents = (move.hidden.map(\.parent) + move.made.compactMap(\.parent))
+            .flatMap { unrecorded(upFrom: $0) }
+        return (touched + touched.flatMap { unrecorded(upFrom: $0) } + parents).filter {
+            seen.insert($0.number).inserted
+        }
+    }
+
+    private func show(_ move: BaseMove, _ commit: CommitOID, _ tree: inout Tree) {
+        for node in move.dropped {
+            guard let directory = node.parent?.directory else { continue }
+            detach(node, from: directory, &tree)
+        }
+        for (node, name) in move.renamed {
+            node.parent!.directory!.children[node.name] = nil
+            node.parent!.directory!.children[name] = node
+            node.name = name
+        }
+        for node in move.made {
+            node.parent!.directory!.children[node.name] = node
+            tree.nodes[node.number] = node
+        }
+        for (number, redirect) in move.redirects {
+            tree.nodes[number]?.directory?.redirect = redirect
+        }
+        for (parent, name) in move.hidden { parent.directory!.whiteouts.insert(name) }
+        for (parent, name) in move.shown { parent.directory!.whiteouts.remove(name) }
+        for node in tree.nodes.values { node.directory?.listing = nil }
+        tree.baseCommit = commit
+        if !move.isEmpty { tree.changeCount += 1 }
     }
 }

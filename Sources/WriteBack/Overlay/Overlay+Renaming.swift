@@ -36,10 +36,12 @@ extension Overlay {
             guard let move else { return }
             switch mode {
             case .exchange: try exchange(move, &tree)
-            case .replace, .noReplace: try apply(move, synced, &tree)
+            case .replace, .noReplace:
+                try apply(move, synced, &tree)
             }
             tree.changeCount += 1
         }
+        if let synced, !synced.isCurrent { try synced.file.sync() }
         try staging.settleDiscarded()
     }
 
@@ -88,7 +90,7 @@ extension Overlay {
     }
 
     private func apply(
-        _ move: Move, _ synced: (layer: UInt64, shape: LayerShape)?, _ tree: inout Tree
+        _ move: Move, _ synced: UnsyncedFile?, _ tree: inout Tree
     ) throws(WriteBackError) {
         let (node, oldName) = (move.node, move.node.name)
         let oldDirectory = move.oldParent.directory!
@@ -108,15 +110,14 @@ extension Overlay {
                 try transaction.remove(replaced.number)
             }
             for layer in replacedLayers { try transaction.removeLayer(layer) }
-            if let synced, node.file?.layerNumbers.contains(synced.layer) == true {
-                try transaction.setSynced(synced.shape, ofLayer: synced.layer)
-            }
+            try synced?.record(transaction)
             if hidesOld { try transaction.putWhiteout(oldName, in: move.oldParent.number) }
             if hidesNew { try transaction.putWhiteout(move.newName, in: move.newParent.number) }
             try transaction.put(record)
             try transaction.setModified(now, of: move.oldParent.number)
             try transaction.setModified(now, of: move.newParent.number)
         }
+        if let synced, synced.isCurrent { synced.file.noteSynced(synced.layers) }
         for node in missing { node.isRecorded = true }
         if hidesOld { oldDirectory.whiteouts.insert(oldName) }
         if hidesNew { newDirectory.whiteouts.insert(move.newName) }
@@ -175,7 +176,7 @@ extension Overlay {
     /// lock: it waits for the disk.
     private func syncBeforeReplacing(
         _ source: Place, _ target: Place
-    ) throws(WriteBackError) -> (layer: UInt64, shape: LayerShape)? {
+    ) throws(WriteBackError) -> UnsyncedFile? {
         let file = try tree.withLock { tree throws(WriteBackError) -> WorkingFile? in
             let oldParent = try tree.directory(source.parent)
             let newParent = try tree.directory(target.parent)

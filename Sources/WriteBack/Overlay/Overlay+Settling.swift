@@ -6,10 +6,12 @@ extension Overlay {
     /// an edit; the rest is the base's now. Nodes keep their numbers: no handle and no cached entry
     /// of the kernel notices.
     ///
+    /// - Parameter facts: What is journalled with it.
     /// - Returns: the staging files that hold committed bytes and are no layer's any more, by
     ///   content: to be given to the cache, then discarded.
     func settle(
-        _ settlement: Settlement, on commit: CommitOID
+        _ settlement: Settlement, on commit: CommitOID,
+        facts: (borrowing JournalTransaction) throws -> Void = { _ in }
     ) throws(WriteBackError) -> [SettledContent] {
         try tree.withLock { tree throws(WriteBackError) in
             let directories = settled(settlement, tree)
@@ -23,7 +25,9 @@ extension Overlay {
                 for file in files { try file.record(transaction) }
                 try transaction.set(.baseCommit, commit.hex)
                 try transaction.remove(.plan)
+                try facts(transaction)
             }
+            CrashPoint.settleJournalled.pass()
             for directory in directories { directory.apply() }
             for node in tree.nodes.values { node.directory?.listing = nil }
             tree.baseCommit = commit

@@ -9,6 +9,13 @@ package struct CommitRequest: Sendable {
     package var leavesOpenFiles = false
     /// The commit opens a pull request, and the workspace follows that from then on.
     package var opensPullRequest = false
+    /// Files and folders, from the mounted directory: only these, and what goes with them; none for
+    /// everything.
+    package var paths: [String] = []
+    /// Where to commit from now on; nil: where commits went before.
+    package var branch: String?
+    /// Makes that branch when there is none.
+    package var createsBranch = false
     /// What to do when others changed the same paths.
     package var onConflict = ConflictPolicy.fail
 
@@ -26,6 +33,8 @@ package enum ConflictPolicy: String, Hashable, Sendable, CaseIterable {
     case branch
     /// Ours replaces theirs, which stays in the history.
     case ours
+    /// Theirs shows; ours is set aside, as `Committer.resolve` does.
+    case theirs
 }
 
 /// How a commit ended.

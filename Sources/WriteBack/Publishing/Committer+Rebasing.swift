@@ -41,12 +41,12 @@ extension Committer {
             guard let path = inMount(put.path) else { continue }
             edits[ExactPath(path)] = .put(ContentID(hex: put.content))
         }
-        for (path, edit) in try laterEdits(than: plan, among: theirs) where edits[path] == nil {
-            edits[path] = edit
-        }
         let check = ConflictCheck(edits, against: theirs)
         if !check.conflicts.isEmpty, policy != .ours || !check.clashes.isEmpty {
-            return try divert(plan, base, check.conflicts, policy)
+            let record = ConflictRecord(
+                theirs.conflicted(check.conflicts), head: head, isMoved: false,
+                same: check.redundant.map(\.text))
+            return try divert(plan, base, policy, record)
         }
         logger.notice(
             "the branch has moved on; the commit is made on top",
@@ -56,41 +56,34 @@ extension Committer {
             goneDirectories: Set(theirs.removedDirectories.map { ExactPath(inRepo($0)) }))
     }
 
-    /// What is edited here, and not in a commit: left out of it because a program can write to it, or
-    /// edited since the freeze. The next commit must not undo what others did there.
-    private func laterEdits(
-        than plan: CommitPlan, among theirs: TreeDifference
-    ) throws(PublishError) -> [ExactPath: ConflictCheck.Edit] {
-        var edits = try edits()
-        for path in workspace.overlay.pathsAsFrozen(plan.settlement) { edits[path] = nil }
-        let writers = workspace.overlay.writerPaths()
-        for path in theirs.files.map({ ExactPath($0.path) })
-        where writers.contains(path) && edits[path] == nil {
-            edits[path] = .put(nil)
-        }
-        return edits
-    }
-
     /// Sends a commit that conflicts with the branch elsewhere, where it does not.
     private func divert(
-        _ plan: CommitPlan, _ base: CommitOID, _ conflicts: [String], _ policy: ConflictPolicy
+        _ plan: CommitPlan, _ base: CommitOID, _ policy: ConflictPolicy, _ record: ConflictRecord
     ) throws(PublishError) -> CommitPlan {
         switch policy {
-        case .fail, .ours: throw .conflict(conflicts)
-        case .pr: return plan.onItsBase(opensPullRequest: true)
+        case .fail, .ours, .theirs:
+            // What nobody has decided of an earlier foreign commit comes first.
+            if try conflictRecord()?.isMoved != true { try note(record) }
+            throw .conflict(record.paths.map(\.path))
+        case .pr:
+            // A pull request has no pull requests.
+            if isOnPullRequest { return try divert(plan, base, .fail, record) }
+            return plan.onItsBase(opensPullRequest: true)
         case .branch:
-            let name = "\(branch.name)-hubfs-\(base.hex.prefix(8))"
-            let made = waitForAnswer { completion in
-                client.createBranch(repo, name: name, at: base, completion: completion)
-            }
-            switch made {
-            case .success: break
-            case .failure(.refused(let error)): throw .hub(error)
-            case .failure(.notSent(let error)), .failure(.unknown(let error)): throw .hub(error)
-            }
-            try follow(name)
+            try divertToBranch(at: base)
             return plan.onItsBase(opensPullRequest: false)
         }
+    }
+
+    /// Whether commits go to a pull request.
+    var isOnPullRequest: Bool { branch.name.hasPrefix("refs/pr/") }
+
+    /// Lets commits go to a new branch, named after the one they went to.
+    func divertToBranch(at base: CommitOID) throws(PublishError) {
+        let from = branch.name.replacing("/", with: "-")
+        let name = "\(from)-hubfs-\(base.hex.prefix(8))"
+        try makeBranch(name, at: base)
+        try follow(name)
     }
 
     /// Moves the workspace to the head of its branch, with its edits.
@@ -101,37 +94,8 @@ extension Committer {
     package func pull() throws(PublishError) -> CommitOID {
         try finishPlan()
         let head = try ask { client.head(repo, of: branch, completion: $0) }
-        let overlay = workspace.overlay
-        let base = overlay.baseCommit
-        if head == base { return head }
-        try source.prepare(head)
-        let theirs = try TreeDifference(from: base, to: head, source: source)
-        let touched = try edits()
-        let check = ConflictCheck(touched, against: theirs)
-        let writers = overlay.writerPaths()
-        let open = theirs.files.map(\.path).filter { writers.contains(ExactPath($0)) }
-        let conflicts = Set(check.conflicts + open)
-        guard conflicts.isEmpty else { throw .conflict(conflicts.sorted()) }
-        let stale = try local { () throws(WriteBackError) in try overlay.move(to: head, theirs) }
-        observer.withLock { $0 }?.changed(stale)
-        logger.notice("moved to \(head.hex)")
+        if head != workspace.overlay.baseCommit { try stand(on: head) }
         return head
-    }
-
-    private func edits() throws(PublishError) -> [ExactPath: ConflictCheck.Edit] {
-        var edits: [ExactPath: ConflictCheck.Edit] = [:]
-        for change in try changes().changes {
-            let path = ExactPath(change.path)
-            switch change.kind {
-            case .added(let file, _), .modified(let file, _, _):
-                edits[path] = .put(file.isEdited ? nil : file.base?.content)
-            case .moved(let file): edits[path] = .put(file.content)
-            case .deleted: edits[path] = .delete
-            // A file can be put in its place.
-            case .deletedDirectory: if edits[path] == nil { edits[path] = .deleteDirectory }
-            }
-        }
-        return edits
     }
 }
 

@@ -15,10 +15,12 @@ extension Committer {
         }
         defer { spool.discard() }
         let byteCount = try write(plan, prepared, modes, description, to: spool)
+        CrashPoint.spooled.pass()
         try local { () throws(WriteBackError) in
             let text = try plan.encoded()
             try workspace.journal.writeDurably { try $0.set(.plan, text) }
         }
+        CrashPoint.planned.pass()
         progress { $0.step = .committing }
         var mayHaveLanded = false
         let commit: CommitOID
@@ -38,6 +40,7 @@ extension Committer {
     func finishPlan() throws(PublishError) {
         let text = try local { () throws(WriteBackError) in try workspace.journal.value(.plan) }
         guard let text else {
+            try absorbForeignChange()
             // A daemon that was killed between the freeze and the plan has left sealed files.
             return try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
         }
@@ -48,13 +51,12 @@ extension Committer {
         if let commit = try madeCommit(of: plan) {
             logger.notice("the commit that was under way is at the Hub: \(commit.hex)")
             _ = try finish(plan, commit)
-            // What it left out is sealed still, and edited on.
-            try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
         } else {
             logger.notice("the commit that was under way did not reach the Hub; it is made anew")
             try dropPlan()
-            try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
         }
+        // What stays in the workspace was sealed as well, and may have been edited since.
+        try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
     }
 
     /// The commit that was made of a plan, if the branch has it: the child of the plan's parent, with
@@ -114,8 +116,10 @@ extension Committer {
                     }
                 }
             }
+            CrashPoint.posted.pass()
             switch outcome {
             case .committed(let receipt):
+                CrashPoint.answered.pass()
                 if let number = receipt.pullRequest { try follow("refs/pr/\(number)") }
                 return receipt.commit
             case .refused(let error): throw .hub(error)
@@ -160,6 +164,7 @@ extension Committer {
         do throws(PublishError) {
             let wrong = try differences(of: commit, from: plan)
             guard wrong.isEmpty else { throw PublishError.mismatch(commit: commit, paths: wrong) }
+            CrashPoint.verified.pass()
             try source.prepare(commit)
             try settle(plan, on: commit)
             return commit
@@ -170,24 +175,41 @@ extension Committer {
     }
 
     private func settle(_ plan: CommitPlan, on commit: CommitOID) throws(PublishError) {
-        var theirs = try difference(plan.baseCommit, plan.parentCommit)
-        var ours = Set(
-            (plan.puts.map(\.path) + plan.deletedFiles).compactMap(inMount).map { ExactPath($0) })
-        if let change = try attributesChange(plan, commit) {
-            theirs.add(change)
-            ours.remove(ExactPath(change.path))
-        }
+        let foreign = try foreignChange(plan, commit)
         let settlement = try standing(plan.settlement, on: commit)
+        CrashPoint.settling.pass()
         let settled = try local { () throws(WriteBackError) in
-            let settled = try workspace.overlay.settle(settlement, on: commit)
-            observer.withLock { $0 }?.changed(
-                try workspace.overlay.absorb(theirs, keeping: ours))
-            return settled
+            let text = try foreign?.encoded()
+            return try workspace.overlay.settle(settlement, on: commit) { transaction in
+                if let text { try transaction.set(.foreign, text) }
+            }
         }
+        CrashPoint.settled.pass()
         for content in settled {
             sink?.adopt(content.base, from: content.store.path)
             content.store.discard()
         }
+        CrashPoint.adopted.pass()
+        do throws(PublishError) {
+            try absorbForeignChange()
+        } catch .hub(let error) {
+            // The commit is made, and the journal knows what is left to do: the next one begins with it.
+            logger.warning("what others committed does not show yet: \(error.sentence)")
+        }
+    }
+
+    /// What the tree does not show yet of the commit that was made of a plan: what others did before
+    /// it, and what the Hub did itself.
+    private func foreignChange(
+        _ plan: CommitPlan, _ commit: CommitOID
+    ) throws(PublishError) -> ForeignChange? {
+        guard let base = plan.baseCommit, let parent = plan.parentCommit else { return nil }
+        let attributes = try attributesChange(plan, commit)
+        if base == parent, attributes == nil { return nil }
+        let ours = (plan.puts.map(\.path) + plan.deletedFiles).compactMap(inMount)
+        return ForeignChange(
+            from: base, to: parent, ours: ours.filter { $0 != attributes?.path },
+            attributes: attributes)
     }
 
     /// A directory whose last file went is no directory of the commit any more, though it is one here.
@@ -220,26 +242,21 @@ extension Committer {
             return nil
         }
         let name = EntryName(Self.attributesPath)
-        func content(at commit: CommitOID) throws(PublishError) -> ContentID? {
+        func file(at commit: CommitOID) throws(PublishError) -> (content: ContentID, size: UInt64)?
+        {
             let listing = try source.listing(of: "", at: commit)
             guard let index = listing.index(of: name),
-                case .file(let content, _) = listing.kind(at: index)
+                case .file(let content, let size) = listing.kind(at: index)
             else { return nil }
-            return content
+            return (content, size)
         }
         let planned = plan.puts.first { $0.path == Self.attributesPath }
-        let before = try content(at: parent)
-        let expected = planned?.content ?? before?.hex
-        let found = try content(at: commit)
-        guard found?.hex != expected else { return nil }
-        return TreeDifference.File(path: Self.attributesPath, content: found)
-    }
-
-    private func difference(
-        _ old: CommitOID?, _ new: CommitOID?
-    ) throws(PublishError) -> TreeDifference {
-        guard let old, let new, old != new else { return TreeDifference() }
-        return try TreeDifference(from: old, to: new, source: source)
+        let before = try file(at: parent)
+        let expected = planned?.content ?? before?.content.hex
+        let found = try file(at: commit)
+        guard found?.content.hex != expected else { return nil }
+        return TreeDifference.File(
+            path: Self.attributesPath, content: found?.content, size: found?.size ?? 0)
     }
 
     /// Planned paths that a commit does not show as planned.
@@ -308,7 +325,8 @@ extension Committer {
     }
 
     private func pause(_ seconds: Double) {
-        let deadline = MonotonicInstant.now.advanced(bySeconds: seconds)
+        let deadline = MonotonicInstant.now.advanced(
+            bySeconds: seconds * waitFactor)
         _ = isStopping.wait(until: deadline) { $0 ? true : nil }
     }
 }

@@ -28,6 +28,7 @@ extension Committer {
             }
             start += batch.count
         }
+        CrashPoint.preuploaded.pass()
         for path in ignored { localOnly.append(LocalOnly(path: path.text, reason: .gitIgnored)) }
         prepared.files.removeAll { ignored.contains(ExactPath($0.path)) }
         let refused = try uploadObjects(
@@ -194,12 +195,14 @@ private final class ObjectTransfers: Sendable {
         }
         state.update { $0.count += 1 }
         let sending = client.upload(upload, from: descriptor) { [state] sent in
+            CrashPoint.uploading.pass()
             let change = state.update { state in
                 defer { state.sent[oid] = sent }
                 return Int64(sent) - Int64(state.sent[oid] ?? 0)
             }
             progress(change)
         } completion: { [state] result in
+            if case .success = result { CrashPoint.objectUploaded.pass() }
             store.release()
             state.update { state in
                 state.ended.append((oid, result))

@@ -58,9 +58,20 @@ package final class Committer: Sendable {
         try local { () throws(WriteBackError) in
             try workspace.journal.writeDurably { try $0.set(.target, ref) }
         }
+        turn(to: ref)
+    }
+
+    /// Commits go to a ref from now on that the journal knows.
+    func turn(to ref: String) {
         target.withLock { $0 = Revision(ref) }
         logger.notice("commits go to \(ref) from now on")
     }
+
+    /// The branch that is mounted.
+    package var mountedBranch: String { workspace.key.branch }
+
+    /// Multiplies waits, see `HubConfiguration`.
+    package var waitFactor: Double { client.configuration.waitFactor }
 
     /// The commit the workspace stands on.
     package var base: CommitOID { workspace.overlay.baseCommit }
@@ -70,13 +81,35 @@ package final class Committer: Sendable {
     /// - Throws: `PublishError`; the workspace then has every edit still.
     package func commit(_ request: CommitRequest) throws(PublishError) -> CommitReport {
         defer { progress { $0 = CommitProgress() } }
-        try finishPlan()
+        for _ in 0..<Self.decisionCountMax {
+            do throws(PublishError) {
+                try finishPlan()
+                if let branch = request.branch {
+                    try goTo(branch, creates: request.createsBranch)
+                }
+                return try commitInParts(request)
+            } catch .conflict(let paths) {
+                guard let side = request.onConflict.side else { throw .conflict(paths) }
+                let resolution = try resolve(paths, for: side)
+                guard resolution.unknown.isEmpty, !resolution.resolved.isEmpty else {
+                    throw .conflict(paths)
+                }
+            }
+        }
+        throw .conflict(try conflicts().map(\.path))
+    }
+
+    /// Times a commit is made anew because conflicts were decided; each needs a foreign commit.
+    private static let decisionCountMax = 8
+
+    /// Publishes what is asked for, as one commit or as a series of them.
+    private func commitInParts(_ request: CommitRequest) throws(PublishError) -> CommitReport {
         var part = 1
         var changeCount = 0
         while true {
             let report = try commit(request, part: part)
             changeCount += report.changeCount
-            guard report.isPart else { return report.counting(changeCount) }
+            if !report.isPart { return report.counting(changeCount) }
             part += 1
         }
     }
@@ -106,26 +139,39 @@ package final class Committer: Sendable {
     package func discardAll() throws(WriteBackError) { try workspace.overlay.discardAll() }
 
     /// What differs from the base now.
-    package func changes() throws(PublishError) -> ChangeList {
-        try ChangeWalk.changes(
-            of: workspace.overlay.edits(), source: source, ignore: try ignoreRules(),
-            leavesOpenFiles: false)
+    ///
+    /// - Parameter paths: As in `CommitRequest`.
+    package func changes(at paths: [String] = []) throws(PublishError) -> ChangeList {
+        let tree = workspace.overlay.edits()
+        let changes = try ChangeWalk.changes(
+            of: tree, source: source, ignore: try ignoreRules(), leavesOpenFiles: false)
+        let selection = ChangeSelection(of: changes, in: tree, paths: paths)
+        guard selection.unedited.isEmpty else { throw .unedited(selection.unedited) }
+        return selection.list
     }
 
     private func publish(
         _ tree: FrozenTree, _ request: CommitRequest, part: Int
     ) throws(PublishError) -> CommitReport {
-        var changes = try ChangeWalk.changes(
-            of: tree, source: source, ignore: try ignoreRules(),
-            leavesOpenFiles: request.leavesOpenFiles)
+        let selection = ChangeSelection(
+            of: try ChangeWalk.changes(
+                of: tree, source: source, ignore: try ignoreRules(),
+                leavesOpenFiles: request.leavesOpenFiles), in: tree, paths: request.paths)
+        if part == 1, !selection.unedited.isEmpty { throw .unedited(selection.unedited) }
+        var changes = selection.list
         progress { $0.step = .hashing }
         var prepared = try prepare(changes)
+        CrashPoint.hashed.pass()
         defer { discardTemporary(prepared) }
+        let known = try conflictRecord()
+        let opensPullRequest = try check(prepared, request)
         try checkReadme(&prepared, &changes.localOnly)
         if part > 1 { try dropSent(&prepared, at: tree.base) }
         let modes = try upload(&prepared, &changes.localOnly)
+        CrashPoint.uploaded.pass()
         guard !prepared.isEmpty else {
-            try settleUnchanged(tree, prepared)
+            try settleUnchanged(tree, prepared, selection)
+            try forgetConflicts(known, but: changes.localOnly, selection.left)
             return CommitReport(
                 commit: tree.base, changeCount: 0, localOnly: changes.localOnly, ref: branch.name)
         }
@@ -136,11 +182,13 @@ package final class Committer: Sendable {
             logger.notice("the commit is too large for one and goes in parts; this is part \(part)")
         }
         let plan = makePlan(
-            tree, prepared, modes, title: title, holding: changes.held,
-            opensPullRequest: request.opensPullRequest && part == 1, isPart: isPart)
+            tree, prepared, modes, title: title, selection,
+            opensPullRequest: opensPullRequest && part == 1, isPart: isPart)
         let commit = try sendOrRebase(plan, prepared, modes, request)
         // What stays in the workspace is edited on.
         try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
+        CrashPoint.thawed.pass()
+        if !isPart { try forgetConflicts(known, but: changes.localOnly, selection.left) }
         return CommitReport(
             commit: commit, changeCount: prepared.operationCount, localOnly: changes.localOnly,
             ref: branch.name, isPart: isPart)
@@ -148,10 +196,10 @@ package final class Committer: Sendable {
 
     /// Edits that came to nothing are no edits any more.
     private func settleUnchanged(
-        _ tree: FrozenTree, _ prepared: Prepared
+        _ tree: FrozenTree, _ prepared: Prepared, _ selection: ChangeSelection
     ) throws(PublishError) {
         let plan = makePlan(
-            tree, prepared, [:], title: "", holding: [], opensPullRequest: false, isPart: false)
+            tree, prepared, [:], title: "", selection, opensPullRequest: false, isPart: false)
         let settled = try local { () throws(WriteBackError) in
             try workspace.overlay.settle(plan.settlement, on: tree.base)
         }
@@ -167,8 +215,7 @@ package final class Committer: Sendable {
 
     private func makePlan(
         _ tree: FrozenTree, _ prepared: Prepared, _ modes: [ExactPath: PreuploadVerdict.Mode],
-        title: String, holding held: Set<ExactPath>, opensPullRequest: Bool,
-        isPart: Bool
+        title: String, _ selection: ChangeSelection, opensPullRequest: Bool, isPart: Bool
     ) -> CommitPlan {
         var files: [Settlement.File] = []
         var puts: [CommitPlan.Put] = []
@@ -197,7 +244,7 @@ package final class Committer: Sendable {
             deletedFiles: prepared.deletedFiles.map(inRepo),
             deletedDirectories: prepared.deletedDirectories.map { inRepo($0.path) },
             settlement: isPart
-                ? Settlement() : Settlement(tree, files: files, kept: kept, held: held))
+                ? Settlement() : Settlement(tree, files: files, kept: kept, selection))
     }
 
     /// Directories in place are the base's, and stay there.

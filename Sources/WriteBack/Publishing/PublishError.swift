@@ -12,6 +12,12 @@ package enum PublishError: Error, Sendable {
     case stale(head: CommitOID)
     /// The branch has foreign changes of the same paths.
     case conflict([String])
+    /// Programs can write to what would have to become another file.
+    case busy([String])
+    /// Nothing is edited at these paths.
+    case unedited([String])
+    /// The repo has no such branch.
+    case noBranch(String)
     /// The answer to the commit was lost, and the Hub cannot be asked whether it took effect.
     case unknownOutcome(HubError)
     /// The Hub took the commit, but shows something else at these paths.
@@ -28,9 +34,10 @@ extension PublishError: CustomStringConvertible {
         case .base(let text): text
         case .stale(let head): "the branch is at \(head.hex) by now"
         case .conflict(let paths):
-            "the branch was changed meanwhile at the same paths: "
-                + paths.prefix(5).joined(separator: ", ")
-                + (paths.count > 5 ? " and \(paths.count - 5) more" : "")
+            "others changed the same paths: \(Self.list(paths)); hubfs resolve decides which version stays"
+        case .busy(let paths): "open for writing: \(Self.list(paths)); nothing was done"
+        case .unedited(let paths): "nothing is edited at \(Self.list(paths)); nothing was committed"
+        case .noBranch(let name): "the repo has no branch \(name); --create-branch makes it"
         case .unknownOutcome(let error):
             "the Hub did not say whether it took the commit (\(error.sentence)); "
                 + "it is asked again before anything else is sent"
@@ -38,5 +45,10 @@ extension PublishError: CustomStringConvertible {
             "commit \(commit.hex) differs from what was sent at \(paths.prefix(5).joined(separator: ", "))"
         case .cancelled: "the commit was interrupted"
         }
+    }
+
+    private static func list(_ paths: [String]) -> String {
+        paths.prefix(5).joined(separator: ", ")
+            + (paths.count > 5 ? " and \(paths.count - 5) more" : "")
     }
 }

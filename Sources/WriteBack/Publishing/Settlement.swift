@@ -59,11 +59,11 @@ struct Settlement: Codable, Sendable {
     /// - Parameters:
     ///   - files: What is at the Hub after the commit, by its object.
     ///   - kept: Directories of which something is at the Hub, by path.
-    ///   - held: The base's paths whose removal was held back, see `ChangeList.held`.
-    init(_ tree: FrozenTree, files: [File], kept: Set<ExactPath>, held: Set<ExactPath>) {
+    ///   - selection: Has the base's paths whose removal was held back, and what stays an edit.
+    init(_ tree: FrozenTree, files: [File], kept: Set<ExactPath>, _ selection: ChangeSelection) {
         self.files = files
         let committed = Set(files.map(\.number))
-        collect(tree.root, at: "", committed, kept, held)
+        collect(tree.root, at: "", committed, kept, selection)
     }
 
     private static func join(_ directory: String, _ name: String) -> String {
@@ -72,16 +72,18 @@ struct Settlement: Codable, Sendable {
 
     private mutating func collect(
         _ directory: FrozenDirectory, at path: String, _ committed: Set<UInt64>,
-        _ kept: Set<ExactPath>, _ held: Set<ExactPath>
+        _ kept: Set<ExactPath>, _ selection: ChangeSelection
     ) {
+        let held = selection.list.held
         var children: [Child] = []
         for child in directory.children {
             let childPath = Self.join(path, child.name.description)
             var isCommitted = false
             switch child.kind {
+            case .directory where selection.untouched.contains(ExactPath(childPath)): break
             case .directory(let below):
                 isCommitted = kept.contains(ExactPath(childPath))
-                collect(below, at: childPath, committed, kept, held)
+                collect(below, at: childPath, committed, kept, selection)
             case .file: isCommitted = committed.contains(child.number.value)
             case .link: break
             }
@@ -91,7 +93,9 @@ struct Settlement: Codable, Sendable {
             }
         }
         let gone = directory.whiteouts.filter { name in
-            !held.contains { ChangeList.isAt($0.text, orBelow: Self.join(path, name.description)) }
+            let path = Self.join(path, name.description)
+            return !selection.keptWhiteouts.contains(ExactPath(path))
+                && !held.contains { ChangeList.isAt($0.text, orBelow: path) }
         }
         let isPublished = path.isEmpty || kept.contains(ExactPath(path))
         let isHeld =

@@ -107,8 +107,22 @@ final class Staging: Sendable {
         return try floor.availableBytes()
     }
 
-    /// Puts the names of new staging files on disk. Source: man 2 fsync.
-    func syncFolder() throws(WriteBackError) { try Self.sync(folder) }
+    /// Files that are synced one by one; more are synced by one call for the whole disk, which also
+    /// waits for what others write.
+    private static let singleSyncCountMax = 64
+
+    /// Puts the bytes of layers on disk, and the names of their files: also of those without bytes,
+    /// so that a layer that was synced once never needs its name synced again.
+    func sync(_ layers: [UnsyncedLayer]) throws(WriteBackError) {
+        let isMany = layers.count > Self.singleSyncCountMax
+        for layer in layers where layer.isNew || layer.hasUnsyncedBytes {
+            try layer.store.use { (file) throws(Errno) in
+                if !isMany { try file.syncData() }
+            }
+        }
+        if isMany { return try syncEverything() }
+        if layers.contains(where: \.isNew) { try Self.sync(folder) }
+    }
 
     /// Puts the names in a folder on disk. Source: man 2 fsync.
     static func sync(_ folder: FilePath) throws(WriteBackError) {
@@ -124,7 +138,7 @@ final class Staging: Sendable {
 
     /// Puts all edited bytes on disk with one call, however many files they are in.
     /// Source: man 2 syncfs.
-    func syncEverything() throws(WriteBackError) {
+    private func syncEverything() throws(WriteBackError) {
         do {
             let directory = try FileDescriptor.open(
                 folder, .readOnly, options: [.directory, .closeOnExec])

@@ -17,6 +17,7 @@ extension WorkingFile {
         guard !overflows, end <= Self.sizeMax else { throw refuse(.fileTooLarge) }
         try staging.reserve(UInt64(bytes.count))
         try edit { layer throws(WriteBackError) in
+            layer.writeCount += 1
             try layer.store.use { (file) throws(Errno) in
                 try file.writeWhole(bytes, at: offset)
             }
@@ -30,13 +31,12 @@ extension WorkingFile {
         guard size <= Self.sizeMax else { throw refuse(.fileTooLarge) }
         try edit { layer throws(WriteBackError) in
             let delta = layer.shape.extents.cut(at: size)
-            // What was synced must stay on disk until the next sync, see `trim`.
-            if layer.synced == nil, delta != ExtentMap.Delta() {
-                try layer.store.use { (file) throws(Errno) in try file.truncate(to: size) }
-            }
             layer.shape.lowerLimit = min(layer.shape.lowerLimit, size)
             layer.shape.size = size
             return delta
+        } then: { layer in
+            // What was synced must stay on disk until the next sync.
+            if !layer.isKept { Self.trim(layer) }
         }
     }
 
@@ -78,60 +78,14 @@ extension WorkingFile {
         }
     }
 
-    /// Puts the file's bytes, its name, and every earlier change of the workspace on disk.
-    package func sync() throws(WriteBackError) {
-        try catchUp()
-        let layer = state.withLock { state -> Layer? in
-            state.isUnlinked ? nil : state.top
-        }
-        guard let layer else { return try staging.writeDurably { _ in } }
-        try layer.store.use { (file) throws(Errno) in try file.syncData() }
-        if layer.synced == nil { try staging.syncFolder() }
-        try staging.writeDurably { try $0.setSynced(layer.shape, ofLayer: layer.number) }
-        state.withLock { state in
-            guard state.top?.number == layer.number else { return }
-            state.top?.synced = layer.shape
-            state.top.map { Self.trim($0) }
-        }
-    }
-
-    /// Gives the disk back what lies beyond the last byte that is needed now or after a power cut.
-    private static func trim(_ layer: Layer) {
-        let end = max(layer.shape.extents.end, layer.synced?.extents.end ?? 0)
-        // A file that stays longer than it need be is right all the same.
-        try? layer.store.use { (file) throws(Errno) in
-            if try UInt64(file.status().st_size) > end { try file.truncate(to: end) }
-        }
-    }
-
-    /// Puts the bytes on disk and has the next journal record say so, without waiting for that
-    /// record. For a rename over another file, which must never leave less than one of the two.
-    ///
-    /// - Returns: what the caller's transaction records with `setSynced`; nil without edits.
-    func syncBytes() throws(WriteBackError) -> (layer: UInt64, shape: LayerShape)? {
-        try catchUp()
-        guard let layer = state.withLock({ $0.top }), layer.synced != layer.shape else {
-            return nil
-        }
-        try layer.store.use { (file) throws(Errno) in try file.syncData() }
-        if layer.synced == nil { try staging.syncFolder() }
-        return (layer.number, layer.shape)
-    }
-
-    /// Tells the journal what it missed because it could not be written at the time: what a sync
-    /// promises must be in it.
-    private func catchUp() throws(WriteBackError) {
-        try state.withLock { state throws(WriteBackError) in
-            guard let layer = state.top, layer.isJournalBehind, !state.isUnlinked else { return }
-            let modified = state.modifiedNanoseconds ?? wallClockNanoseconds()
-            try record(layer, ExtentMap.Delta(), isWhole: true, modified: modified)
-            state.top?.isJournalBehind = false
-        }
-    }
-
     /// Applies one change to the top layer, making it when there is none, and journals it.
+    ///
+    /// - Parameters:
+    ///   - change: Destroys no byte that the journal still speaks of.
+    ///   - cleanUp: Gives back what nobody needs once the journal knows.
     private func edit(
-        _ change: (inout Layer) throws(WriteBackError) -> ExtentMap.Delta
+        _ change: (inout Layer) throws(WriteBackError) -> ExtentMap.Delta,
+        then cleanUp: (Layer) -> Void = { _ in }
     ) throws(WriteBackError) {
         let spareNumber = state.withLock({ $0.top == nil }) ? try staging.journal.takeNumber() : nil
         let now = wallClockNanoseconds()
@@ -161,7 +115,8 @@ extension WorkingFile {
                 state.modifiedNanoseconds = now
                 staging.noteActivity()
             }
-            if state.isUnlinked { return }
+            if state.isUnlinked { return cleanUp(layer) }
+            CrashPoint.editing.pass()
             do throws(WriteBackError) {
                 try record(layer, delta, isWhole: isNew || layer.isJournalBehind, modified: now)
                 layer.isJournalBehind = false
@@ -169,6 +124,7 @@ extension WorkingFile {
                 layer.isJournalBehind = true
                 throw error
             }
+            cleanUp(layer)
         }
     }
 
@@ -181,7 +137,7 @@ extension WorkingFile {
             shape: LayerShape(size: size, lowerLimit: size))
     }
 
-    private func record(
+    func record(
         _ layer: Layer, _ delta: ExtentMap.Delta, isWhole: Bool, modified: Int64
     ) throws(WriteBackError) {
         try staging.journal.write { transaction in

@@ -1,4 +1,5 @@
 import Platform
+import Synchronization
 import SystemPackage
 
 extension WorkingFile {
@@ -31,19 +32,14 @@ extension WorkingFile {
                 layer = state.sealed.map { sealed in
                     SealedLayer(
                         file: self, number: sealed.number, store: sealed.store,
-                        shape: sealed.shape, synced: sealed.synced)
+                        shape: sealed.shape, synced: sealed.synced,
+                        unsynced: sealed.isOnDisk
+                            ? nil : UnsyncedLayer(sealed))
                 }
             }
             return FrozenFile(
                 file: self, base: state.base, isEdited: layer != nil || state.top != nil,
                 size: state.size, hasWriters: hasWriters, sealed: layer)
-        }
-    }
-
-    /// The sealed bytes have reached the disk, and the journal says so.
-    func sealedIsSynced(_ layer: SealedLayer) {
-        state.withLock { state in
-            if state.sealed?.number == layer.number { state.sealed?.synced = layer.shape }
         }
     }
 
@@ -54,15 +50,18 @@ extension WorkingFile {
             let top = state.top
             if let top {
                 try copy(top, into: &merged)
+                merged.writeCount += 1
                 // What was promised of either layer must hold of the one that is left.
                 if merged.synced != nil || top.synced != nil {
-                    try merged.store.use { (file) throws(Errno) in try file.syncData() }
+                    try staging.sync([UnsyncedLayer(merged)])
                     merged.synced = merged.shape
+                    merged.syncedWriteCount = merged.writeCount
                 }
             }
             let record = LayerRecord(
                 number: merged.number, node: number, isSealed: false, shape: merged.shape,
                 synced: merged.synced)
+            mergeCount.wrappingAdd(1, ordering: .sequentiallyConsistent)
             if !state.isUnlinked {
                 try staging.journal.write { transaction in
                     try transaction.putWhole(record)
@@ -118,6 +117,9 @@ extension WorkingFile {
 
     /// The layer that `settle` takes away.
     var sealedNumber: UInt64? { state.withLock { $0.sealed?.number } }
+
+    /// Whether there are edits above the sealed ones, or no sealed ones.
+    var isEditedSinceSeal: Bool { state.withLock { $0.top != nil } }
 
     /// Stands on `base`, which has the sealed bytes, or those of the old base. The caller has
     /// journalled it.

@@ -1,5 +1,6 @@
 import Glibc
 import Platform
+import Synchronization
 import SystemPackage
 
 /// The bytes of one file of a writable mount: what was edited, over what was sealed for a commit,
@@ -21,9 +22,23 @@ package final class WorkingFile: Sendable {
         let number: UInt64
         let store: StagingFile
         var shape: LayerShape
+        /// What the journal says of the last sync; a power cut leaves this, or the state before it
+        /// if the journal is not on disk up to there.
         var synced: LayerShape?
+        /// Writes into the staging file, and how many of them are on disk. The shape does not tell:
+        /// bytes can be written over.
+        var writeCount: UInt64 = 0
+        var syncedWriteCount: UInt64 = 0
         /// The journal missed an edit: the next one writes the whole layer.
         var isJournalBehind = false
+        /// A sync was begun, of which the journal knows sooner than this.
+        var syncHasBegun = false
+
+        /// Whether a power cut leaves all of it once the journal is on disk.
+        var isOnDisk: Bool { synced == shape && syncedWriteCount == writeCount }
+
+        /// Whether a power cut can bring back bytes that were cut off since.
+        var isKept: Bool { synced != nil || syncHasBegun }
     }
 
     struct State: Sendable {
@@ -41,6 +56,8 @@ package final class WorkingFile: Sendable {
     package let number: NodeNumber
     let staging: Staging
     let state: Guarded<State>
+    /// Grows before the journal hears that layers were merged.
+    let mergeCount = Atomic<UInt64>(0)
 
     init(number: NodeNumber, base: BaseFile?, staging: Staging) {
         self.number = number
@@ -56,9 +73,6 @@ package final class WorkingFile: Sendable {
 
     /// Whether there are edits that are in no commit, sealed or not.
     package var isDirty: Bool { state.withLock { $0.top != nil || $0.sealed != nil } }
-
-    /// Whether there are edits that no commit under way has.
-    var wasEditedSinceSeal: Bool { state.withLock { $0.top != nil } }
 
     package var base: BaseFile? { state.withLock { $0.base } }
 
@@ -141,9 +155,10 @@ package final class WorkingFile: Sendable {
         state.withLock { state in
             state.modifiedNanoseconds = modifiedNanoseconds
             for record in layers {
+                // What the daemon before has written may be in the page cache only.
                 let layer = Layer(
                     number: record.number, store: staging.file(record.number),
-                    shape: record.shape, synced: record.synced)
+                    shape: record.shape, synced: record.synced, writeCount: 1)
                 if state.top != nil { state.sealed = state.top.take() }
                 if record.isSealed { state.sealed = layer } else { state.top = layer }
             }

@@ -22,6 +22,7 @@ package final class Workspace: Sendable {
     /// What was in it when it was opened.
     package let found: WorkspaceSummary
     private let lock: FileDescriptor
+    private let logger: Logger
     let journal: Journal
     let staging: Staging
 
@@ -29,6 +30,9 @@ package final class Workspace: Sendable {
     static let folderName = "workspaces"
     static let journalName = "journal.db"
     static let lockName = "lock"
+
+    /// Paths that the log names after a power cut.
+    private static let fallenBackShownMax = 20
 
     /// Bytes that stay free on the disk, for the journal and a commit to work with.
     package static let floorBytes: UInt64 = 256 << 20
@@ -46,6 +50,7 @@ package final class Workspace: Sendable {
         logger: Logger
     ) throws(WriteBackError) {
         self.key = key
+        self.logger = logger
         folder = state.appending(Self.folderName).appending(key.folderName)
         let stagingFolder = folder.appending("staging")
         let network: String?
@@ -60,11 +65,10 @@ package final class Workspace: Sendable {
         do throws(WriteBackError) {
             let journalPath = folder.appending(Self.journalName)
             let usedSeconds = FoundWorkspace.usedSeconds(folder) ?? 0
-            let isNew = (try? Folder.status(journalPath)) == nil
             journal = try Journal(at: journalPath)
             let owner = try key.encoded()
             try journal.write { try $0.set(.owner, owner) }
-            if isNew { try Self.syncNames(of: folder) }
+            try Self.syncNames(of: folder)
             staging = Staging(folder: stagingFolder, journal: journal, floorBytes: floorBytes)
             var contents = try journal.load()
             fallenBack = try Recovery.settle(&contents, journal, staging)
@@ -78,14 +82,16 @@ package final class Workspace: Sendable {
             throw error
         }
         if !fallenBack.isEmpty {
+            let shown = fallenBack.prefix(Self.fallenBackShownMax).joined(separator: ", ")
+            let rest = fallenBack.count - Self.fallenBackShownMax
             logger.warning(
-                "the machine stopped without warning: \(fallenBack.count) files are as of their last fsync"
+                "the machine stopped without warning: \(fallenBack.count) files are as of their last fsync: \(shown)\(rest > 0 ? " and \(rest) more" : "")"
             )
         }
     }
 
     /// Puts a new workspace's place on disk: an fsync in a folder that a power cut takes away would be
-    /// worth nothing.
+    /// worth nothing. It may be new to the disk though a daemon made it before, and was killed.
     private static func syncNames(of folder: FilePath) throws(WriteBackError) {
         var path = folder
         // The workspace, `workspaces`, `hubfs`, and $XDG_STATE_HOME: what can be new.
@@ -106,8 +112,15 @@ package final class Workspace: Sendable {
     package var activity: UInt64 { overlay.changeCount &+ staging.activity }
 
     /// Closes the journal and lets others in. Call once.
+    ///
+    /// What was edited is on disk then, fsynced or not: the machine may be shut down next, and no
+    /// recovery can tell that from a power cut.
     package func close() {
-        try? staging.writeDurably { _ in }
+        do throws(WriteBackError) {
+            try overlay.syncEverything()
+        } catch {
+            logger.error("not all edits could be put on disk: \(error)")
+        }
         journal.close()
         try? lock.close()
     }

@@ -14,12 +14,18 @@ package struct WorkspaceSummary: Hashable, Sendable {
     package let usedSeconds: Int64
     /// Why the last commit did not come about; nil when it did.
     package let lastFailure: String?
+    /// Where commits go, if not to the branch it belongs to.
+    package let target: String?
+    /// Paths that others changed too, and about which nobody has decided.
+    package let conflicts: [ConflictedPath]
 
     init(_ contents: JournalContents, usedSeconds: Int64) {
         base = contents.baseCommit
         hasOpenCommit = contents.plan != nil
         self.usedSeconds = usedSeconds
         lastFailure = contents.lastFailure
+        target = contents.target
+        conflicts = ConflictRecord(encoded: contents.conflicts)?.paths ?? []
         editCount = Self.editCount(contents)
     }
 

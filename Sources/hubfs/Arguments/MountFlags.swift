@@ -28,12 +28,21 @@ struct MountFlags: ParsableArguments {
         help: "First line of the commits; without it hubfs says what changed.")
     var message: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Commit to this branch or 'refs/pr/N' from now on, and show it, with your edits on top.",
+            valueName: "name"))
+    var branch: String?
+
+    @Flag(help: "With --branch: make it if there is none.")
+    var createBranch = false
+
     @Flag(help: "Commit to a new pull request instead of the branch.")
     var createPr = false
 
     @Option(
         help: ArgumentHelp(
-            "When others changed the same paths: 'fail', 'pr', 'branch' or 'ours'.",
+            "When others changed the same paths: 'fail', 'pr', 'branch', 'ours' or 'theirs'.",
             valueName: "what"))
     var onConflict = ConflictPolicy.fail
 
@@ -91,6 +100,8 @@ struct MountFlags: ParsableArguments {
         if writable { words += MountOption.writable.words() }
         if commit != .unmount { words += MountOption.commit.words(commit.word) }
         if let message { words += MountOption.message.words(message) }
+        if let branch { words += MountOption.branch.words(branch) }
+        if createBranch { words += MountOption.createBranch.words() }
         if createPr { words += MountOption.createPr.words() }
         if onConflict != .fail { words += MountOption.onConflict.words(onConflict.rawValue) }
         if let workspace { words += MountOption.workspace.words(workspace) }

@@ -1,9 +1,11 @@
 /// The options of a mount that can be written both as `--name value` and as `-o name=value`.
 enum MountOption: String, CaseIterable {
     case allowOther = "allow-other"
+    case branch
     case cacheDir = "cache-dir"
     case cacheSize = "cache-size"
     case commit
+    case createBranch = "create-branch"
     case createPr = "create-pr"
     case endpoint
     case foreground
@@ -23,8 +25,9 @@ enum MountOption: String, CaseIterable {
 
     var takesValue: Bool {
         switch self {
-        case .allowOther, .createPr, .foreground, .readOnly, .writable: false
-        case .cacheDir, .cacheSize, .commit, .endpoint, .gid, .logFile, .logLevel, .message,
+        case .allowOther, .createBranch, .createPr, .foreground, .readOnly, .writable: false
+        case .branch, .cacheDir, .cacheSize, .commit, .endpoint, .gid, .logFile, .logLevel,
+            .message,
             .onConflict, .readTimeout, .shutdownTimeout, .tokenFile, .uid, .umask, .workspace:
             true
         }

@@ -10,17 +10,30 @@ struct CommitCommand: ParsableCommand {
             Waits until the commit is at the Hub and prints its number. What programs have open for \
             writing is committed as it is at this moment. What cannot be committed is named and stays. \
             When somebody else has committed meanwhile, the commit goes on top of theirs, unless both changed \
-            the same path: then nothing is committed, and the command ends with code 13.
+            the same path: then nothing is committed, and the command ends with code 13. 'hubfs resolve' \
+            decides, or --on-conflict beforehand.
+
+            With PATH, only those files and folders are committed, and what they cannot go without: a rename \
+            has both its ends, and a folder that was moved, removed or replaced goes as a whole. The rest \
+            stays edited. --dry-run tells what it comes to.
+
+            With --branch, this commit and all later ones go to that branch, and the mount shows it, with \
+            your edits on top. That is also the way back after a pull request.
 
             The mount goes on: what is edited from now on is in the next commit, and unmounting commits what \
             is left.
 
               hubfs commit /mnt/x -m "Train two more epochs"
+              hubfs commit /mnt/x config.json tokenizer
               hubfs commit --dry-run /mnt/x
+              hubfs commit --branch main /mnt/x
             """)
 
     @Argument(help: "Where the repo is mounted.")
     var directory: String
+
+    @Argument(help: "Files or folders in it; everything without.")
+    var paths: [String] = []
 
     @Option(
         name: [.customShort("m"), .customLong("message")],
@@ -30,10 +43,18 @@ struct CommitCommand: ParsableCommand {
     @Option(help: "The rest of the commit's text.")
     var description: String = ""
 
+    @Option(
+        help: ArgumentHelp(
+            "Commit to this branch or 'refs/pr/N' from now on, and show it.", valueName: "name"))
+    var branch: String?
+
+    @Flag(help: "With --branch: make it if there is none.")
+    var createBranch = false
+
     @Flag(help: "Open a pull request; the mount follows it from then on.")
     var createPr = false
 
-    @Option(help: "When others changed the same paths: 'fail', 'pr', 'branch' or 'ours'.")
+    @Option(help: "When others changed the same paths: 'fail', 'pr', 'branch', 'ours' or 'theirs'.")
     var onConflict: ConflictPolicy?
 
     @Flag(name: [.customShort("n"), .long], help: "Only say what would be committed.")
@@ -41,15 +62,31 @@ struct CommitCommand: ParsableCommand {
 
     func run() throws {
         let mount = try MountedFolder(directory)
+        let inside = try paths.map { path in try mount.inside(path) }
         let daemon = try mount.editingDaemon()
         mount.writeBackMappings()
-        if dryRun { return try preview(try daemon.edits()) }
+        if dryRun { return try preview(try daemon.edits(at: inside)) }
         var wish = CommitWish()
         wish.title = message
         wish.description = description
         if createPr { wish.opensPullRequest = true }
         wish.onConflict = onConflict
-        try daemon.commit(wish, showsProgress: isatty(STDERR_FILENO) == 1)
+        wish.branch = branch
+        wish.createsBranch = createBranch
+        wish.paths = inside
+        let result = try daemon.commit(wish, showsProgress: isatty(STDERR_FILENO) == 1)
+        if branch != nil, result.changeCount == 0 {
+            try writeLine("nothing to commit; the mount shows \(result.commit) on \(result.ref)")
+        }
+    }
+
+    func validate() throws {
+        if createBranch, branch == nil {
+            throw ValidationError("--create-branch goes with --branch NAME.")
+        }
+        if createPr, branch != nil {
+            throw ValidationError("--create-pr and --branch exclude each other.")
+        }
     }
 
     private func preview(_ report: EditReport) throws {

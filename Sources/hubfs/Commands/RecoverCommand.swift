@@ -194,6 +194,10 @@ extension FoundWorkspace {
     /// Who uses it, or how its last commit ended.
     fileprivate var state: String {
         if let user { return user }
+        if !summary.conflicts.isEmpty {
+            let count = summary.conflicts.count
+            return count == 1 ? "1 conflict" : "\(count) conflicts"
+        }
         if summary.hasOpenCommit { return "a commit was begun, and its end is not known" }
         return summary.lastFailure.map { "the last commit failed: \($0)" } ?? "not mounted"
     }
@@ -206,6 +210,8 @@ extension FoundWorkspace {
             "workspace": .string(key.name), "edits": .integer(Int64(summary.editCount)),
             "base": .optional(summary.base?.hex), "usedSeconds": .integer(summary.usedSeconds),
             "user": .optional(user), "hasOpenCommit": .bool(summary.hasOpenCommit),
+            "target": .optional(summary.target),
+            "conflicts": .array(summary.conflicts.map { ShownConflict($0).json }),
             "lastFailure": .optional(summary.lastFailure),
         ])
     }

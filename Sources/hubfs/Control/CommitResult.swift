@@ -12,6 +12,10 @@ struct CommitResult: Sendable {
     /// Paths that stay in the workspace, with the reason; of many the first ones.
     var localOnly: [String] = []
     var localOnlyCount = 0
+    /// Where our own versions are that gave way to others', and conflicts nobody has decided; of many
+    /// the first ones.
+    var asides: [String] = []
+    var conflicts: [String] = []
     var code = ExitCode.success
     /// Why the edits are not at the Hub; nil when they are.
     var sentence: String?
@@ -60,6 +64,19 @@ struct CommitResult: Sendable {
         }
     }
 
+    /// Conflicts were decided, or not.
+    init(_ resolution: Resolution, at commit: CommitOID) {
+        self.commit = commit.hex
+        changeCount = resolution.resolved.count
+        asides = resolution.asides.prefix(Self.localOnlyCountMax / 2).map(Self.brief)
+        conflicts = resolution.left.prefix(Self.localOnlyCountMax / 2).map(Self.brief)
+        if !resolution.unknown.isEmpty {
+            code = .notFound
+            sentence =
+                "no conflict is known at \(Self.list(resolution.unknown)); hubfs status lists them"
+        }
+    }
+
     private static func list(_ paths: [String]) -> String {
         let more = paths.count > 5 ? " and \(paths.count - 5) more" : ""
         return paths.prefix(5).map(brief).joined(separator: ", ") + more
@@ -76,6 +93,8 @@ struct CommitResult: Sendable {
             "commit": .string(commit), "ref": .string(ref), "changes": .integer(Int64(changeCount)),
             "localOnly": .array(localOnly.map { .string($0) }),
             "localOnlyCount": .integer(Int64(localOnlyCount)),
+            "asides": .array(asides.map { .string($0) }),
+            "conflicts": .array(conflicts.map { .string($0) }),
             "code": .integer(Int64(code.rawValue)), "error": .optional(sentence),
         ])
     }
@@ -92,6 +111,8 @@ struct CommitResult: Sendable {
         changeCount = Int(changes)
         self.localOnly = localOnly.compactMap(\.string)
         localOnlyCount = Int(count)
+        asides = json["asides"]?.array?.compactMap(\.string) ?? []
+        conflicts = json["conflicts"]?.array?.compactMap(\.string) ?? []
         self.code = code
         sentence = json["error"]?.string
     }
@@ -103,6 +124,8 @@ extension LocalOnly.Reason {
         case .emptyDirectory: "an empty directory: git keeps files only"
         case .symbolicLink: "a symbolic link: the Hub has none"
         case .ignored: "ignored"
+        case .setAside:
+            "your version, which gave way to somebody else's: rename it to commit it, or remove it"
         case .gitIgnored: "excluded by the repo's .gitignore"
         case .unpublishable(let why): "cannot be published: \(why)"
         case .refused(let why): "the Hub refuses it: \(why)"

@@ -7,6 +7,11 @@ struct CommitWish: Sendable {
     var description = ""
     var opensPullRequest: Bool?
     var onConflict: ConflictPolicy?
+    /// Where to commit from now on.
+    var branch: String?
+    var createsBranch = false
+    /// From the mounted directory; none for everything.
+    var paths: [String] = []
 
     init() {}
 
@@ -15,13 +20,17 @@ struct CommitWish: Sendable {
         title = json["title"]?.string
         description = json["description"]?.string ?? ""
         opensPullRequest = json["opensPullRequest"]?.bool
+        branch = json["branch"]?.string
+        createsBranch = json["createsBranch"]?.bool ?? false
+        paths = json["paths"]?.array?.compactMap(\.string) ?? []
         onConflict = json["onConflict"]?.string.flatMap(ConflictPolicy.init(rawValue:))
     }
 
     var members: [String: JSON] {
         var members: [String: JSON] = [
             "title": .optional(title), "description": .string(description),
-            "onConflict": .optional(onConflict?.rawValue),
+            "onConflict": .optional(onConflict?.rawValue), "branch": .optional(branch),
+            "createsBranch": .bool(createsBranch), "paths": .array(paths.map { .string($0) }),
         ]
         if let opensPullRequest { members["opensPullRequest"] = .bool(opensPullRequest) }
         return members
@@ -34,6 +43,9 @@ struct CommitWish: Sendable {
         if !description.isEmpty { request.description = description }
         if let opensPullRequest { request.opensPullRequest = opensPullRequest }
         if let onConflict { request.onConflict = onConflict }
+        request.branch = branch
+        request.createsBranch = createsBranch
+        request.paths = paths
         return request
     }
 }

@@ -1,4 +1,5 @@
 import HubClient
+import WriteBack
 
 /// What is said over a control socket: one line of JSON asks, one line of JSON answers.
 ///
@@ -12,7 +13,8 @@ import HubClient
 /// becomes of edits when the mount ends, and is answered by the status; `finish` does that now, and
 /// `outcome` waits until it was done, also by the daemon itself: after unmounting it may be gone before
 /// anybody can ask.
-/// `pull` moves to the head of the branch; `discard` gives edits up. They are answered as `commit` is.
+/// `pull` moves to the head of the branch; `discard` gives edits up; `resolve` decides conflicts. They
+/// are answered as `commit` is.
 /// A request of another version, or one that is not understood, is answered by
 /// `{"hubfs":1,"error":"…"}`.
 ///
@@ -22,6 +24,7 @@ import HubClient
 ///     -> {"hubfs":1,"ask":"edits"}
 ///     <- {"hubfs":1,"edit":{…}}
 ///     <- {"hubfs":1,"localOnly":{…}}
+///     <- {"hubfs":1,"conflict":{…}}
 ///     <- {"hubfs":1,"sums":{…}}
 ///
 ///     -> {"hubfs":1,"ask":"diff","paths":["data"],"text":true}
@@ -43,7 +46,11 @@ enum ControlQuestion {
     case pull
     /// - Parameter paths: From the mounted directory; "" for everything.
     case discard(paths: [String])
-    case edits
+    /// - Parameter paths: From the mounted directory; "" for every conflict.
+    case resolve(paths: [String], side: ConflictSide)
+    /// - Parameter paths: From the mounted directory: what a commit of them would have; none for
+    ///   everything.
+    case edits(paths: [String])
     /// - Parameter paths: From the mounted directory; none for everything.
     case diff(paths: [String], withText: Bool)
 
@@ -66,7 +73,13 @@ enum ControlQuestion {
         case .discard(let paths):
             members["ask"] = .string("discard")
             members["paths"] = .array(paths.map { .string($0) })
-        case .edits: members["ask"] = .string("edits")
+        case .resolve(let paths, let side):
+            members["ask"] = .string("resolve")
+            members["paths"] = .array(paths.map { .string($0) })
+            members["side"] = .string(side.rawValue)
+        case .edits(let paths):
+            members["ask"] = .string("edits")
+            members["paths"] = .array(paths.map { .string($0) })
         case .diff(let paths, let withText):
             members["ask"] = .string("diff")
             members["paths"] = .array(paths.map { .string($0) })
@@ -93,7 +106,12 @@ enum ControlQuestion {
         case "discard":
             guard let paths = json["paths"]?.array?.compactMap(\.string) else { return nil }
             self = .discard(paths: paths)
-        case "edits": self = .edits
+        case "resolve":
+            guard let paths = json["paths"]?.array?.compactMap(\.string),
+                let side = json["side"]?.string.flatMap(ConflictSide.init(rawValue:))
+            else { return nil }
+            self = .resolve(paths: paths, side: side)
+        case "edits": self = .edits(paths: json["paths"]?.array?.compactMap(\.string) ?? [])
         case "diff":
             self = .diff(
                 paths: json["paths"]?.array?.compactMap(\.string) ?? [],

@@ -110,7 +110,7 @@ final class ControlServer: Sendable {
             try ControlSocket.send(ControlQuestion.answer(status: status()), over: peer)
             return .answered
         case .end: return .atTheEnd
-        case .commit, .ending, .finish, .outcome, .pull, .discard, .edits, .diff:
+        case .commit, .ending, .finish, .outcome, .pull, .discard, .resolve, .edits, .diff:
             guard let desks else {
                 try ControlSocket.send(
                     ControlQuestion.answer(error: "this mount is read only"), over: peer)
@@ -136,7 +136,9 @@ final class ControlServer: Sendable {
         case .outcome: desks.commits.onFinish { answer($0, over: peer) }
         case .pull: desks.commits.pull { answer($0, over: peer) }
         case .discard(let paths): desks.commits.discard(paths) { answer($0, over: peer) }
-        case .edits: desks.looks.sendEdits(over: peer)
+        case .resolve(let paths, let side):
+            desks.commits.resolve(paths, for: side) { answer($0, over: peer) }
+        case .edits(let paths): desks.looks.sendEdits(at: paths, over: peer)
         case .diff(let paths, let withText):
             desks.looks.sendDifferences(at: paths, withText: withText, over: peer)
         }

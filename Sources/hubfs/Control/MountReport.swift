@@ -91,6 +91,12 @@ struct MountReport {
         ]
         if let edits = status.edits {
             facts.append(["workspace", edits.workspacePath])
+            if !edits.ref.isEmpty, edits.ref != status.revision {
+                facts.append([
+                    "commits go to",
+                    "\(edits.ref); hubfs commit --branch \(status.revision) goes back",
+                ])
+            }
             facts.append(["last commit", Self.text(of: edits.last)])
             if edits.isCommitting { facts.append(["now", edits.progressText]) }
         }

@@ -42,6 +42,8 @@ struct EditStatus: Sendable {
     var totalBytes: UInt64
     /// How the last commit ended.
     var last: CommitResult?
+    /// The branch or pull request that commits go to.
+    var ref = ""
 
     var isCommitting: Bool { step != CommitProgress.Step.idle.rawValue }
 
@@ -55,19 +57,20 @@ struct EditStatus: Sendable {
         .object([
             "workspace": .string(workspacePath), "step": .string(step),
             "doneBytes": .count(doneBytes), "totalBytes": .count(totalBytes),
-            "lastCommit": last?.json ?? .null,
+            "lastCommit": last?.json ?? .null, "ref": .string(ref),
         ])
     }
 
     init(
         workspacePath: String, step: String, doneBytes: UInt64, totalBytes: UInt64,
-        last: CommitResult?
+        last: CommitResult?, ref: String = ""
     ) {
         self.workspacePath = workspacePath
         self.step = step
         self.doneBytes = doneBytes
         self.totalBytes = totalBytes
         self.last = last
+        self.ref = ref
     }
 
     /// A commit without a mount.
@@ -84,7 +87,7 @@ struct EditStatus: Sendable {
         else { return nil }
         self.init(
             workspacePath: workspace, step: step, doneBytes: done, totalBytes: total,
-            last: json["lastCommit"].flatMap { CommitResult($0) })
+            last: json["lastCommit"].flatMap { CommitResult($0) }, ref: json["ref"]?.string ?? "")
     }
 }
 

@@ -29,6 +29,7 @@ final class AutomaticCommits: Sendable {
     private let desk: CommitDesk
     private let workspace: Workspace
     private let intervalSeconds: Double?
+    private let waitFactor: Double
     private let timers: TimerQueue
     private let state: Guarded<State>
 
@@ -42,6 +43,7 @@ final class AutomaticCommits: Sendable {
         self.desk = desk
         self.workspace = workspace
         self.timers = timers
+        waitFactor = desk.committer.waitFactor
         let activity = workspace.activity
         let first = MonotonicInstant.now.advanced(bySeconds: intervalSeconds ?? 0)
         state = Guarded(State(committed: activity, seen: activity, next: first), rank: .leaf)
@@ -82,7 +84,7 @@ final class AutomaticCommits: Sendable {
             if result.code == .success || result.code == .refused {
                 state.committed = state.started
             }
-            let pause = max(intervalSeconds ?? 0, Self.pauseSeconds)
+            let pause = max(intervalSeconds ?? 0, Self.pauseSeconds * waitFactor)
             state.next = MonotonicInstant.now.advanced(bySeconds: pause)
         }
     }

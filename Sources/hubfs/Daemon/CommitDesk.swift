@@ -122,6 +122,22 @@ final class CommitDesk: Sendable {
         if !isTaken { completion(CommitResult(PublishError.cancelled)) }
     }
 
+    /// Decides conflicts while the mount goes on.
+    func resolve(
+        _ paths: [String], for side: ConflictSide,
+        completion: @escaping @Sendable (CommitResult) -> Void
+    ) {
+        let isTaken = worker.submit { [self] in
+            do throws(PublishError) {
+                let resolution = try committer.resolve(paths, for: side)
+                completion(CommitResult(resolution, at: committer.base))
+            } catch {
+                completion(CommitResult(error))
+            }
+        }
+        if !isTaken { completion(CommitResult(PublishError.cancelled)) }
+    }
+
     /// Makes the commit under way end soon; its edits stay in the workspace.
     func stop() { committer.stop() }
 

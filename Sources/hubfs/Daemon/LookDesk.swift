@@ -34,13 +34,19 @@ final class LookDesk: Sendable {
         worker.close()
     }
 
-    /// Sends a line for each edit, for all that stays, and one with the sums; closes `peer`.
-    func sendEdits(over peer: FileDescriptor) {
+    /// Sends a line for each edit, for all that stays, for each conflict, and one with the sums; closes
+    /// `peer`.
+    ///
+    /// - Parameter paths: From the mounted directory; none for everything.
+    func sendEdits(at paths: [String], over peer: FileDescriptor) {
         answer(peer) { [committer] lines in
-            let list = try committer.editList()
+            let list = try committer.editList(of: paths)
             for edit in list.edits { try lines.send("edit", ShownEdit(edit).json) }
             for item in list.localOnly {
                 try lines.send("localOnly", ShownLocalOnly(item).json)
+            }
+            for conflict in try committer.conflicts() {
+                try lines.send("conflict", ShownConflict(conflict).json)
             }
             try lines.send("sums", EditSums(list).json)
         }

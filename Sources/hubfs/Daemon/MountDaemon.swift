@@ -67,7 +67,10 @@ struct MountDaemon {
         var cacheIsClosed = false
         defer { hub.close(cacheIsClosed: cacheIsClosed) }
         let mount = try makeMountInTurn(hub, logger)
-        if let workspace = mount.workspace { tellWhatWasFound(workspace) }
+        if let workspace = mount.workspace, let committer = mount.committer {
+            tellWhatWasFound(workspace)
+            tellWhatIsFollowed(committer)
+        }
         let desk = mount.committer.map {
             CommitDesk(
                 $0, usual: request.flags.commitRequest, ending: request.flags.commit.ending,
@@ -218,6 +221,20 @@ struct MountDaemon {
         }
     }
 
+    /// Commits may go elsewhere since an earlier mount, and wait for somebody to decide.
+    private func tellWhatIsFollowed(_ committer: Committer) {
+        let (ref, mounted) = (committer.branch.name, committer.mountedBranch)
+        if ref != mounted {
+            writeToStandardError(
+                "hubfs: commits go to \(ref); hubfs commit --branch \(mounted) goes back to \(mounted)\n"
+            )
+        }
+        guard let conflicts = try? committer.conflicts(), !conflicts.isEmpty else { return }
+        let paths = conflicts.count == 1 ? "1 path was" : "\(conflicts.count) paths were"
+        writeToStandardError(
+            "hubfs: \(paths) changed by others too: hubfs status \(request.mountPoint)\n")
+    }
+
     private func makeMount(_ hub: HubAccess, _ logger: Logger) throws(MountError) -> RepoMount {
         let flags = request.flags
         var options = SessionOptions()
@@ -236,6 +253,8 @@ struct MountDaemon {
             stateFolder: FilePath(request.environment.stateFolder),
             client: hub.client)
         editing.workspaceName = request.flags.workspace ?? ""
+        editing.branch = request.flags.branch
+        editing.createsBranch = request.flags.createBranch
         return editing
     }
 
@@ -274,7 +293,8 @@ struct MountDaemon {
         let progress = desk.progress
         return EditStatus(
             workspacePath: workspace.folder.string, step: progress.step.rawValue,
-            doneBytes: progress.doneBytes, totalBytes: progress.totalBytes, last: desk.last)
+            doneBytes: progress.doneBytes, totalBytes: progress.totalBytes, last: desk.last,
+            ref: desk.committer.branch.name)
     }
 
     private func statusReader(

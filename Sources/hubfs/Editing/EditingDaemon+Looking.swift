@@ -7,6 +7,7 @@ import WriteBack
 struct EditReport {
     var edits: [(edit: ShownEdit, text: String)] = []
     var localOnly: [ShownLocalOnly] = []
+    var conflicts: [ShownConflict] = []
     var sums: EditSums
 
     /// The report for people, below the lines of the mount.
@@ -18,6 +19,10 @@ struct EditReport {
             lines.append("  \(group.title):")
             lines += items.map { "    \(printable($0.path)) (\($0.reason))" }
         }
+        if !conflicts.isEmpty {
+            lines.append("  conflicts, for hubfs resolve to decide:")
+            lines += conflicts.map { "    \($0.line)" }
+        }
         return lines
     }
 
@@ -27,6 +32,7 @@ struct EditReport {
         members["edits"] = nil
         members["changes"] = .array(edits.map(\.edit.json))
         members["localOnly"] = .array(localOnly.map(\.json))
+        members["conflicts"] = .array(conflicts.map(\.json))
         return members
     }
 }
@@ -36,8 +42,13 @@ extension EditingDaemon {
     /// ends with an error after its own time-out.
     private static let linePatienceSeconds = 120.0
 
-    /// All edits, and all that stays in the workspace.
-    func edits() throws(Failure) -> EditReport { try report(.edits) }
+    /// All edits, all that stays in the workspace, and all conflicts.
+    ///
+    /// - Parameter paths: From the mounted directory: what a commit of them would have; none for
+    ///   everything.
+    func edits(at paths: [String] = []) throws(Failure) -> EditReport {
+        try report(.edits(paths: paths))
+    }
 
     /// The edits of these paths, compared.
     func differences(at paths: [String], withText: Bool) throws(Failure) -> EditReport {
@@ -59,6 +70,7 @@ extension EditingDaemon {
         defer { client.close() }
         var edits: [(edit: ShownEdit, text: String)] = []
         var localOnly: [ShownLocalOnly] = []
+        var conflicts: [ShownConflict] = []
         var lines = client.lines()
         while let line = try next(&lines) {
             if let edit = line["edit"].flatMap({ ShownEdit($0) }) {
@@ -67,8 +79,11 @@ extension EditingDaemon {
                 edits[edits.count - 1].text += text
             } else if let item = line["localOnly"].flatMap({ ShownLocalOnly($0) }) {
                 localOnly.append(item)
+            } else if let conflict = line["conflict"].flatMap({ ShownConflict($0) }) {
+                conflicts.append(conflict)
             } else if let sums = line["sums"].flatMap({ EditSums($0) }) {
-                return EditReport(edits: edits, localOnly: localOnly, sums: sums)
+                return EditReport(
+                    edits: edits, localOnly: localOnly, conflicts: conflicts, sums: sums)
             } else if let failure = line["failure"], let message = failure["message"]?.string {
                 let code = failure["code"]?.integer.flatMap { ExitCode(rawValue: Int32($0)) }
                 throw Failure(code ?? .failure, message)

@@ -61,9 +61,30 @@ struct EditingDaemon {
         try result(over: outcome, showsProgress: showsProgress, patience: patience).show()
     }
 
-    /// Commits all edits and waits until they are at the Hub.
-    func commit(_ wish: CommitWish, showsProgress: Bool) throws(Failure) {
-        try wait(for: .commit(wish), showsProgress: showsProgress, patience: nil).show()
+    /// Commits and waits until it is at the Hub.
+    func commit(_ wish: CommitWish, showsProgress: Bool) throws(Failure) -> CommitResult {
+        let question = ControlQuestion.commit(wish)
+        try checkLength(of: question)
+        let result = try wait(for: question, showsProgress: showsProgress, patience: nil)
+        try result.show()
+        return result
+    }
+
+    /// Decides conflicts.
+    ///
+    /// - Parameter paths: From the mounted directory; "" for every conflict.
+    func resolve(_ paths: [String], for side: ConflictSide) throws(Failure) -> CommitResult {
+        let question = ControlQuestion.resolve(paths: paths, side: side)
+        try checkLength(of: question)
+        let result = try wait(for: question, showsProgress: false, patience: nil)
+        if let sentence = result.sentence { throw Failure(result.code, sentence) }
+        return result
+    }
+
+    private func checkLength(of question: ControlQuestion) throws(Failure) {
+        guard question.line.utf8.count < ControlSocket.lineBytesMax else {
+            throw Failure(.usage, "too many paths at once")
+        }
     }
 
     /// Gives up the edits of these paths.
@@ -72,9 +93,7 @@ struct EditingDaemon {
     /// - Returns: how many there were.
     func discard(_ paths: [String]) throws(Failure) -> Int {
         let question = ControlQuestion.discard(paths: paths)
-        guard question.line.utf8.count < ControlSocket.lineBytesMax else {
-            throw Failure(.usage, "too many paths at once")
-        }
+        try checkLength(of: question)
         let result = try wait(for: question, showsProgress: false, patience: nil)
         if let sentence = result.sentence { throw Failure(result.code, sentence) }
         return result.changeCount

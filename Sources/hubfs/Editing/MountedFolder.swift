@@ -16,6 +16,14 @@ struct MountedFolder {
         }
     }
 
+    /// The mount that a path is in.
+    init(containing path: String) throws(Failure) {
+        guard let place = MountPath.split(path) else {
+            throw Failure(.mountPoint, "\(path) is in no mount of hubfs")
+        }
+        self.path = place.mountPoint
+    }
+
     /// The daemon of a writable mount.
     ///
     /// - Throws: `Failure` when the mount is read only, or its daemon does not answer.
@@ -43,8 +51,14 @@ struct MountedFolder {
         try? directory.close()
     }
 
-    /// A path below the mount as it is in the mount: given from the mounted directory, or whole.
+    /// A path below the mount as it is in the mount: given as the shell completes it, from the current
+    /// directory or whole, or from the mounted directory.
     func inside(_ path: String) throws(Failure) -> String {
+        if let place = MountPath.split(path), place.mountPoint == self.path,
+            !place.inside.isEmpty
+        {
+            return place.inside
+        }
         var names = FilePath(path).lexicallyNormalized()
         if names.isAbsolute {
             guard names.starts(with: FilePath(self.path)) else {

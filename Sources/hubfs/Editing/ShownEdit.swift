@@ -111,7 +111,7 @@ struct ShownLocalOnly {
             switch item.reason {
             case .ignored, .gitIgnored: .ignored
             case .unpublishable, .refused: .unpublishable
-            case .emptyDirectory, .symbolicLink, .openForWriting: .localOnly
+            case .emptyDirectory, .setAside, .symbolicLink, .openForWriting: .localOnly
             }
     }
 
@@ -129,6 +129,41 @@ struct ShownLocalOnly {
         self.group = group
         self.path = path
         self.reason = reason
+    }
+}
+
+/// A path that both sides changed.
+struct ShownConflict {
+    let path: String
+    let theirs: ConflictedPath.Theirs
+
+    init(_ conflict: ConflictedPath) {
+        path = ShownEdit.cut(conflict.path)
+        theirs = conflict.theirs
+    }
+
+    var json: JSON {
+        .object(["path": .string(path), "theirs": .string(theirs.rawValue)])
+    }
+
+    /// - Returns: nil when a member is missing or of another type.
+    init?(_ json: JSON) {
+        guard let path = json["path"]?.string,
+            let theirs = json["theirs"]?.string.flatMap(ConflictedPath.Theirs.init(rawValue:))
+        else { return nil }
+        self.path = path
+        self.theirs = theirs
+    }
+
+    /// `! config.json (others removed it)`, for people.
+    var line: String {
+        let what =
+            switch theirs {
+            case .file: "others changed it"
+            case .folder: "others changed what is in it"
+            case .nothing: "others removed it"
+            }
+        return "! \(printable(path)) (\(what))"
     }
 }
 

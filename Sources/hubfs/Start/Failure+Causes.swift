@@ -84,6 +84,7 @@ extension Failure {
                     + "directory")
         case .fuse(let error): self.init(error)
         case .workspace(let error): self.init(error)
+        case .target(let error): self.init(error)
         case .notABranch(let revision):
             self.init(
                 .usage,
@@ -114,16 +115,34 @@ extension Failure {
         case .hub(let error):
             switch error {
             case .repoNotFound, .revisionNotFound, .entryNotFound, .gated, .badToken, .forbidden:
-                self.init(.refused, error.sentence)
-            case .status(let refusal) where (400..<500).contains(refusal.status):
-                self.init(.refused, error.sentence)
+                self.init(.refused, error.sentence + Self.advice(error.refusal))
+            // 501 and 507 are the Hub's own no.
+            case .status(let refusal)
+            where (400..<500).contains(refusal.status) || [501, 507].contains(refusal.status):
+                self.init(.refused, error.sentence + Self.advice(refusal))
             case .status, .rateLimited, .unreachable, .malformed, .offline, .cancelled:
                 self.init(.unsent, error.sentence)
             }
         case .workspace(let error): self.init(error)
         case .base, .unknownOutcome, .cancelled, .stale: self.init(.unsent, error.description)
         case .conflict: self.init(.conflict, error.description)
+        case .busy: self.init(.busy, error.description)
+        case .unedited, .noBranch: self.init(.notFound, error.description)
         case .mismatch: self.init(.damaged, error.description)
+        }
+    }
+
+    /// What helps against a refusal; the edits are kept meanwhile.
+    private static func advice(_ refusal: HubError.Refusal?) -> String {
+        switch refusal?.status {
+        case 401:
+            "; the edits are kept: log in anew (hf auth login, --token-file), then hubfs commit"
+        case 403:
+            "; the edits are kept: it takes a token that may write to the repo and room in the "
+                + "account's storage, then hubfs commit"
+        case 413: "; the edits are kept: commit less at once, or keep files out by .hubfsignore"
+        case 507: "; the edits are kept: make room in the account's storage, then hubfs commit"
+        default: "; the edits are kept: change what it does not take, then hubfs commit"
         }
     }
 

@@ -1,3 +1,4 @@
+import FuseBridge
 import Glibc
 import SystemPackage
 
@@ -38,6 +39,60 @@ enum MountPath {
         for byte in mountPoint.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
         let digits = String(hash, radix: 16)
         return readable.prefix(40) + "-" + String(repeating: "0", count: 16 - digits.count) + digits
+    }
+
+    /// The mount of ours that a path is in, and the path in it; nil when it is in none.
+    ///
+    /// Only what is outside of every mount of ours is looked at: a daemon that hangs is not waited for.
+    static func split(_ path: String) -> (mountPoint: String, inside: String)? {
+        let mounts = mountPoints()
+        var resolved = FilePath("/")
+        var left = Array(FilePath(absolutePath(path)).components.reversed())
+        var linkCount = 0
+        while let name = left.popLast() {
+            switch name.kind {
+            case .currentDirectory: continue
+            case .parentDirectory:
+                resolved.removeLastComponent()
+                continue
+            case .regular: break
+            }
+            let next = resolved.appending(name)
+            guard !mounts.contains(where: { next.starts(with: $0) }), let target = link(next),
+                linkCount < linkCountMax
+            else {
+                resolved = next
+                continue
+            }
+            linkCount += 1
+            if target.isAbsolute { resolved = FilePath("/") }
+            left += target.components.reversed()
+        }
+        let found = mounts.filter { resolved.starts(with: $0) }
+            .max { $0.components.count < $1.components.count }
+        guard let found else { return nil }
+        var inside = resolved
+        _ = inside.removePrefix(found)
+        return (found.string, inside.string)
+    }
+
+    /// Links that one path is followed through. Source: man 7 path_resolution.
+    private static let linkCountMax = 40
+
+    /// Where a mount of ours is on top.
+    private static func mountPoints() -> [FilePath] {
+        var isOurs: [String: Bool] = [:]
+        for record in MountTable.records() { isOurs[record.mountPoint] = record.isOurs }
+        return isOurs.filter(\.value).map { FilePath($0.key) }
+    }
+
+    private static func link(_ path: FilePath) -> FilePath? {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX) + 1) { buffer in
+            let count = readlink(path.string, buffer.baseAddress!, Int(PATH_MAX))
+            guard count > 0 else { return nil }
+            buffer[count] = 0
+            return FilePath(platformString: buffer.baseAddress!)
+        }
     }
 
     private static func realPath(_ path: String) -> String? {

@@ -14,7 +14,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import kills
 import localhub
+from mounting import Mount
+from published import Judge, Published
 
 # The official client reads its settings while it is imported. localhub has no Xet storage.
 os.environ["HF_HUB_DISABLE_XET"] = "1"
@@ -36,6 +39,8 @@ def main() -> int:
     try:
         hub.start()
         run = Soak(options, folder, hub, hub.create_token("lab", "write"))
+        if options.kills:
+            return run.kill(options.kills)
         return run.replay() if options.replay else run.soak()
     finally:
         hub.stop()
@@ -47,7 +52,8 @@ def parse() -> argparse.Namespace:
         prog="scripts/soak",
         description="Random edits of a mount and of a plain folder, side by side, with remounts "
         "and kills between. Ends at the first difference, keeps the operations that lead to it, "
-        "and tries to leave out those that do not matter.",
+        "and tries to leave out those that do not matter. With --kills the edits are of another kind.",
+        epilog="With --power-cuts first, see scripts/soak --power-cuts --help.",
     )
     parser.add_argument("--seed", type=int, help="of the first round (default: a random one)")
     parser.add_argument("--steps", type=int, default=3000, help="of each round (default: 3000)")
@@ -62,6 +68,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--commits", action="store_true",
         help="commit now and then as well, beside others who do; with --replay: for such a case",
+    )  # fmt: skip
+    parser.add_argument(
+        "--kills", type=int, metavar="ROUNDS",
+        help="instead of the model: kill the daemon at random moments of edits and commits, so often",
     )  # fmt: skip
     parser.add_argument("--replay", type=Path, metavar="FILE", help="play a kept case instead")
     parser.add_argument(
@@ -105,18 +115,48 @@ class Soak:
         print(f"{steps} steps in {rounds} rounds: no difference")
         return 0
 
-    def world(self, *, lanes: bool) -> World:
-        """A fresh mount of a fresh repo."""
-        self.worlds += 1
-        start = START_OF_SEVERAL if lanes else START
-        repo = f"lab/soak-{self.worlds}"
-        folder = self.folder / f"world-{self.worlds}"
+    def kill(self, rounds: int) -> int:
+        """Ends the daemon by SIGKILL at random moments, and looks at what is left."""
+        seed = self.options.seed
+        if seed is None:
+            seed = random.SystemRandom().randrange(10**9)
+        print(f"seed {seed}: {rounds} kills", flush=True)
+        self.import_repo("lab/kills", kills.START)
+        published = Published(self.hub, "lab/kills", self.token)
+        mount = Mount(self.folder / "m", self.hub.address.endpoint, token=self.token)
+        mount.start("hf://lab/kills", "-w", "--commit", "manual")
+        run = kills.Kills(Judge(published, mount, self.folder), seed)
+        try:
+            for done in range(rounds):
+                run.round()
+                if (done + 1) % 20 == 0:
+                    print(f"{done + 1} kills, {run.operations} operations", flush=True)
+        except (AssertionError, *FAILURES) as failure:
+            kept = self.options.keep / f"kills-{seed}"
+            shutil.copytree(mount.folder / "state", kept / "state")
+            shutil.copy(mount.log_path, kept)
+            print(f"seed {seed} FAILED: {failure!r}; kept: {kept}", flush=True)
+            return 1
+        finally:
+            mount.tear_down()
+        print(f"{run.operations} operations, {run.commits} commits begun, {rounds} kills: nothing lost")
+        return 0
+
+    def import_repo(self, repo: str, start: dict[str, bytes]) -> None:
         with tempfile.TemporaryDirectory(dir=self.folder) as source:
             for name, data in start.items():
                 path = Path(source, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
             self.hub.run("import", "--root", self.hub.root, repo, source)
+
+    def world(self, *, lanes: bool) -> World:
+        """A fresh mount of a fresh repo."""
+        self.worlds += 1
+        start = START_OF_SEVERAL if lanes else START
+        repo = f"lab/soak-{self.worlds}"
+        folder = self.folder / f"world-{self.worlds}"
+        self.import_repo(repo, start)
         if self.options.commits:
             return CommittingWorld(folder, self.hub, self.token, repo, start)
         return World(folder, self.hub.address.endpoint, self.token, repo, start)
