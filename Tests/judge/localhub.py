@@ -38,8 +38,15 @@ class Address:
 class LocalHub:
     """One Hub in a folder. `start` and `stop` may follow each other any number of times."""
 
-    def __init__(self, root: Path):
+    def __init__(
+        self,
+        root: Path,
+        multipart_threshold_bytes: int = MULTIPART_THRESHOLD_BYTES,
+        part_bytes: int = PART_BYTES,
+    ):
         self.root = root
+        self._multipart_threshold_bytes = multipart_threshold_bytes
+        self._part_bytes = part_bytes
         self.address: Address | None = None
         self._process: subprocess.Popen | None = None
         self._log = root.with_name(root.name + ".log")
@@ -62,9 +69,9 @@ class LocalHub:
                     "--cdn-listen",
                     "localhost:0",
                     "--multipart-threshold",
-                    str(MULTIPART_THRESHOLD_BYTES),
+                    str(self._multipart_threshold_bytes),
                     "--part-size",
-                    str(PART_BYTES),
+                    str(self._part_bytes),
                     "--ready-file",
                     ready,
                 ],

@@ -27,6 +27,7 @@ package final class Committer: Sendable {
     let observer = Guarded<(any TreeObserver)?>(nil, rank: .leaf)
     private let target: Guarded<Revision>
     private let shownProgress = Guarded(CommitProgress(), rank: .leaf)
+    private let stepTimes = Guarded(StepTimes(), rank: .leaf)
     let isStopping = Monitor(false)
 
     package init(
@@ -76,7 +77,11 @@ package final class Committer: Sendable {
         while true {
             let report = try commit(request, part: part)
             changeCount += report.changeCount
-            guard report.isPart else { return report.counting(changeCount) }
+            guard report.isPart else {
+                logger.info(
+                    "commit finished", metadata: stepTimes.withLock { $0.metadata(now: .now) })
+                return report.counting(changeCount)
+            }
             part += 1
         }
     }
@@ -242,7 +247,12 @@ package final class Committer: Sendable {
     }
 
     func progress(_ change: (inout CommitProgress) -> Void) {
-        shownProgress.withLock { change(&$0) }
+        let (before, after) = shownProgress.withLock { progress in
+            let before = progress.step
+            change(&progress)
+            return (before, progress.step)
+        }
+        if before != after { stepTimes.withLock { $0.enter(after, now: .now) } }
     }
 
     /// Runs what uses the workspace's disk alone.
