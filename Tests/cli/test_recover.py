@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -112,6 +114,65 @@ def test_an_export_has_what_can_never_be_committed(editor, repo, tmp_path):
     assert (folder / "back\\slash").read_bytes() == b"1"
     assert (folder / ".git/config").read_bytes() == b"2"
     assert (folder / "weights.bin").read_bytes() == b"four" + FILES_TO_EDIT["weights.bin"][4:]
+
+
+def journal_of(hubfs) -> sqlite3.Connection:
+    [workspace] = listed(hubfs)
+    return sqlite3.connect(f"{workspace['folder']}/journal.db")
+
+
+def everything_in(folder) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"..", b".", b"", b"a/b", b"/etc/hubfs", b"../escaped", b"../../escaped", b"x\0y", b"x" * 256],
+    ids=repr,
+)
+def test_no_name_of_a_tampered_journal_leads_out_of_an_export(editor, left, tmp_path, name):
+    with contextlib.closing(journal_of(editor)) as journal, journal:
+        journal.execute("UPDATE node SET name = ? WHERE name = ?", (name, b"file.txt"))
+    before = everything_in(tmp_path)
+    message = editor.fail(program.FAILURE, "recover", "--export", tmp_path / "deep/saved")
+    assert "not copied: new/" in message and "cannot be a file's name" in message
+    written = {path for path in everything_in(tmp_path) - before if not path.startswith("hubfs")}
+    assert written == {"deep", "deep/saved", "deep/saved/config.json"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        # A file below a link: written through it, it would land where the link points.
+        "UPDATE node SET parent = (SELECT number FROM node WHERE kind = 2) WHERE name = X'66696c652e747874'",
+        "UPDATE node SET parent = number WHERE name = X'6e6577'",
+        "UPDATE node SET parent = 4000 WHERE name = X'6e6577'",
+        "UPDATE node SET kind = 7 WHERE name = X'6e6577'",
+        "UPDATE layer SET size = -1",
+        "UPDATE extent SET start = -1",
+        "UPDATE extent SET stop = start",
+        "UPDATE extent SET kind = 9",
+        "UPDATE node SET base_commit = 'head' WHERE base_commit IS NOT NULL",
+    ],
+)
+def test_a_journal_that_makes_no_sense_is_refused(editor, repo, tmp_path, change):
+    path = editor.mount(repo, "-w")
+    edit(path)
+    (tmp_path / "outside").mkdir()
+    (path / "link").symlink_to(tmp_path / "outside")
+    with (path / "notes.txt").open("ab") as file:
+        file.write(b"more")
+    kill(editor, path)
+    with contextlib.closing(journal_of(editor)) as journal, journal:
+        journal.execute(change)
+    folder = os.listdir(editor.folder / "state/hubfs/workspaces")
+    for command in (
+        ["recover", "--export", tmp_path / "saved"], ["mount", repo, editor.mount_point(), "-w"]
+    ):  # fmt: skip
+        done = editor.run(*command)
+        assert done.returncode != 0 and done.returncode > 0
+        assert folder[0] in done.stderr, done.stderr
+    assert not (tmp_path / "saved").exists() and everything_in(tmp_path / "outside") == set()
 
 
 def test_they_are_given_up_only_when_that_is_confirmed(editor, git, left):

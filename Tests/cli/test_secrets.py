@@ -57,3 +57,23 @@ def test_signed_addresses_are_not_logged(hub, hubfs, token):
     log = everything_written(hubfs)
     assert b"503" in log
     assert b"Signature" not in log and b"sig=" not in log
+
+
+def test_writing_leaves_no_token_and_no_signed_address(hub, editor, repo, write_token):
+    """Also not in the journal, while the end of a commit is not known."""
+    path = editor.mount(repo, "-w", "--log-level", "trace")
+    (path / "new.bin").write_bytes(os.urandom(100_000))
+    (path / "parts.bin").write_bytes(os.urandom(21 << 20))
+    hub.reset_stats()
+    hub.add_fault("--lose-answer", "--to", "commit", "--count", 1)
+    hub.add_fault("--status", 403, "--to", "commits")
+    editor.fail(program.UNSENT, "commit", path)
+    endpoints = hub.stats()["endpoints"]
+    assert endpoints["lfs-upload"] > 0 and endpoints["lfs-part"] > 0 and endpoints["commit"] > 0
+    state = [path for path in (editor.folder / "state").rglob("*") if path.is_file()]
+    written = everything_written(editor) + b"".join(path.read_bytes() for path in state)
+    assert b"parts.bin" in written
+    for secret in (write_token.encode(), b"Signature", b"sig=", b"Bearer"):
+        assert secret not in written
+    assert write_token not in editor.succeed("status", path, "--json")
+    hub.clear_faults()

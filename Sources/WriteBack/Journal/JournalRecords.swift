@@ -83,4 +83,25 @@ package struct JournalContents: Sendable {
     package var lastFailure: String?
 
     package var isEmpty: Bool { nodes.allSatisfy { $0.parent == nil } && whiteouts.isEmpty }
+
+    /// Why the nodes are no tree; nil when they are one. A file that somebody changed, or a disk that
+    /// forgot, must not lead anybody in a circle.
+    var treeFault: String? {
+        let byNumber = Dictionary(uniqueKeysWithValues: nodes.map { ($0.number, $0) })
+        var reachesRoot: Set<NodeNumber> = []
+        for node in nodes {
+            var way: [NodeNumber] = []
+            var current = node
+            while let parent = current.parent, !reachesRoot.contains(current.number) {
+                way.append(current.number)
+                guard let above = byNumber[parent], case .directory = above.kind else {
+                    return "object \(current.number.value) is in no directory"
+                }
+                if way.count > nodes.count { return "directories stand in a circle" }
+                current = above
+            }
+            reachesRoot.formUnion(way)
+        }
+        return nil
+    }
 }

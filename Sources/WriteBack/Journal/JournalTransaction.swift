@@ -193,18 +193,22 @@ package struct JournalTransaction: ~Copyable {
             database, sql: "SELECT * FROM node ORDER BY number"
         ).map { try NodeRecord(row: $0, path) }
         for row in try Row.fetchAll(database, sql: "SELECT * FROM whiteout") {
-            contents.whiteouts[NodeNumber(row: row, "parent"), default: []].insert(
-                EntryName(row: row))
+            let parent = NodeNumber(try row.unsigned("parent", path))
+            contents.whiteouts[parent, default: []].insert(EntryName(row: row))
         }
         for row in try Row.fetchAll(database, sql: "SELECT * FROM attribute") {
-            contents.attributes[NodeNumber(row: row, "node"), default: [:]][EntryName(row: row)] =
+            let node = NodeNumber(try row.unsigned("node", path))
+            contents.attributes[node, default: [:]][EntryName(row: row)] =
                 [UInt8]((row["value"] as Data?) ?? Data())
         }
         let extents = try extents("extent", path)
         let synced = try self.extents("synced_extent", path)
         contents.layers = try Row.fetchAll(
             database, sql: "SELECT * FROM layer ORDER BY number"
-        ).map { LayerRecord(row: $0, extents: extents, synced: synced) }
+        ).map { try LayerRecord(row: $0, path, extents: extents, synced: synced) }
+        if let fault = contents.treeFault {
+            throw WriteBackError.damaged(path: path.string, reason: fault)
+        }
         return contents
     }
 
@@ -214,12 +218,12 @@ package struct JournalTransaction: ~Copyable {
             guard let kind = ExtentMap.Kind(rawValue: row["kind"]) else {
                 throw WriteBackError.damaged(path: path.string, reason: "extent of unknown kind")
             }
-            let start = UInt64(row["start"] as Int64)
-            let end = UInt64(row["stop"] as Int64)
+            let start = try row.unsigned("start", path)
+            let end = try row.unsigned("stop", path)
             guard start < end else {
                 throw WriteBackError.damaged(path: path.string, reason: "extent without bytes")
             }
-            lists[UInt64(row["layer"] as Int64), default: []].append(
+            lists[try row.unsigned("layer", path), default: []].append(
                 ExtentMap.Extent(bytes: start..<end, kind: kind))
         }
         return try lists.mapValues { list in
@@ -238,9 +242,13 @@ enum NodeKindCode {
     static let link = 2
 }
 
-extension NodeNumber {
-    fileprivate init(row: Row, _ column: String) {
-        self.init(UInt64(row[column] as Int64))
+extension Row {
+    /// A number that is never negative.
+    fileprivate func unsigned(_ column: String, _ path: FilePath) throws -> UInt64 {
+        guard let value = UInt64(exactly: self[column] as Int64) else {
+            throw WriteBackError.damaged(path: path.string, reason: "a negative \(column)")
+        }
+        return value
     }
 }
 
@@ -252,8 +260,8 @@ extension EntryName {
 
 extension NodeRecord {
     fileprivate init(row: Row, _ path: FilePath) throws {
-        number = NodeNumber(row: row, "number")
-        let parent = NodeNumber(row: row, "parent")
+        number = NodeNumber(try row.unsigned("number", path))
+        let parent = NodeNumber(try row.unsigned("parent", path))
         self.parent = parent.value == 0 ? nil : parent
         name = EntryName(row: row)
         inodeNumber = UInt64(bitPattern: row["inode"] as Int64)
@@ -276,12 +284,14 @@ extension BaseFile {
     fileprivate init?(row: Row, _ path: FilePath) throws {
         guard let commit = row["base_commit"] as String? else { return nil }
         guard let commit = CommitOID(hex: commit), let file = row["base_path"] as String?,
-            let size = row["base_size"] as Int64?,
+            row["base_size"] as Int64? != nil,
             let content = (row["base_content"] as String?).flatMap({ ContentID(hex: $0) })
         else {
             throw WriteBackError.damaged(path: path.string, reason: "file with half a base")
         }
-        self.init(commit: commit, path: file, content: content, size: UInt64(size))
+        self.init(
+            commit: commit, path: file, content: content,
+            size: try row.unsigned("base_size", path))
     }
 }
 
@@ -299,18 +309,21 @@ extension ContentID {
 }
 
 extension LayerRecord {
-    fileprivate init(row: Row, extents: [UInt64: ExtentMap], synced: [UInt64: ExtentMap]) {
-        number = UInt64(row["number"] as Int64)
-        node = NodeNumber(row: row, "node")
+    fileprivate init(
+        row: Row, _ path: FilePath, extents: [UInt64: ExtentMap], synced: [UInt64: ExtentMap]
+    ) throws {
+        number = try row.unsigned("number", path)
+        node = NodeNumber(try row.unsigned("node", path))
         isSealed = row["is_sealed"]
         shape = LayerShape(
-            size: UInt64(row["size"] as Int64), lowerLimit: UInt64(row["lower_limit"] as Int64),
+            size: try row.unsigned("size", path),
+            lowerLimit: try row.unsigned("lower_limit", path),
             extents: extents[number] ?? ExtentMap())
         self.synced = nil
-        if let size = row["synced_size"] as Int64?, let limit = row["synced_lower_limit"] as Int64?
-        {
+        if row["synced_size"] as Int64? != nil, row["synced_lower_limit"] as Int64? != nil {
             self.synced = LayerShape(
-                size: UInt64(size), lowerLimit: UInt64(limit),
+                size: try row.unsigned("synced_size", path),
+                lowerLimit: try row.unsigned("synced_lower_limit", path),
                 extents: synced[number] ?? ExtentMap())
         }
     }

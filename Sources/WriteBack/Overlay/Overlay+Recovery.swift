@@ -3,9 +3,11 @@ import SystemPackage
 
 extension Overlay {
     /// Builds the tree from what the journal holds.
-    func restore(_ contents: JournalContents) throws(WriteBackError) {
+    ///
+    /// Precondition: `contents` has no `treeFault`.
+    func restore(_ contents: JournalContents) {
         let layers = Dictionary(grouping: contents.layers, by: \.node)
-        try tree.withLock { tree throws(WriteBackError) in
+        tree.withLock { tree in
             for record in contents.nodes {
                 if record.parent == nil {
                     restore(record, contents, into: tree.root)
@@ -14,16 +16,11 @@ extension Overlay {
                 tree.nodes[record.number] = makeNode(record, contents, layers[record.number] ?? [])
             }
             for record in contents.nodes {
-                guard let parentNumber = record.parent else { continue }
-                guard let parent = tree.nodes[parentNumber], let directory = parent.directory,
+                guard let parent = record.parent.flatMap({ tree.nodes[$0] }),
                     let node = tree.nodes[record.number]
-                else {
-                    throw .damaged(
-                        path: staging.folder.string,
-                        reason: "object \(record.number.value) has no directory")
-                }
+                else { continue }
                 node.parent = parent
-                directory.children[node.name] = node
+                parent.directory!.children[node.name] = node
             }
         }
     }

@@ -41,7 +41,7 @@ package final class Overlay: Sendable {
             kind: .directory(OverlayDirectory(redirect: "")), parent: nil, name: EntryName([]))
         root.lookupCount = 1
         tree.withLock { $0.nodes[.root] = root }
-        try restore(contents)
+        restore(contents)
         if !root.isRecorded {
             try journal.write { transaction in
                 try transaction.put(root.record)
