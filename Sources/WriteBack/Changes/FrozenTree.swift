@@ -18,12 +18,25 @@ package struct FrozenTree: Sendable {
 }
 
 /// Edited bytes of a file that do not change any more.
-struct SealedLayer: Sendable {
+///
+/// A class, as `FrozenFile` is: a commit sorts and filters tens of thousands of them.
+final class SealedLayer: Sendable {
     let file: WorkingFile
     let number: UInt64
     let store: StagingFile
     let shape: LayerShape
     let synced: LayerShape?
+    /// Of the whole file, if a commit before has found it.
+    let hash: ContentHash?
+
+    init(_ layer: WorkingFile.Layer, of file: WorkingFile) {
+        self.file = file
+        number = layer.number
+        store = layer.store
+        shape = layer.shape
+        synced = layer.synced
+        hash = layer.hash
+    }
 
     var record: LayerRecord {
         LayerRecord(
@@ -58,7 +71,7 @@ package struct FrozenChild: Sendable {
     package let kind: Kind
 }
 
-package struct FrozenFile: Sendable {
+package final class FrozenFile: Sendable {
     package let file: WorkingFile
     /// The base's bytes below the edited ones.
     package let base: BaseFile?
@@ -69,5 +82,17 @@ package struct FrozenFile: Sendable {
     /// Whether a program could still write when it was frozen.
     package let hasWriters: Bool
     /// The edited bytes; nil where nothing was edited, and outside of a freeze.
-    var sealed: SealedLayer?
+    let sealed: SealedLayer?
+
+    init(
+        file: WorkingFile, base: BaseFile?, isEdited: Bool, size: UInt64, hasWriters: Bool,
+        sealed: SealedLayer? = nil
+    ) {
+        self.file = file
+        self.base = base
+        self.isEdited = isEdited
+        self.size = size
+        self.hasWriters = hasWriters
+        self.sealed = sealed
+    }
 }

@@ -125,6 +125,7 @@ package final class Committer: Sendable {
             leavesOpenFiles: request.leavesOpenFiles)
         progress { $0.step = .hashing }
         var prepared = try prepare(changes)
+        changes.changes = []
         defer { discardTemporary(prepared) }
         try checkReadme(&prepared, &changes.localOnly)
         if part > 1 { try dropSent(&prepared, at: tree.base) }

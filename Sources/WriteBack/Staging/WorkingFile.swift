@@ -24,6 +24,9 @@ package final class WorkingFile: Sendable {
         var synced: LayerShape?
         /// The journal missed an edit: the next one writes the whole layer.
         var isJournalBehind = false
+        /// Of the whole file, found by a commit and good until the next edit: a commit that failed,
+        /// or that goes in parts, reads each file once.
+        var hash: ContentHash?
     }
 
     struct State: Sendable {
