@@ -121,11 +121,11 @@ extension Overlay.SettledDirectory {
     fileprivate init(
         _ node: OverlayNode, _ directory: OverlayDirectory, _ frozen: Settlement.Directory
     ) {
-        let gone = Set(frozen.whiteouts.map { EntryName($0) })
+        let gone = Set(frozen.whiteouts.map(\.name))
         var whiteouts = directory.whiteouts.subtracting(gone)
         for child in frozen.children
-        where directory.children[EntryName(child.name)]?.number.value != child.number {
-            whiteouts.insert(EntryName(child.name))
+        where directory.children[child.name]?.number.value != child.number {
+            whiteouts.insert(child.name)
         }
         self.init(
             node: node, directory: directory,

@@ -5,7 +5,7 @@ import HubClient
 /// then, it can be told whether the branch has it.
 struct CommitPlan: Codable, Sendable {
     /// What a path has after the commit.
-    struct Put: Codable, Sendable {
+    struct Put: Sendable {
         /// From the root of the repo.
         let path: String
         /// 40 digits: a git blob; 64: an LFS object.

@@ -13,19 +13,23 @@ struct Settlement: Codable, Sendable {
         let redirect: String?
         /// The base's directory is still there, because nothing of this one could be published.
         let isHeld: Bool
-        /// Names that were gone, as bytes.
-        let whiteouts: [[UInt8]]
+        /// Names that were gone.
+        let whiteouts: [Name]
         /// Names that were the workspace's own and are the commit's now, with their objects.
         let children: [Child]
     }
 
-    struct Child: Codable, Sendable {
+    struct Name: Sendable {
+        let name: EntryName
+    }
+
+    struct Child: Sendable {
         let number: UInt64
-        let name: [UInt8]
+        let name: EntryName
     }
 
     /// A file whose bytes the commit has.
-    struct File: Codable, Sendable {
+    struct File: Sendable {
         let number: UInt64
         let path: String
         /// 40 digits: a git blob; 64: an LFS object.
@@ -87,7 +91,7 @@ struct Settlement: Codable, Sendable {
             }
             // A name that was taken over is the base's now, whether or not it had to be committed.
             if isCommitted || directory.whiteouts.contains(child.name) {
-                children.append(Child(number: child.number.value, name: child.name.bytes))
+                children.append(Child(number: child.number.value, name: child.name))
             }
         }
         let gone = directory.whiteouts.filter { name in
@@ -100,6 +104,6 @@ struct Settlement: Codable, Sendable {
                 redirect: directory.redirect,
                 isHeld: !isPublished
                     && directory.redirect.map { held.contains(ExactPath($0)) } == true,
-                whiteouts: gone.map(\.bytes), children: children))
+                whiteouts: gone.map(Name.init), children: children))
     }
 }
