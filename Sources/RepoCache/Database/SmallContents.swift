@@ -203,9 +203,9 @@ final class SmallContents: Sendable {
                 let seconds = secondsSince1970()
                 try file.write { database in
                     for (hex, bytes) in rows {
-                        try database.execute(
-                            sql: "INSERT OR REPLACE INTO small_content VALUES (?, ?, ?)",
-                            arguments: [hex, seconds, Data(bytes)])
+                        let insert = try database.cachedStatement(
+                            sql: "INSERT OR REPLACE INTO small_content VALUES (?, ?, ?)")
+                        try insert.execute(arguments: [hex, seconds, Data(bytes)])
                     }
                 }
             } catch {

@@ -136,13 +136,13 @@ extension Overlay.SettledDirectory {
 extension Overlay.SettledFile {
     /// - Returns: nil when the object is gone.
     fileprivate init?(_ settled: Settlement.File, on commit: CommitOID, _ tree: Overlay.Tree) {
-        guard let node = tree.nodes[NodeNumber(settled.number)], let file = node.file,
-            let content = ContentID(hex: settled.content)
-        else { return nil }
+        guard let node = tree.nodes[NodeNumber(settled.number)], let file = node.file else {
+            return nil
+        }
         self.init(
             node: node, file: file,
             base: BaseFile(
-                commit: commit, path: settled.path, content: content, size: settled.size),
+                commit: commit, path: settled.path, content: settled.content, size: settled.size),
             sealedNumber: file.sealedNumber)
     }
 }

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import HubClient
 
 // A plan can have tens of thousands of paths. Each is one line of text in it, its fields separated by
 // spaces, instead of an object with names for them: an encoder holds all of it in memory at once.
@@ -36,24 +37,26 @@ extension PlanLine {
 }
 
 extension CommitPlan.Put: PlanLine {
-    /// `CONTENT PATH`
-    var line: String { "\(content) \(path)" }
+    /// `CONTENT PATH`, the content as 40 digits for a git blob, 64 for an LFS object.
+    var line: String { "\(content.hex) \(path)" }
 
     init?(line: String) {
-        guard let fields = Self.fields(line, 2) else { return nil }
-        self.init(path: fields[1], content: fields[0])
+        guard let fields = Self.fields(line, 2), let content = ContentID(hex: fields[0]) else {
+            return nil
+        }
+        self.init(path: fields[1], content: content)
     }
 }
 
 extension Settlement.File: PlanLine {
     /// `NUMBER SIZE CONTENT PATH`
-    var line: String { "\(number) \(size) \(content) \(path)" }
+    var line: String { "\(number) \(size) \(content.hex) \(path)" }
 
     init?(line: String) {
         guard let fields = Self.fields(line, 4), let number = UInt64(fields[0]),
-            let size = UInt64(fields[1])
+            let size = UInt64(fields[1]), let content = ContentID(hex: fields[2])
         else { return nil }
-        self.init(number: number, path: fields[3], content: fields[2], size: size)
+        self.init(number: number, path: fields[3], content: content, size: size)
     }
 }
 

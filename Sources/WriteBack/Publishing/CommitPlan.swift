@@ -8,8 +8,7 @@ struct CommitPlan: Codable, Sendable {
     struct Put: Sendable {
         /// From the root of the repo.
         let path: String
-        /// 40 digits: a git blob; 64: an LFS object.
-        let content: String
+        let content: ContentID
     }
 
     /// The commit the edits were made on, 40 digits.

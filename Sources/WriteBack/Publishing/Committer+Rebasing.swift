@@ -39,7 +39,7 @@ extension Committer {
         // Also in the place of a directory that is deleted.
         for put in plan.puts {
             guard let path = inMount(put.path) else { continue }
-            edits[ExactPath(path)] = .put(ContentID(hex: put.content))
+            edits[ExactPath(path)] = .put(put.content)
         }
         let check = ConflictCheck(edits, against: theirs)
         if !check.conflicts.isEmpty, policy != .ours || !check.clashes.isEmpty {

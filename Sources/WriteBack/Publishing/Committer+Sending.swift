@@ -227,9 +227,9 @@ extension Committer {
         }
         let planned = plan.puts.first { $0.path == Self.attributesPath }
         let before = try content(at: parent)
-        let expected = planned?.content ?? before?.hex
+        let expected = planned?.content ?? before
         let found = try content(at: commit)
-        guard found?.hex != expected else { return nil }
+        guard found != expected else { return nil }
         return TreeDifference.File(path: Self.attributesPath, content: found)
     }
 
@@ -248,7 +248,7 @@ extension Committer {
         try look(at: plan.puts, in: commit, \.path) { put, found in
             // The Hub adds lines of its own for LFS files.
             if put.path == Self.attributesPath { return }
-            if case .file(let content, _)? = found, content.hex == put.content { return }
+            if case .file(let content, _)? = found, content == put.content { return }
             wrong.append(put.path)
         }
         // A path that was deleted as a file may be a directory now, and the other way round.

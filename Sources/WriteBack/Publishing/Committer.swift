@@ -186,12 +186,12 @@ package final class Committer: Sendable {
             if let number = file.number {
                 files.append(
                     Settlement.File(
-                        number: number.value, path: file.path, content: content.hex,
+                        number: number.value, path: file.path, content: content,
                         size: file.size))
             }
         }
         for file in sent {
-            puts.append(CommitPlan.Put(path: inRepo(file.file.path), content: file.content.hex))
+            puts.append(CommitPlan.Put(path: inRepo(file.file.path), content: file.content))
         }
         collectKept(tree.root, at: "", into: &kept)
         for file in sent + prepared.unchanged {

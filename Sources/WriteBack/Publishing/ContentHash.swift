@@ -4,7 +4,9 @@ import Platform
 import SystemPackage
 
 /// The names the bytes of one file can have at the Hub.
-struct ContentHash: Hashable, Sendable {
+///
+/// A class: a file's layer, the frozen file and the prepared one all hold it, mostly without one.
+final class ContentHash: Sendable {
     /// As an LFS object.
     let lfs: LFSOID
     /// As a git blob.

@@ -32,8 +32,7 @@ struct Settlement: Codable, Sendable {
     struct File: Sendable {
         let number: UInt64
         let path: String
-        /// 40 digits: a git blob; 64: an LFS object.
-        let content: String
+        let content: ContentID
         let size: UInt64
     }
 

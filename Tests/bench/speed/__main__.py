@@ -14,7 +14,7 @@ from . import measuring, reporting
 from .scene import Scene
 from .write_rows import rows
 
-NAMES = ["small-files", "large-file", "edit-in-place", "lfs-upload"]
+NAMES = ["small-files", "small-objects", "large-file", "edit-in-place", "lfs-upload"]
 
 
 def main() -> int:

@@ -1,8 +1,8 @@
 """Writes many small files and prints the seconds it took.
 
-usage: python -m speed.file_writer FOLDER COUNT
+usage: python -m speed.file_writer text|binary FOLDER COUNT
 
-A program of its own, so that a file system that hangs cannot hang the benchmark with it.
+The Hub keeps text in git and binaries in LFS, an object each. A program of its own, so that a file system that hangs cannot hang the benchmark with it.
 """
 
 import os
@@ -14,16 +14,18 @@ FILES_A_DIRECTORY = 1000
 
 
 def main() -> None:
-    root, count = sys.argv[1], int(sys.argv[2])
-    # No two files alike, or they were one content.
+    kind, root, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
     noise = os.urandom(FILE_BYTES - 8)
+    if kind == "text":
+        noise = noise.hex()[: FILE_BYTES - 8].encode()
     started = time.perf_counter()
     for start in range(0, count, FILES_A_DIRECTORY):
         folder = f"{root}/part-{start // FILES_A_DIRECTORY:03}"
         os.mkdir(folder)
         for number in range(start, min(start + FILES_A_DIRECTORY, count)):
             file = os.open(f"{folder}/{number:06}.txt", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-            os.write(file, number.to_bytes(8, "little") + noise)
+            # No two files alike, or they were one content.
+            os.write(file, b"%08d" % number + noise)
             os.close(file)
     print(time.perf_counter() - started)
 

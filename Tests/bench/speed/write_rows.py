@@ -16,11 +16,17 @@ from .measuring import OURS, Goal, Row, Samples
 from .scene import MEBIBYTE, PART_BYTES, Scene, commit, run, run_python
 
 PASSTHROUGH = "passthrough_ll"
-MEMORY = Goal("peak memory", "MB", at_most=64)
+MEMORY = Goal("peak memory", "MiB", at_most=64)
 
 
 def rows(scene: Scene) -> list[Row]:
-    return [small_files(scene), large_file(scene), edit_in_place(scene), LFSUpload(scene).row()]
+    return [
+        small_files(scene),
+        small_objects(scene),
+        large_file(scene),
+        edit_in_place(scene),
+        LFSUpload(scene).row(),
+    ]
 
 
 def megabytes(byte_count: float) -> float:
@@ -28,34 +34,26 @@ def megabytes(byte_count: float) -> float:
 
 
 def memory(mount: mounting.Mount) -> Samples:
-    return {MEMORY.measure: megabytes(mount.peak_memory_bytes())}
+    return {MEMORY.measure: mount.peak_memory_bytes() / MEBIBYTE}
 
 
 # Many small files.
 
 
 def small_files(scene: Scene) -> Row:
-    def hubfs(count: int) -> Samples:
-        with scene.new_repo() as repo, scene.mounted(repo) as mount:
-            rate = write_files(mount.path, count)
-            started = time.monotonic()
-            commit(mount)
-            return {
-                "files written": rate,
-                "their commit": time.monotonic() - started,
-                **memory(mount),
-            }
-
     def passthrough(count: int) -> Samples:
         with scene.passed_through() as place:
-            return {"files written": write_files(place, count)}
+            return {"files written": write_files("text", place, count)}
 
     return Row(
         name="small-files",
         title="{} files of 4 KiB written, and committed",
         size=10_000,
         quick_size=1000,
-        contenders={OURS: hubfs, PASSTHROUGH: passthrough},
+        contenders={
+            OURS: lambda count: write_and_commit(scene, "text", count),
+            PASSTHROUGH: passthrough,
+        },
         goals=[
             Goal("files written", "/s", against=PASSTHROUGH, at_least=0.5),
             Goal("their commit", "s", at_most=30),
@@ -64,9 +62,29 @@ def small_files(scene: Scene) -> Row:
     )
 
 
-def write_files(folder: Path, count: int) -> float:
+def small_objects(scene: Scene) -> Row:
+    return Row(
+        name="small-objects",
+        title="{} binaries of 4 KiB committed, each an LFS object",
+        size=10_000,
+        quick_size=1000,
+        contenders={OURS: lambda count: write_and_commit(scene, "binary", count)},
+        goals=[Goal("their commit", "s", at_most=30), MEMORY],
+    )
+
+
+def write_and_commit(scene: Scene, kind: str, count: int) -> Samples:
+    with scene.new_repo() as repo, scene.mounted(repo) as mount:
+        rate = write_files(kind, mount.path, count)
+        started = time.monotonic()
+        commit(mount)
+        seconds = time.monotonic() - started
+        return {"files written": rate, "their commit": seconds, **memory(mount)}
+
+
+def write_files(kind: str, folder: Path, count: int) -> float:
     """Files a second."""
-    return count / float(run_python("speed.file_writer", folder, count))
+    return count / float(run_python("speed.file_writer", kind, folder, count))
 
 
 # One large file.
@@ -92,8 +110,9 @@ def large_file(scene: Scene) -> Row:
         quick_size=64,
         contenders={OURS: hubfs, "disk": ext4, PASSTHROUGH: passthrough},
         goals=[
-            Goal("dd with fdatasync", "MB/s", against="disk", at_least=0.5),
             Goal("dd with fdatasync", "MB/s", against=PASSTHROUGH, at_least=0.8),
+            # Beyond FUSE's own cost: either of the two goals will do.
+            Goal("dd with fdatasync", "MB/s", against="disk"),
             MEMORY,
         ],
     )
@@ -124,7 +143,6 @@ def edit_in_place(scene: Scene) -> Row:
                 seconds = time.monotonic() - started
                 return {
                     "fetched for 4 bytes": scene.hub.bytes_sent(),
-                    "requests": scene.hub.requests() - 1,
                     "time": seconds * 1000,
                     **memory(mount),
                 }
