@@ -70,7 +70,10 @@ package final class Committer: Sendable {
     ///
     /// - Throws: `PublishError`; the workspace then has every edit still.
     package func commit(_ request: CommitRequest) throws(PublishError) -> CommitReport {
-        defer { progress { $0 = CommitProgress() } }
+        defer {
+            progress { $0 = CommitProgress() }
+            returnFreedMemory()
+        }
         try finishPlan()
         var part = 1
         var changeCount = 0
@@ -130,6 +133,7 @@ package final class Committer: Sendable {
         try checkReadme(&prepared, &changes.localOnly)
         if part > 1 { try dropSent(&prepared, at: tree.base) }
         let modes = try upload(&prepared, &changes.localOnly)
+        returnFreedMemory()
         guard !prepared.isEmpty else {
             try settleUnchanged(tree, prepared)
             return CommitReport(
