@@ -140,6 +140,7 @@ package final class Committer: Sendable {
                 commit: tree.base, changeCount: 0, localOnly: changes.localOnly, ref: branch.name)
         }
         var title = request.title ?? CommitTitle.text(for: prepared)
+        let all = prepared
         let isPart = prepared.cut(modes)
         if isPart || part > 1 {
             title += " (part \(part))"
@@ -148,7 +149,7 @@ package final class Committer: Sendable {
         let plan = makePlan(
             tree, prepared, modes, title: title, holding: changes.held,
             opensPullRequest: request.opensPullRequest && part == 1, isPart: isPart)
-        let commit = try sendOrRebase(plan, prepared, modes, request)
+        let commit = try sendOrRebase(plan, prepared, modes, request, of: all)
         // What stays in the workspace is edited on.
         try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
         return CommitReport(
