@@ -74,14 +74,16 @@ class Mount:
                 return fields[2]
         return None
 
-    def run(self, *arguments: object, check: bool = True) -> subprocess.CompletedProcess:
+    def run(
+        self, *arguments: object, check: bool = True, timeout: float = 60
+    ) -> subprocess.CompletedProcess:
         """Runs one `hubfs` command in this mount's environment."""
         done = subprocess.run(
             [binary(), *map(str, arguments)],
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=timeout,
             stdin=subprocess.DEVNULL,
         )
         if check and done.returncode != 0:
