@@ -32,7 +32,9 @@ MULTIPART_THRESHOLD_BYTES = PART_BYTES = 20_000_000
 class Scene:
     def __init__(self, folder: Path):
         self.folder = folder
-        self.hub = localhub.LocalHub(folder / "hub", MULTIPART_THRESHOLD_BYTES, PART_BYTES)
+        self.hub = localhub.LocalHub(
+            folder / "hub", multipart_threshold=MULTIPART_THRESHOLD_BYTES, part_size=PART_BYTES
+        )
         self.hub.start()
         self.token = self.hub.create_token("lab", "write")
         self._numbers = itertools.count(1)
