@@ -93,6 +93,13 @@ class Mount:
     def log(self) -> str:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
+    def wait_for_log(self, text: str) -> None:
+        """What a daemon says can come after the kernel shows its mount."""
+        deadline = time.monotonic() + READY_TIMEOUT_SECONDS
+        while text not in self.log():
+            assert time.monotonic() < deadline, f"{text!r} is not in:\n{self.log()}"
+            time.sleep(0.02)
+
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
