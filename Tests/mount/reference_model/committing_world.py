@@ -284,7 +284,7 @@ class CommittingWorld(World):
             )  # fmt: skip
         journal.check(self.mount.folder / "state")
         # With commits of others to come the base may only move when it is told to.
-        is_behind = self.hub.head != before.head or before.base != before.head
+        is_behind = self.hub.head != before.head or self.publishing.base != before.head
         self.start_again("manual" if is_behind else moment or self.moment, numbers)
 
     def kill(self) -> None:
@@ -312,7 +312,8 @@ class CommittingWorld(World):
         self.past = None
         self.check_log(has_failed=True)
         self.judge_cut_off(before)
-        self.start_after_kill(numbers)
+        # Whether the commit is at the Hub can be open until the next command that asks.
+        self.start_again("manual", numbers)
 
     def start_after_kill(self, numbers: dict[str, int]) -> None:
         """While it is open whether a commit is at the Hub, the base may only move when told to."""
