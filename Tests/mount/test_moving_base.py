@@ -98,13 +98,16 @@ def test_what_a_commit_leaves_out_is_not_put_over_a_foreign_change(
 
 
 def test_a_writer_of_a_clean_file_is_not_cut_off_by_a_rebase(judge):
-    with open(judge.mount.path / "config.json", "r+b", buffering=0) as held:
+    mount = judge.mount
+    with open(mount.path / "config.json", "r+b", buffering=0) as held:
         judge.published.commit({"config.json": b"theirs\n"})
-        (judge.mount.path / "other/d.txt").write_bytes(b"done\n")
-        done = judge.mount.run("commit", judge.mount.path, check=False)
-        assert done.returncode == 13 and "config.json" in done.stderr
+        (mount.path / "other/d.txt").write_bytes(b"done\n")
+        mount.run("commit", mount.path)
         held.write(b"mine")
-    assert (judge.mount.path / "config.json").read_bytes().startswith(b"mine")
+    assert (mount.path / "config.json").read_bytes() == b"mine" + START["config.json"][4:]
+    done = mount.run("commit", mount.path, check=False)
+    assert done.returncode == 13 and "config.json" in done.stderr
+    assert judge.published.git.blob("config.json") == b"theirs\n"
 
 
 @pytest.mark.parametrize("command", ["pull", "commit"])

@@ -14,14 +14,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+# The official client reads its settings while it is imported. localhub has no Xet storage.
+os.environ["HF_HUB_DISABLE_XET"] = "1"
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+
 import kills
 import localhub
 from mounting import Mount
 from published import Judge, Published
-
-# The official client reads its settings while it is imported. localhub has no Xet storage.
-os.environ["HF_HUB_DISABLE_XET"] = "1"
-os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
 from .committing_world import CommittingWorld
 from .comparison import Different
