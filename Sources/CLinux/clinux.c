@@ -47,6 +47,8 @@ void hubfs_limit_malloc(int arena_count_max, int mmap_threshold, int trim_thresh
     (void)mallopt(M_TRIM_THRESHOLD, trim_threshold);
 }
 
+void hubfs_trim_malloc(void) { (void)malloc_trim(0); }
+
 int hubfs_ioctl_pointer(int fd, unsigned long request, void *argument) {
     return ioctl(fd, request, argument);
 }

@@ -70,8 +70,9 @@ final class EasyHandle {
         guard request.method != .get, request.method != .head else { return request.body == nil }
         let byteCount = curl_off_t(request.body?.byteCount ?? 0)
         // A call for each 64 KiB costs more than it saves; what is read and not yet sent cannot be
-        // watched for progress, so not more.
-        let bufferByteCount = request.lane == .upload ? 256 << 10 : 64 << 10
+        // watched for progress, so not more. 16 KiB is the least that 7.88 takes.
+        let bufferByteCountMax = request.lane == .upload ? 256 << 10 : 64 << 10
+        let bufferByteCount = min(bufferByteCountMax, max(16 << 10, Int(byteCount)))
         return set(CURLOPT_UPLOAD_BUFFERSIZE, bufferByteCount)
             && hubfs_easy_set_offset(pointer, CURLOPT_POSTFIELDSIZE_LARGE, byteCount) == CURLE_OK
             && hubfs_easy_set_offset(pointer, CURLOPT_INFILESIZE_LARGE, byteCount) == CURLE_OK

@@ -36,6 +36,23 @@ import Testing
         #expect(!attributes.isLFS("deep/top.dat"))
     }
 
+    @Test func aRuleOfOnePathAndAPatternDecideInTheirOrder() {
+        let attributes = GitAttributes(
+            """
+            a/one.bin filter=lfs
+            two.bin filter=lfs
+            *.bin -filter
+            a/three.bin filter=lfs
+            four.bin filter=lfs
+            a/four.bin -filter
+            """)
+        #expect(!attributes.isLFS("a/one.bin"))
+        #expect(!attributes.isLFS("x/two.bin"))
+        #expect(attributes.isLFS("a/three.bin"))
+        #expect(attributes.isLFS("x/four.bin"))
+        #expect(!attributes.isLFS("a/four.bin"))
+    }
+
     @Test(arguments: ["plain", "with space.x", "a/b*c[1].q", "dir/star*"])
     func theServersOwnLineCoversItsPathAlone(path: String) {
         let attributes = GitAttributes(GitAttributes.line(for: path))

@@ -74,14 +74,16 @@ class Mount:
                 return fields[2]
         return None
 
-    def run(self, *arguments: object, check: bool = True) -> subprocess.CompletedProcess:
+    def run(
+        self, *arguments: object, check: bool = True, timeout: float = 60
+    ) -> subprocess.CompletedProcess:
         """Runs one `hubfs` command in this mount's environment."""
         done = subprocess.run(
             [binary(), *map(str, arguments)],
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=timeout,
             stdin=subprocess.DEVNULL,
         )
         if check and done.returncode != 0:
@@ -90,6 +92,13 @@ class Mount:
 
     def log(self) -> str:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def wait_for_log(self, text: str) -> None:
+        """What a daemon says can come after the kernel shows its mount."""
+        deadline = time.monotonic() + READY_TIMEOUT_SECONDS
+        while text not in self.log():
+            assert time.monotonic() < deadline, f"{text!r} is not in:\n{self.log()}"
+            time.sleep(0.02)
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)

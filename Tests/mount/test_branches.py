@@ -51,7 +51,7 @@ def test_a_branch_is_made_if_that_is_asked(repo, mount):
     assert on(repo, "feature/x", "notes.txt") == "more\n" and repo.head() == head
     assert mount.unmount() == 0
     mount.restart()
-    assert "commits go to feature/x; hubfs commit --branch main goes back" in mount.log()
+    mount.wait_for_log("commits go to feature/x; hubfs commit --branch main goes back")
     assert "feature/x; hubfs commit --branch main" in mount.run("status", mount.path).stdout
     assert edits(mount)["ref"] == "feature/x"
     assert (mount.path / "notes.txt").read_bytes() == b"more\n"

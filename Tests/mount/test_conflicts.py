@@ -112,7 +112,7 @@ def test_a_conflict_is_known_after_a_remount(repo, mount):
     refused(mount, "config.json")
     again(mount)
     assert conflicts(mount) == {"config.json": "file"}
-    assert "changed by others" in mount.log()
+    mount.wait_for_log("changed by others")
     assert "! config.json" in mount.run("status", mount.path).stdout
     mount.run("resolve", mount.path, "--theirs")
     again(mount)

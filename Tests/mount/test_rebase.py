@@ -242,6 +242,21 @@ def test_more_than_one_commit_can_hold_goes_in_parts(repo, mount):
     assert shown(mount) == repo.paths()
 
 
+def test_a_conflict_in_a_later_part_sends_nothing(repo, mount):
+    (mount.path / "many").mkdir()
+    for number in range(5003):
+        (mount.path / f"many/{number}.txt").write_bytes(b"%d\n" % number)
+    # Files go in the order of their paths: this is in the second part.
+    (mount.path / "other/four.txt").write_bytes(b"mine\n")
+    repo.commit({"other/four.txt": b"theirs\n"})
+    done = mount.run("commit", mount.path, check=False)
+    assert done.returncode == 13 and "other/four.txt" in done.stderr
+    assert repo.titles()[0] == "foreign" and repo.text("other/four.txt") == "theirs\n"
+    mount.run("commit", mount.path, "--on-conflict", "ours")
+    assert repo.text("other/four.txt") == "mine\n"
+    assert shown(mount) == repo.paths()
+
+
 def test_lines_the_hub_adds_to_gitattributes_show_in_the_mount(repo, mount):
     before = (mount.path / ".gitattributes").read_text()
     (mount.path / "weights.odd").write_bytes(noise(12 * MEBIBYTE, seed=72))

@@ -36,6 +36,9 @@ int hubfs_spawn_close_from(void *_Nonnull actions, int lowest_fd);
 /// Glibc module. The last two in bytes.
 void hubfs_limit_malloc(int arena_count_max, int mmap_threshold, int trim_threshold);
 
+/// malloc_trim, from the same header.
+void hubfs_trim_malloc(void);
+
 /// ioctl is variadic.
 int hubfs_ioctl_pointer(int fd, unsigned long request, void *_Nullable argument);
 

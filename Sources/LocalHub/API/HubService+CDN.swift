@@ -86,8 +86,8 @@ extension HubService {
             throw Refusal.badRequest("The object has \(size) bytes")
         }
         let intake = try await blocking.run { LFSUpload(intake: try store.receive()) }
-        try await request.forEachPiece { piece in
-            try await blocking.run { try intake.append(piece) }
+        try await request.forEachLot { lot in
+            try await blocking.run { try intake.append(lot) }
         }
         try await blocking.run {
             try intake.keep(in: store, oid: oid, size: size)
@@ -104,9 +104,9 @@ private final class LFSUpload: Sendable {
         self.intake = Mutex(intake)
     }
 
-    func append(_ piece: ByteBuffer) throws {
+    func append(_ lot: [ByteBuffer]) throws {
         try intake.withLock { intake in
-            try piece.withUnsafeReadableBytes { try intake.append($0) }
+            for piece in lot { try piece.withUnsafeReadableBytes { try intake.append($0) } }
         }
     }
 

@@ -25,8 +25,8 @@ extension HubService {
                 PartUpload(try upload.receive(part: number, at: range.lowerBound))
             }
         }
-        try await request.forEachPiece { piece in
-            try await blocking.run { try Self.refusing { try intake.append(piece) } }
+        try await request.forEachLot { lot in
+            try await blocking.run { try Self.refusing { try intake.append(lot) } }
         }
         let etag = try await blocking.run { try Self.refusing { try intake.finish() } }
         return Answer(.ok, headers: [.eTag: "\"\(etag)\""])
@@ -98,9 +98,9 @@ private final class PartUpload: Sendable {
         self.intake = Mutex(intake)
     }
 
-    func append(_ piece: ByteBuffer) throws {
+    func append(_ lot: [ByteBuffer]) throws {
         try intake.withLock { intake in
-            try piece.withUnsafeReadableBytes { try intake.append($0) }
+            for piece in lot { try piece.withUnsafeReadableBytes { try intake.append($0) } }
         }
     }
 

@@ -6,32 +6,51 @@ package struct GitAttributes: Sendable {
         let glob: Glob
         let isWholePath: Bool
         let isLFS: Bool
+        /// Counted from the first line: the later of two rules decides.
+        let order: Int
     }
 
-    private let rules: [Rule]
+    /// Rules that may match many paths, and those of one path or name each: the server writes a
+    /// line for every LFS path, and there can be tens of thousands of them.
+    private var patterns: [Rule] = []
+    private var paths: [ExactText: Rule] = [:]
+    private var names: [ExactText: Rule] = [:]
 
     package init(_ text: String) {
-        rules = text.byteLines.compactMap(Self.rule)
+        for (order, line) in text.byteLines.enumerated() {
+            guard let (pattern, isLFS) = Self.rule(line) else { continue }
+            let anchored = pattern.hasPrefix("/") ? String(pattern.dropFirst()) : pattern
+            let rule = Rule(
+                glob: Glob(anchored), isWholePath: pattern.contains("/"), isLFS: isLFS,
+                order: order)
+            if anchored.utf8.contains(where: { "*?[\\".utf8.contains($0) }) {
+                patterns.append(rule)
+            } else if rule.isWholePath {
+                paths[ExactText(anchored)] = rule
+            } else {
+                names[ExactText(anchored)] = rule
+            }
+        }
     }
 
     /// The last rule that speaks of a filter decides.
     package func isLFS(_ path: String) -> Bool {
         let name = path.fileName
-        let rule = rules.last { $0.glob.matches($0.isWholePath ? path : name) }
-        return rule?.isLFS ?? false
+        let candidates = [
+            patterns.last { $0.glob.matches($0.isWholePath ? path : name) },
+            paths[ExactText(path)], names[ExactText(name)],
+        ]
+        return candidates.compactMap { $0 }.max { $0.order < $1.order }?.isLFS ?? false
     }
 
-    private static func rule(_ line: String) -> Rule? {
+    private static func rule(_ line: String) -> (pattern: String, isLFS: Bool)? {
         let words = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
         guard let pattern = words.first, !pattern.hasPrefix("#") else { return nil }
         let filters = words.dropFirst().filter {
             $0.hasPrefix("filter=") || $0 == "-filter" || $0 == "!filter"
         }
         guard let filter = filters.last else { return nil }
-        let bare = unquoted(pattern)
-        let anchored = bare.hasPrefix("/") ? String(bare.dropFirst()) : bare
-        return Rule(
-            glob: Glob(anchored), isWholePath: bare.contains("/"), isLFS: filter == "filter=lfs")
+        return (unquoted(pattern), filter == "filter=lfs")
     }
 
     /// `[[:space:]]` is how git-lfs writes a space, since a pattern ends at one.

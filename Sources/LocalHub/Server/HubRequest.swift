@@ -92,6 +92,25 @@ struct HubRequest: Sendable {
         if let contentLength, count != contentLength { throw Failure.bodyCutShort }
     }
 
+    /// Bytes of one lot, at least; the last is smaller.
+    private static let lotByteCount = 1 << 20
+
+    /// Hands on the body in lots of several pieces, for a visit on another thread: going there for
+    /// each piece costs more than the visit.
+    func forEachLot(_ visit: ([ByteBuffer]) async throws -> Void) async throws {
+        var lot: [ByteBuffer] = []
+        var byteCount = 0
+        try await forEachPiece { piece in
+            lot.append(piece)
+            byteCount += piece.readableBytes
+            guard byteCount >= Self.lotByteCount else { return }
+            try await visit(lot)
+            lot.removeAll(keepingCapacity: true)
+            byteCount = 0
+        }
+        if !lot.isEmpty { try await visit(lot) }
+    }
+
     private func next(of iterator: inout RequestBody.AsyncIterator) async throws -> ByteBuffer? {
         do {
             return try await iterator.next()

@@ -58,6 +58,8 @@ final class MultipartUpload: Sendable {
     let about: About
     private let folder: String
     private let state = Mutex(State())
+    /// The kernel lets one writer of a file in at a time, and the others spin.
+    private let turn = Mutex(())
 
     private var object: String { folder + "/object" }
 
@@ -106,13 +108,15 @@ final class MultipartUpload: Sendable {
         }
         guard mayWrite else { throw .gone }
         defer { state.withLock { $0.writerCount -= 1 } }
-        var written = 0
-        while written < bytes.count {
-            let count = pwrite(
-                fd, bytes.baseAddress.map { $0 + written }, bytes.count - written,
-                off_t(offset + written))
-            if count < 0, errno != EINTR { throw .file(errno) }
-            written += max(0, count)
+        try turn.withLock { _ throws(Failure) in
+            var written = 0
+            while written < bytes.count {
+                let count = pwrite(
+                    fd, bytes.baseAddress.map { $0 + written }, bytes.count - written,
+                    off_t(offset + written))
+                if count < 0, errno != EINTR { throw .file(errno) }
+                written += max(0, count)
+            }
         }
     }
 

@@ -25,7 +25,7 @@ extension ContentStore {
                     Result { () throws(Errno) in try file.readWhole(into: buffer, at: 0) }
                 }
                 guard try read.get() == bytes.count else { throw .ioError }
-                services.small.insert(bytes, for: content, writes: true)
+                services.small.adopt(bytes, for: content)
             } else {
                 guard services.ledger.reserve(size) else { return }
                 let isTaken = try ContentFile.adopt(

@@ -30,11 +30,15 @@ final class SmallContents: Sendable {
     }
 
     private static let unwrittenBytesMax = 16 << 20
+    /// Adopted bytes that may wait for their row: they come faster than rows are written.
+    private static let unwrittenAdoptedBytesMax = 1 << 20
 
     let file: DatabaseFile
     private let worker: Worker
     private let logger: Logger
     private let state: Guarded<State>
+    /// Told of rows that were written.
+    private let written = Monitor(())
 
     init(in folder: CacheFolder, memoryBytesMax: Int, worker: Worker, logger: Logger)
         throws(CacheError)
@@ -96,6 +100,23 @@ final class SmallContents: Sendable {
         }
         guard mustStart else { return isQueued }
         return worker.submit { self.writeRows() }
+    }
+
+    /// Keeps a verified content that nobody has asked for: in a row, not in memory. Waits for the
+    /// rows when they are written more slowly than contents come.
+    func adopt(_ bytes: [UInt8], for content: ContentID) {
+        let hex = content.hex
+        let (mustStart, mustWait) = state.withLock { state in
+            state.unwrittenBytes += bytes.count - (state.unwritten[hex]?.count ?? 0)
+            state.unwritten[hex] = bytes
+            defer { state.isWriting = true }
+            return (!state.isWriting, state.unwrittenBytes > Self.unwrittenAdoptedBytesMax)
+        }
+        if mustStart, !worker.submit({ self.writeRows() }) { return writeRows() }
+        guard mustWait else { return }
+        _ = written.wait { _ in
+            state.withLock { $0.unwrittenBytes <= Self.unwrittenAdoptedBytesMax } ? true : nil
+        }
     }
 
     /// Notes the last use of contents.
@@ -182,9 +203,9 @@ final class SmallContents: Sendable {
                 let seconds = secondsSince1970()
                 try file.write { database in
                     for (hex, bytes) in rows {
-                        try database.execute(
-                            sql: "INSERT OR REPLACE INTO small_content VALUES (?, ?, ?)",
-                            arguments: [hex, seconds, Data(bytes)])
+                        let insert = try database.cachedStatement(
+                            sql: "INSERT OR REPLACE INTO small_content VALUES (?, ?, ?)")
+                        try insert.execute(arguments: [hex, seconds, Data(bytes)])
                     }
                 }
             } catch {
@@ -195,6 +216,7 @@ final class SmallContents: Sendable {
                     state.unwrittenBytes -= state.unwritten.removeValue(forKey: hex)?.count ?? 0
                 }
             }
+            written.update { _ in }
         }
     }
 }

@@ -8,7 +8,8 @@ import Platform
 /// exact.
 final class UseLog: Sendable {
     static let flushSeconds = 5.0
-    /// Marks beyond this many are dropped until the next flush.
+    /// So many marks are flushed at once. Those beyond `noteCountMax` are dropped until it is done.
+    private static let noteCountSoon = 1000
     private static let noteCountMax = 50_000
 
     private struct State {
@@ -36,11 +37,12 @@ final class UseLog: Sendable {
 
     /// Notes that a content is being opened.
     func note(_ location: ContentLocation) {
-        let mustSchedule = state.withLock { state in
+        let (mustSchedule, mustFlush) = state.withLock { state in
             if state.uses.count < Self.noteCountMax { state.uses[location.content] = location }
             defer { state.isScheduled = true }
-            return !state.isScheduled
+            return (!state.isScheduled, state.uses.count == Self.noteCountSoon)
         }
+        if mustFlush { _ = worker.submit { self.flush() } }
         guard mustSchedule else { return }
         timers.schedule(afterSeconds: Self.flushSeconds) { [weak self] in
             guard let self else { return }

@@ -2,7 +2,7 @@ package import HubClient
 
 /// One path at which the edits differ from the base.
 package struct Change: Sendable {
-    package enum Kind: Sendable {
+    package indirect enum Kind: Sendable {
         /// A file that is new at this path.
         case added(FrozenFile, NodeNumber)
         /// A file whose bytes may differ from those of the base at this path.

@@ -18,7 +18,9 @@ package struct FrozenTree: Sendable {
 }
 
 /// Edited bytes of a file that do not change any more.
-struct SealedLayer: Sendable {
+///
+/// A class, as `FrozenFile` is: a commit sorts and filters tens of thousands of them.
+final class SealedLayer: Sendable {
     let file: WorkingFile
     let number: UInt64
     let store: StagingFile
@@ -26,6 +28,18 @@ struct SealedLayer: Sendable {
     let synced: LayerShape?
     /// What `freeze` still has to put on disk; nil: nothing.
     let unsynced: UnsyncedLayer?
+    /// Of the whole file, if a commit before has found it.
+    let hash: ContentHash?
+
+    init(_ layer: WorkingFile.Layer, of file: WorkingFile) {
+        self.file = file
+        number = layer.number
+        store = layer.store
+        shape = layer.shape
+        synced = layer.synced
+        unsynced = layer.isOnDisk ? nil : UnsyncedLayer(layer)
+        hash = layer.hash
+    }
 
     var record: LayerRecord {
         LayerRecord(
@@ -60,7 +74,7 @@ package struct FrozenChild: Sendable {
     package let kind: Kind
 }
 
-package struct FrozenFile: Sendable {
+package final class FrozenFile: Sendable {
     package let file: WorkingFile
     /// The base's bytes below the edited ones.
     package let base: BaseFile?
@@ -71,5 +85,17 @@ package struct FrozenFile: Sendable {
     /// Whether a program could still write when it was frozen.
     package let hasWriters: Bool
     /// The edited bytes; nil where nothing was edited, and outside of a freeze.
-    var sealed: SealedLayer?
+    let sealed: SealedLayer?
+
+    init(
+        file: WorkingFile, base: BaseFile?, isEdited: Bool, size: UInt64, hasWriters: Bool,
+        sealed: SealedLayer? = nil
+    ) {
+        self.file = file
+        self.base = base
+        self.isEdited = isEdited
+        self.size = size
+        self.hasWriters = hasWriters
+        self.sealed = sealed
+    }
 }

@@ -286,7 +286,7 @@ extension NodeRecord {
 }
 
 extension BaseFile {
-    fileprivate init?(row: Row, _ path: FilePath) throws {
+    fileprivate convenience init?(row: Row, _ path: FilePath) throws {
         guard let commit = row["base_commit"] as String? else { return nil }
         guard let commit = CommitOID(hex: commit), let file = row["base_path"] as String?,
             row["base_size"] as Int64? != nil,

@@ -143,11 +143,11 @@ extension Overlay.SettledDirectory {
     fileprivate init(
         _ node: OverlayNode, _ directory: OverlayDirectory, _ frozen: Settlement.Directory
     ) {
-        let gone = Set(frozen.whiteouts.map { EntryName($0) })
+        let gone = Set(frozen.whiteouts.map(\.name))
         var whiteouts = directory.whiteouts.subtracting(gone)
         for child in frozen.children
-        where directory.children[EntryName(child.name)]?.number.value != child.number {
-            whiteouts.insert(EntryName(child.name))
+        where directory.children[child.name]?.number.value != child.number {
+            whiteouts.insert(child.name)
         }
         self.init(
             node: node, directory: directory,
@@ -158,13 +158,13 @@ extension Overlay.SettledDirectory {
 extension Overlay.SettledFile {
     /// - Returns: nil when the object is gone.
     fileprivate init?(_ settled: Settlement.File, on commit: CommitOID, _ tree: Overlay.Tree) {
-        guard let node = tree.nodes[NodeNumber(settled.number)], let file = node.file,
-            let content = ContentID(hex: settled.content)
-        else { return nil }
+        guard let node = tree.nodes[NodeNumber(settled.number)], let file = node.file else {
+            return nil
+        }
         self.init(
             node: node, file: file,
             base: BaseFile(
-                commit: commit, path: settled.path, content: content, size: settled.size),
+                commit: commit, path: settled.path, content: settled.content, size: settled.size),
             sealedNumber: file.sealedNumber)
     }
 }

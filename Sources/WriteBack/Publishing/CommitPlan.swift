@@ -5,11 +5,10 @@ import HubClient
 /// then, it can be told whether the branch has it.
 struct CommitPlan: Codable, Sendable {
     /// What a path has after the commit.
-    struct Put: Codable, Sendable {
+    struct Put: Sendable {
         /// From the root of the repo.
         let path: String
-        /// 40 digits: a git blob; 64: an LFS object.
-        let content: String
+        let content: ContentID
     }
 
     /// The commit the edits were made on, 40 digits.

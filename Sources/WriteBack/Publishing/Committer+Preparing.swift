@@ -34,21 +34,33 @@ extension Committer {
             return try prepare(base, number, at: path, original)
         }
         let store: StagingFile
+        let hash: ContentHash
         let size = frozen.sealed?.shape.size ?? 0
         if let sealed = frozen.sealed {
-            try frozen.file.makeWhole(sealed, over: frozen.base, from: source)
             store = sealed.store
+            hash = try self.hash(of: sealed, frozen)
         } else {
             precondition(!frozen.isEdited, "a file is sealed, or not committed")
             store = try emptyStore()
-        }
-        let hash = try local { () throws(WriteBackError) in
-            try ContentHash(of: store, size: size)
+            hash = try local { () throws(WriteBackError) in try ContentHash(of: store, size: 0) }
         }
         progress { $0.doneBytes += size }
         return PreparedFile(
             path: path, size: size, bytes: .staged(store, hash), number: number,
             replaces: original)
+    }
+
+    /// Makes sealed bytes whole and hashes them, unless a commit before has done so.
+    private func hash(
+        of sealed: SealedLayer, _ frozen: FrozenFile
+    ) throws(PublishError) -> ContentHash {
+        if let hash = sealed.hash { return hash }
+        try frozen.file.makeWhole(sealed, over: frozen.base, from: source)
+        let hash = try local { () throws(WriteBackError) in
+            try ContentHash(of: sealed.store, size: sealed.shape.size)
+        }
+        frozen.file.keep(hash, of: sealed)
+        return hash
     }
 
     /// A file of the base at another path. An LFS object is named again; what git keeps is sent again.

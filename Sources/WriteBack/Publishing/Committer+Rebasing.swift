@@ -8,16 +8,19 @@ extension Committer {
 
     /// Sends a commit; when others were faster and changed other paths, sends it again on top of
     /// theirs.
+    ///
+    /// - Parameter all: With what goes in later parts: others must not have changed that either.
     func sendOrRebase(
         _ plan: CommitPlan, _ prepared: Prepared, _ modes: [ExactPath: PreuploadVerdict.Mode],
-        _ request: CommitRequest
+        _ request: CommitRequest, of all: Prepared
     ) throws(PublishError) -> CommitOID {
         var plan = plan
         for _ in 0..<Self.rebaseCountMax {
             do throws(PublishError) {
                 return try send(plan, prepared, modes, description: request.description)
             } catch .stale(let head) {
-                plan = try rebase(plan, on: head, request.onConflict)
+                let edits = all.edits { content(of: $0, modes[ExactPath($0.path)]) }
+                plan = try rebase(plan, on: head, request.onConflict, edits)
                 // Somebody did all of it already.
                 if plan.isEmpty { return try finish(plan, head) }
             }
@@ -26,21 +29,12 @@ extension Committer {
     }
 
     private func rebase(
-        _ plan: CommitPlan, on head: CommitOID, _ policy: ConflictPolicy
+        _ plan: CommitPlan, on head: CommitOID, _ policy: ConflictPolicy,
+        _ edits: [ExactPath: ConflictCheck.Edit]
     ) throws(PublishError) -> CommitPlan {
         try source.prepare(head)
         guard let base = plan.baseCommit else { throw .conflict([]) }
         let theirs = try TreeDifference(from: base, to: head, source: source)
-        var edits: [ExactPath: ConflictCheck.Edit] = [:]
-        for path in plan.deletedFiles.compactMap(inMount) { edits[ExactPath(path)] = .delete }
-        for path in plan.deletedDirectories.compactMap(inMount) {
-            edits[ExactPath(path)] = .deleteDirectory
-        }
-        // Also in the place of a directory that is deleted.
-        for put in plan.puts {
-            guard let path = inMount(put.path) else { continue }
-            edits[ExactPath(path)] = .put(ContentID(hex: put.content))
-        }
         let check = ConflictCheck(edits, against: theirs)
         if !check.conflicts.isEmpty, policy != .ours || !check.clashes.isEmpty {
             let record = ConflictRecord(
@@ -122,5 +116,19 @@ extension CommitPlan {
                 !done.contains(ExactPath(path)) && !goneDirectories.contains(ExactPath(path))
             },
             settlement: settlement)
+    }
+}
+
+extension Prepared {
+    /// Every change, for comparison with those of others.
+    fileprivate func edits(
+        _ content: (PreparedFile) -> ContentID
+    ) -> [ExactPath: ConflictCheck.Edit] {
+        var edits: [ExactPath: ConflictCheck.Edit] = [:]
+        for path in deletedFiles { edits[ExactPath(path)] = .delete }
+        for directory in deletedDirectories { edits[ExactPath(directory.path)] = .deleteDirectory }
+        // Also in the place of a directory that is deleted.
+        for file in files { edits[ExactPath(file.path)] = .put(content(file)) }
+        return edits
     }
 }

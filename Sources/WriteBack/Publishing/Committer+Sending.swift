@@ -252,9 +252,9 @@ extension Committer {
         }
         let planned = plan.puts.first { $0.path == Self.attributesPath }
         let before = try file(at: parent)
-        let expected = planned?.content ?? before?.content.hex
+        let expected = planned?.content ?? before?.content
         let found = try file(at: commit)
-        guard found?.content.hex != expected else { return nil }
+        guard found?.content != expected else { return nil }
         return TreeDifference.File(
             path: Self.attributesPath, content: found?.content, size: found?.size ?? 0)
     }
@@ -263,27 +263,38 @@ extension Committer {
     private func differences(
         of commit: CommitOID, from plan: CommitPlan
     ) throws(PublishError) -> [String] {
-        let paths = plan.puts.map(\.path) + plan.deletedFiles + plan.deletedDirectories
-        let entries = try ask {
-            client.pathsInfo(repo, Revision(commit.hex), paths: paths, completion: $0)
-        }
-        // By bytes: two paths of git's can be one String's equal.
-        var found: [[UInt8]: TreeEntry.Kind] = [:]
-        for entry in entries { found[Array(entry.path.utf8)] = entry.kind }
-        let wrong = plan.puts.filter { put in
+        var wrong: [String] = []
+        try look(at: plan.puts, in: commit, \.path) { put, found in
             // The Hub adds lines of its own for LFS files.
-            if put.path == Self.attributesPath { return false }
-            guard case .file(let content, _)? = found[Array(put.path.utf8)] else { return true }
-            return content.hex != put.content
+            if put.path == Self.attributesPath { return }
+            if case .file(let content, _)? = found, content == put.content { return }
+            wrong.append(put.path)
         }
         // A path that was deleted as a file may be a directory now, and the other way round.
-        let left = plan.deletedFiles.filter { path in
-            if case .file? = found[Array(path.utf8)] { true } else { false }
+        try look(at: plan.deletedFiles, in: commit, \.self) { path, found in
+            if case .file? = found { wrong.append(path) }
         }
-        let leftDirectories = plan.deletedDirectories.filter { path in
-            if case .directory? = found[Array(path.utf8)] { true } else { false }
+        try look(at: plan.deletedDirectories, in: commit, \.self) { path, found in
+            if case .directory? = found { wrong.append(path) }
         }
-        return wrong.map(\.path) + left + leftDirectories
+        return wrong
+    }
+
+    /// Shows what a commit has at the path of each item, one question's worth at a time.
+    private func look<Item>(
+        at items: [Item], in commit: CommitOID, _ path: (Item) -> String,
+        _ visit: (Item, TreeEntry.Kind?) -> Void
+    ) throws(PublishError) {
+        for start in stride(from: 0, to: items.count, by: HubClient.pathsInfoCountMax) {
+            let batch = items[start..<min(start + HubClient.pathsInfoCountMax, items.count)]
+            let paths = batch.map(path)
+            let entries = try ask {
+                client.pathsInfo(repo, Revision(commit.hex), paths: paths, completion: $0)
+            }
+            var found: [ExactPath: TreeEntry.Kind] = [:]
+            for entry in entries { found[ExactPath(entry.path)] = entry.kind }
+            for item in batch { visit(item, found[ExactPath(path(item))]) }
+        }
     }
 
     private func write(

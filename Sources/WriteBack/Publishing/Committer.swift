@@ -27,6 +27,7 @@ package final class Committer: Sendable {
     let observer = Guarded<(any TreeObserver)?>(nil, rank: .leaf)
     private let target: Guarded<Revision>
     private let shownProgress = Guarded(CommitProgress(), rank: .leaf)
+    private let stepTimes = Guarded(StepTimes(), rank: .leaf)
     let isStopping = Monitor(false)
 
     package init(
@@ -80,7 +81,10 @@ package final class Committer: Sendable {
     ///
     /// - Throws: `PublishError`; the workspace then has every edit still.
     package func commit(_ request: CommitRequest) throws(PublishError) -> CommitReport {
-        defer { progress { $0 = CommitProgress() } }
+        defer {
+            progress { $0 = CommitProgress() }
+            returnFreedMemory()
+        }
         for _ in 0..<Self.decisionCountMax {
             do throws(PublishError) {
                 try finishPlan()
@@ -109,7 +113,11 @@ package final class Committer: Sendable {
         while true {
             let report = try commit(request, part: part)
             changeCount += report.changeCount
-            if !report.isPart { return report.counting(changeCount) }
+            guard report.isPart else {
+                logger.info(
+                    "commit finished", metadata: stepTimes.withLock { $0.metadata(now: .now) })
+                return report.counting(changeCount)
+            }
             part += 1
         }
     }
@@ -162,6 +170,7 @@ package final class Committer: Sendable {
         progress { $0.step = .hashing }
         var prepared = try prepare(changes)
         CrashPoint.hashed.pass()
+        changes.changes = []
         defer { discardTemporary(prepared) }
         let known = try conflictRecord()
         let opensPullRequest = try check(prepared, request)
@@ -169,6 +178,7 @@ package final class Committer: Sendable {
         if part > 1 { try dropSent(&prepared, at: tree.base) }
         let modes = try upload(&prepared, &changes.localOnly)
         CrashPoint.uploaded.pass()
+        returnFreedMemory()
         guard !prepared.isEmpty else {
             try settleUnchanged(tree, prepared, selection)
             try forgetConflicts(known, but: changes.localOnly, selection.left)
@@ -176,6 +186,7 @@ package final class Committer: Sendable {
                 commit: tree.base, changeCount: 0, localOnly: changes.localOnly, ref: branch.name)
         }
         var title = request.title ?? CommitTitle.text(for: prepared)
+        let all = prepared
         let isPart = prepared.cut(modes)
         if isPart || part > 1 {
             title += " (part \(part))"
@@ -184,7 +195,7 @@ package final class Committer: Sendable {
         let plan = makePlan(
             tree, prepared, modes, title: title, selection,
             opensPullRequest: opensPullRequest && part == 1, isPart: isPart)
-        let commit = try sendOrRebase(plan, prepared, modes, request)
+        let commit = try sendOrRebase(plan, prepared, modes, request, of: all)
         // What stays in the workspace is edited on.
         try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
         CrashPoint.thawed.pass()
@@ -227,12 +238,12 @@ package final class Committer: Sendable {
             if let number = file.number {
                 files.append(
                     Settlement.File(
-                        number: number.value, path: file.path, content: content.hex,
+                        number: number.value, path: file.path, content: content,
                         size: file.size))
             }
         }
         for file in sent {
-            puts.append(CommitPlan.Put(path: inRepo(file.file.path), content: file.content.hex))
+            puts.append(CommitPlan.Put(path: inRepo(file.file.path), content: file.content))
         }
         collectKept(tree.root, at: "", into: &kept)
         for file in sent + prepared.unchanged {
@@ -289,7 +300,12 @@ package final class Committer: Sendable {
     }
 
     func progress(_ change: (inout CommitProgress) -> Void) {
-        shownProgress.withLock { change(&$0) }
+        let (before, after) = shownProgress.withLock { progress in
+            let before = progress.step
+            change(&progress)
+            return (before, progress.step)
+        }
+        if before != after { stepTimes.withLock { $0.enter(after, now: .now) } }
     }
 
     /// Runs what uses the workspace's disk alone.

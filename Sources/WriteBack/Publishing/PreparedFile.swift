@@ -3,7 +3,9 @@ import Platform
 import SystemPackage
 
 /// A file of a coming commit, whose bytes are known.
-struct PreparedFile: Sendable {
+///
+/// A class, because a commit has lists of tens of thousands of them.
+final class PreparedFile: Sendable {
     enum Bytes: Sendable {
         /// All of them, from the start of a staging file.
         case staged(StagingFile, ContentHash)
@@ -19,6 +21,16 @@ struct PreparedFile: Sendable {
     let number: NodeNumber?
     /// What the base has at this path.
     let replaces: BaseFile?
+
+    init(
+        path: String, size: UInt64, bytes: Bytes, number: NodeNumber?, replaces: BaseFile?
+    ) {
+        self.path = path
+        self.size = size
+        self.bytes = bytes
+        self.number = number
+        self.replaces = replaces
+    }
 
     var isStaged: Bool {
         if case .staged = bytes { true } else { false }

@@ -13,23 +13,26 @@ struct Settlement: Codable, Sendable {
         let redirect: String?
         /// The base's directory is still there, because nothing of this one could be published.
         let isHeld: Bool
-        /// Names that were gone, as bytes.
-        let whiteouts: [[UInt8]]
+        /// Names that were gone.
+        let whiteouts: [Name]
         /// Names that were the workspace's own and are the commit's now, with their objects.
         let children: [Child]
     }
 
-    struct Child: Codable, Sendable {
+    struct Name: Sendable {
+        let name: EntryName
+    }
+
+    struct Child: Sendable {
         let number: UInt64
-        let name: [UInt8]
+        let name: EntryName
     }
 
     /// A file whose bytes the commit has.
-    struct File: Codable, Sendable {
+    struct File: Sendable {
         let number: UInt64
         let path: String
-        /// 40 digits: a git blob; 64: an LFS object.
-        let content: String
+        let content: ContentID
         let size: UInt64
     }
 
@@ -89,7 +92,7 @@ struct Settlement: Codable, Sendable {
             }
             // A name that was taken over is the base's now, whether or not it had to be committed.
             if isCommitted || directory.whiteouts.contains(child.name) {
-                children.append(Child(number: child.number.value, name: child.name.bytes))
+                children.append(Child(number: child.number.value, name: child.name))
             }
         }
         let gone = directory.whiteouts.filter { name in
@@ -105,6 +108,6 @@ struct Settlement: Codable, Sendable {
                 number: directory.number.value, path: isPublished ? path : nil,
                 redirect: directory.redirect, isHeld: isHeld,
                 // Of a directory that is held nothing has been removed at the Hub.
-                whiteouts: isHeld ? [] : gone.map(\.bytes), children: children))
+                whiteouts: isHeld ? [] : gone.map(Name.init), children: children))
     }
 }

@@ -4,7 +4,9 @@ package import HubClient
 ///
 /// Names the commit as well as the content, so that a base that moves on, a cleared cache or a
 /// squashed history never takes the bytes under an edit away while the Hub still has them.
-package struct BaseFile: Hashable, Sendable {
+///
+/// A value in everything but its storage: many hold the same one, and most files have none.
+package final class BaseFile: Hashable, Sendable {
     package let commit: CommitOID
     /// Path from the mounted directory, at that commit.
     package let path: String
@@ -17,5 +19,17 @@ package struct BaseFile: Hashable, Sendable {
         self.path = path
         self.content = content
         self.size = size
+    }
+
+    package static func == (left: BaseFile, right: BaseFile) -> Bool {
+        left === right
+            || (left.commit, left.path, left.content, left.size)
+                == (right.commit, right.path, right.content, right.size)
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(commit)
+        hasher.combine(path)
+        hasher.combine(content)
     }
 }

@@ -42,12 +42,12 @@ final class Staging: Sendable {
     /// The staging file of a layer. Named by a number of ours: no name of a user's or a server's
     /// ever becomes a path.
     func file(_ layer: UInt64) -> StagingFile {
-        StagingFile(folder.appending(String(layer)))
+        StagingFile(layer, in: folder)
     }
 
     /// A staging file that no layer owns: for bytes a commit needs for its own time.
     func temporaryFile() throws(WriteBackError) -> StagingFile {
-        StagingFile(folder.appending(String(try journal.takeNumber())), isTemporary: true)
+        StagingFile(try journal.takeNumber(), in: folder, isTemporary: true)
     }
 
     /// Removes the file of a layer whose records have left the journal: at once, or when that is on

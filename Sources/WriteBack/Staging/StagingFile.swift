@@ -17,16 +17,22 @@ package final class StagingFile: Sendable {
         var isDoomed: Bool { isDiscarded && useCount == 0 && pinCount == 0 }
     }
 
-    package let path: FilePath
+    private let folder: FilePath
+    private let number: UInt64
     /// Belongs to a commit, not to a layer.
     let isTemporary: Bool
     private let state = Guarded(State(), rank: .leaf)
 
-    /// - Parameter path: Of a file that exists, or of one that the first use makes.
-    init(_ path: FilePath, isTemporary: Bool = false) {
-        self.path = path
+    /// - Parameters:
+    ///   - number: The file's name; it exists, or the first use makes it.
+    ///   - folder: Of the staging files.
+    init(_ number: UInt64, in folder: FilePath, isTemporary: Bool = false) {
+        self.folder = folder
+        self.number = number
         self.isTemporary = isTemporary
     }
+
+    package var path: FilePath { folder.appending(String(number)) }
 
     /// Keeps the descriptor open until `release`.
     func retain() { state.withLock { $0.useCount += 1 } }

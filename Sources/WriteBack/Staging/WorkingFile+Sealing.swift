@@ -29,17 +29,18 @@ extension WorkingFile {
                     (state.sealed, state.top) = (top, nil)
                 }
                 state.sealed?.store.pin()
-                layer = state.sealed.map { sealed in
-                    SealedLayer(
-                        file: self, number: sealed.number, store: sealed.store,
-                        shape: sealed.shape, synced: sealed.synced,
-                        unsynced: sealed.isOnDisk
-                            ? nil : UnsyncedLayer(sealed))
-                }
+                layer = state.sealed.map { SealedLayer($0, of: self) }
             }
             return FrozenFile(
                 file: self, base: state.base, isEdited: layer != nil || state.top != nil,
                 size: state.size, hasWriters: hasWriters, sealed: layer)
+        }
+    }
+
+    /// The sealed bytes are whole, and this is what they are.
+    func keep(_ hash: ContentHash, of layer: SealedLayer) {
+        state.withLock { state in
+            if state.sealed?.number == layer.number { state.sealed?.hash = hash }
         }
     }
 
@@ -80,6 +81,7 @@ extension WorkingFile {
     /// Puts the edits of `top` over those of the layer below it. Interrupted, it can be done again:
     /// the bytes it overwrites are those that `top` hides.
     private func copy(_ top: Layer, into merged: inout Layer) throws(WriteBackError) {
+        merged.hash = nil
         let target = merged.store
         for extent in top.shape.extents.extents where extent.kind == .dirty {
             try Self.copy(extent.bytes, from: top.store, to: target)

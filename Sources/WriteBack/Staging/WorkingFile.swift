@@ -33,6 +33,9 @@ package final class WorkingFile: Sendable {
         var isJournalBehind = false
         /// A sync was begun, of which the journal knows sooner than this.
         var syncHasBegun = false
+        /// Of the whole file, found by a commit and good until the next edit: a commit that failed,
+        /// or that goes in parts, reads each file once.
+        var hash: ContentHash?
 
         /// Whether a power cut leaves all of it once the journal is on disk.
         var isOnDisk: Bool { synced == shape && syncedWriteCount == writeCount }

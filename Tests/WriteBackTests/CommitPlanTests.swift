@@ -1,0 +1,115 @@
+import Crypto
+import HubClient
+import Platform
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import WriteBack
+
+/// What a commit writes down and finds out about itself.
+@Suite struct CommitPlanTests {
+    private static let commit = CommitOID(hex: String(repeating: "a", count: 40))!
+    private static let blob = ContentID.git(BlobOID(hex: String(repeating: "b", count: 40))!)
+    private static let object = ContentID.lfs(LFSOID(hex: String(repeating: "c", count: 64))!)
+
+    /// Names that a field's end could be mistaken in, and some that are not UTF-8 or not one letter
+    /// a byte.
+    @Test(arguments: ["a", " a  b ", "a/b c", "\u{301}x", "e\u{301}", "-", "a\nb", "\"q\""])
+    func aPlanIsReadAsItWasWritten(path: String) throws {
+        var settlement = Settlement()
+        settlement.files = [
+            Settlement.File(number: 7, path: path, content: Self.object, size: 12)
+        ]
+        let name = EntryName([0xff, 0x20, 0x0a] + Array(path.utf8.filter { $0 != 0x2f }))
+        settlement.directories = [
+            Settlement.Directory(
+                number: 1, path: path, redirect: nil, isHeld: false,
+                whiteouts: [Settlement.Name(name: name)],
+                children: [Settlement.Child(number: 9, name: name)])
+        ]
+        let plan = CommitPlan(
+            base: Self.commit, parent: Self.commit, title: "t", opensPullRequest: false,
+            puts: [CommitPlan.Put(path: path, content: Self.blob)], deletedFiles: [path],
+            deletedDirectories: [], settlement: settlement)
+        let read = try #require(CommitPlan(encoded: try plan.encoded()))
+        #expect(read.puts.map { Array($0.path.utf8) } == [Array(path.utf8)])
+        #expect(read.puts.map(\.content) == [Self.blob])
+        let file = try #require(read.settlement.files.first)
+        #expect(Array(file.path.utf8) == Array(path.utf8))
+        #expect((file.number, file.size) == (7, 12))
+        #expect(file.content == Self.object)
+        let directory = try #require(read.settlement.directories.first)
+        #expect(directory.whiteouts.map(\.name) == [name])
+        #expect(directory.children.map(\.name) == [name])
+        #expect(directory.children.map(\.number) == [9])
+    }
+
+    @Test(arguments: ["", "x", "123", "bb c"])
+    func aLineThatIsNoneIsNoPlan(line: String) {
+        #expect(CommitPlan.Put(line: line) == nil)
+        #expect(Settlement.File(line: line) == nil)
+        #expect(Settlement.Child(line: line) == nil)
+    }
+
+    /// Below and above the size from which on two threads hash.
+    @Test(arguments: [0, 1, 4096, (1 << 20) + 1, 8 << 20, (9 << 20) + 5])
+    func hashesAreThoseOfTheBytes(size: Int) throws {
+        let scratch = ScratchFolder()
+        defer { scratch.remove() }
+        let bytes = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 13) }
+        let store = StagingFile(1, in: scratch.path)
+        try store.use { (file) throws(Errno) in
+            // What lies beyond the size is not the file's.
+            try (bytes + [1, 2, 3]).withUnsafeBytes { bytes -> Result<Void, Errno> in
+                Result { () throws(Errno) in try file.writeWhole(bytes, at: 0) }
+            }.get()
+        }
+        let hash = try ContentHash(of: store, size: UInt64(size))
+        #expect(hash.lfs == LFSOID(bytes: Array(SHA256.hash(data: bytes))))
+        let blob = Array("blob \(size)\0".utf8) + bytes
+        #expect(hash.git == BlobOID(bytes: Array(Insecure.SHA1.hash(data: blob))))
+    }
+
+    @Test func aFileThatEndsEarlyHasNoHash() throws {
+        let scratch = ScratchFolder()
+        defer { scratch.remove() }
+        let store = StagingFile(1, in: scratch.path)
+        try store.use { (file) throws(Errno) in try file.truncate(to: 9 << 20) }
+        #expect(throws: WriteBackError.self) { try ContentHash(of: store, size: 10 << 20) }
+    }
+
+    @Test func aHashIsKeptUntilTheNextEdit() throws {
+        let scratch = try ScratchWorkspace()
+        let file = try scratch.makeFile("a", "one")
+        defer { scratch.close(file) }
+        let first = try #require(file.freeze(leavesOpen: false).sealed)
+        file.keep(try ContentHash(of: first.store, size: 3), of: first)
+        first.store.unpin()
+        try file.unseal()
+        let again = try #require(file.freeze(leavesOpen: false).sealed)
+        #expect(again.hash != nil)
+        again.store.unpin()
+        try file.unseal()
+        try file.write("two")
+        let edited = try #require(file.freeze(leavesOpen: false).sealed)
+        #expect(edited.hash == nil)
+        edited.store.unpin()
+        try file.unseal()
+    }
+
+    @Test func anEditAboveASealedLayerTakesItsHash() throws {
+        let scratch = try ScratchWorkspace()
+        let file = try scratch.makeFile("a", "one")
+        defer { scratch.close(file) }
+        let first = try #require(file.freeze(leavesOpen: false).sealed)
+        try file.write("two")
+        file.keep(try ContentHash(of: first.store, size: 3), of: first)
+        first.store.unpin()
+        try file.unseal()
+        let merged = try #require(file.freeze(leavesOpen: false).sealed)
+        #expect(merged.hash == nil)
+        merged.store.unpin()
+        try file.unseal()
+    }
+}
