@@ -70,6 +70,14 @@ TESTS = {
         "test_partial_commits.test_a_removed_folder",
         "test_partial_commits.test_files_and_folders",
     ],
+    23: [
+        "test_commit.test_what_was_done_is_one_commit",
+        "test_rebase.test_edits_are_committed_by_themselves_once_nobody_writes",
+    ],
+    24: [
+        "test_discarding.test_the_named_paths_are_the_bases_again_and_no_other",
+        "test_discarding.test_a_reader_keeps_its_bytes_and_a_writer_keeps_everything",
+    ],
 }
 
 
