@@ -123,6 +123,37 @@ struct SpaceTests {
         content.close()
     }
 
+    @Test func threadsThatWaitForTheirBytesHaveThemOnAFullDisk() throws {
+        let fixture = CacheFixture()
+        defer { fixture.end() }
+        let cache = try fixture.open {
+            $0.sizeLimitBytes = 0
+            $0.unkeptBytesMax = 1 << 20
+        }
+        let bytes = sampleBytes(12 << 20)
+        let content = try cache.contents.open(fixture.add(lfs: bytes))
+        let wrong = Monitor<[String]>([])
+        let readers = (0..<12).map { number in
+            Thread(name: "reader") {
+                for start in stride(from: number << 20, to: (number + 1) << 20, by: 400_000) {
+                    var buffer = [UInt8](repeating: 0xEE, count: 400_000)
+                    let read = buffer.withUnsafeMutableBytes { buffer in
+                        try? content.readWaiting(into: buffer, at: UInt64(start))
+                    }
+                    let expected = bytes[start..<min(start + 400_000, bytes.count)]
+                    if read != expected.count
+                        || !buffer.prefix(expected.count).elementsEqual(expected)
+                    {
+                        wrong.update { $0.append("\(start): \(String(describing: read))") }
+                    }
+                }
+            }
+        }
+        for reader in readers { reader.join() }
+        #expect(wrong.update { $0 } == [])
+        content.close()
+    }
+
     @Test func readaheadTakesNoMemoryOnAFullDisk() throws {
         let fixture = CacheFixture()
         defer { fixture.end() }

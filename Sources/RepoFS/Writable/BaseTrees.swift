@@ -58,20 +58,12 @@ package final class BaseTrees: BaseSource {
         do throws(CacheError) {
             let content = try tree.open(file)
             defer { content.close() }
-            // Blocks can be evicted between the fetch and the read when the cache is full.
-            for _ in 0..<Self.tryCountMax {
-                if content.readPresent(into: buffer, at: offset) == buffer.count { return }
-                try waitForAnswer { completion in
-                    _ = content.read(offset: offset, count: buffer.count, completion: completion)
-                }.get()
-            }
+            if try content.readWaiting(into: buffer, at: offset) == buffer.count { return }
         } catch {
             throw PublishError(error)
         }
         throw .base("the cache is too full to read \(file.path)")
     }
-
-    private static let tryCountMax = 8
 }
 
 extension BaseTrees: ContentSink {

@@ -120,9 +120,6 @@ extension WorkingFile {
     /// The layer that `settle` takes away.
     var sealedNumber: UInt64? { state.withLock { $0.sealed?.number } }
 
-    /// Whether there are edits above the sealed ones, or no sealed ones.
-    var isEditedSinceSeal: Bool { state.withLock { $0.top != nil } }
-
     /// Stands on `base`, which has the sealed bytes, or those of the old base. The caller has
     /// journalled it.
     ///

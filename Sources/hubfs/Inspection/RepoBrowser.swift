@@ -146,21 +146,20 @@ struct RepoBrowser {
         }
     }
 
-    /// Blocks can be evicted between their arrival and the read when the cache is full, so it is
-    /// tried a few times.
     private func read(
         _ content: OpenContent, into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
     ) throws(Failure) -> Int {
-        for _ in 0..<4 {
-            if let count = content.readPresent(into: buffer, at: offset) { return count }
-            let result = waitForAnswer { completion in
-                _ = content.read(offset: offset, count: buffer.count, completion: completion)
-            }
-            if case .failure(let error) = result {
-                throw Failure(error, isAnonymous: hub.isAnonymous)
-            }
+        let count: Int?
+        do throws(CacheError) {
+            count = try content.readWaiting(into: buffer, at: offset)
+        } catch {
+            throw Failure(error, isAnonymous: hub.isAnonymous)
         }
-        throw Failure(.localStorage, "the cache is full: what arrives is evicted before it is read")
+        guard let count else {
+            throw Failure(
+                .localStorage, "the cache is full: what arrives is evicted before it is read")
+        }
+        return count
     }
 
     private func item(named name: String, in directory: String) throws(Failure) -> Item {
