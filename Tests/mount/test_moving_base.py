@@ -9,6 +9,7 @@ import time
 import mounting
 import pytest
 from conftest import run
+from huggingface_hub import CommitOperationDelete
 from published import Judge, Published
 from samples import MEBIBYTE, noise
 
@@ -195,3 +196,21 @@ def test_what_a_cut_off_commit_left_out_can_be_edited_and_committed(hub, judge):
 
 def size(judge: Judge, name: str) -> int:
     return (judge.mount.path / name).stat().st_size
+
+
+def test_a_directory_that_others_have_emptied_and_we_have_filled_again(judge):
+    def refill(root) -> None:
+        (root / "run/deep/b.txt").unlink()
+        (root / "run/deep/c.bin").unlink()
+        (root / "run/deep/new.txt").write_bytes(b"new\n")
+
+    judge.edit(refill)
+    operations = [CommitOperationDelete(f"run/deep/{name}") for name in ("b.txt", "c.bin")]
+    judge.published.api.create_commit(
+        judge.published.id, operations, commit_message="emptied by others"
+    )
+    judge.commit()
+    judge.check(2)
+    (judge.mount.path / "run/deep/late.txt").write_bytes(b"late\n")
+    discard(judge, "run/deep")
+    judge.check(0)
