@@ -66,7 +66,11 @@ package struct TreeDifference: Sendable {
             if mayBeThere.contains(path), parent.map({ !gone.contains($0) }) ?? true {
                 let listing = try source.listing(of: parent?.text ?? "", at: commit)
                 let name = path.text.utf8.split(separator: UInt8(ascii: "/")).last!
-                if let index = listing.index(of: EntryName(Array(name))), case .directory = listing.kind(at: index) { continue }
+                if let index = listing.index(of: EntryName(Array(name))),
+                    case .directory = listing.kind(at: index)
+                {
+                    continue
+                }
             }
             gone.insert(path)
         }
