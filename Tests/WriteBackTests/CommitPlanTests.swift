@@ -46,6 +46,32 @@ import Testing
         #expect(directory.children.map(\.number) == [9])
     }
 
+    /// An encoder holds what it is given several times over.
+    @Test(arguments: [0, 1, CommitPlan.pieceItemCountMax, 3 * CommitPlan.pieceItemCountMax + 1])
+    func aPlanIsWrittenInPieces(count: Int) throws {
+        var settlement = Settlement()
+        settlement.files = (0..<UInt64(count)).map {
+            Settlement.File(number: $0, path: "f\($0)", content: Self.object, size: $0)
+        }
+        let plan = CommitPlan(
+            base: Self.commit, parent: Self.commit, title: "t\nu", opensPullRequest: false,
+            puts: (0..<count).map { CommitPlan.Put(path: "f\($0)", content: Self.blob) },
+            deletedFiles: [], deletedDirectories: [], settlement: settlement)
+        let text = try plan.encoded()
+        let pieces = text.utf8.count { $0 == UInt8(ascii: "\n") }
+        let most = CommitPlan.pieceItemCountMax
+        #expect(pieces == 2 + 2 * ((count + most - 1) / most))
+        let read = try #require(CommitPlan(encoded: text))
+        #expect(read.puts.map(\.path) == (0..<count).map { "f\($0)" })
+        #expect(read.settlement.files.map(\.number) == (0..<UInt64(count)).map { $0 })
+        // Cut off between two pieces.
+        let lines = text.split(separator: "\n")
+        for kept in 0..<lines.count {
+            let cut = lines[..<kept].map { $0 + "\n" }.joined()
+            #expect(CommitPlan(encoded: cut) == nil)
+        }
+    }
+
     @Test(arguments: ["", "x", "123", "bb c"])
     func aLineThatIsNoneIsNoPlan(line: String) {
         #expect(CommitPlan.Put(line: line) == nil)

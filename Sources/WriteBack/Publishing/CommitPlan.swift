@@ -1,4 +1,3 @@
-import FoundationEssentials
 import HubClient
 
 /// One commit, decided to the last byte. Written to disk before it is sent, so that whatever happens
@@ -17,32 +16,16 @@ struct CommitPlan: Codable, Sendable {
     let parent: String
     let title: String
     let opensPullRequest: Bool
-    let puts: [Put]
+    var puts: [Put]
     /// From the root of the repo.
     let deletedFiles: [String]
     let deletedDirectories: [String]
-    let settlement: Settlement
+    var settlement: Settlement
 
     var baseCommit: CommitOID? { CommitOID(hex: base) }
     var parentCommit: CommitOID? { CommitOID(hex: parent) }
 
     var isEmpty: Bool { puts.isEmpty && deletedFiles.isEmpty && deletedDirectories.isEmpty }
-
-    func encoded() throws(WriteBackError) -> String {
-        do {
-            return String(decoding: try JSONEncoder().encode(self), as: UTF8.self)
-        } catch {
-            throw .journal("the plan cannot be written: \(error)")
-        }
-    }
-
-    /// - Returns: nil when the text is no plan of this version.
-    init?(encoded text: String) {
-        guard let plan = try? JSONDecoder().decode(Self.self, from: Data(text.utf8)) else {
-            return nil
-        }
-        self = plan
-    }
 
     init(
         base: CommitOID, parent: CommitOID, title: String, opensPullRequest: Bool, puts: [Put],

@@ -234,11 +234,16 @@ package final class Committer: Sendable {
         let sent = prepared.files.map {
             IdentifiedFile(file: $0, content: content(of: $0, modes[ExactPath($0.path)]))
         }
-        for (file, content) in (sent + prepared.unchanged).map({ ($0.file, $0.content) }) {
+        // As large as they become: an array that grows takes up to twice that.
+        files.reserveCapacity(isPart ? 0 : sent.count + prepared.unchanged.count)
+        puts.reserveCapacity(sent.count)
+        // Only the last part settles anything.
+        for identified in isPart ? [] : sent + prepared.unchanged {
+            let file = identified.file
             if let number = file.number {
                 files.append(
                     Settlement.File(
-                        number: number.value, path: file.path, content: content,
+                        number: number.value, path: file.path, content: identified.content,
                         size: file.size))
             }
         }

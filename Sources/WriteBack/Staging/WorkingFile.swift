@@ -38,7 +38,9 @@ package final class WorkingFile: Sendable {
         var hash: ContentHash?
 
         /// Whether a power cut leaves all of it once the journal is on disk.
-        var isOnDisk: Bool { synced == shape && syncedWriteCount == writeCount }
+        var isOnDisk: Bool { synced == shape && !hasUnsyncedBytes }
+
+        var hasUnsyncedBytes: Bool { syncedWriteCount < writeCount }
 
         /// Whether a power cut can bring back bytes that were cut off since.
         var isKept: Bool { synced != nil || syncHasBegun }
