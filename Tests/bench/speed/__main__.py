@@ -10,13 +10,29 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import measuring, reporting
-from . import read_rows, write_rows
+from . import (
+    measuring,
+    memory_rows,
+    meta_rows,
+    random_rows,
+    read_rows,
+    reporting,
+    restart_rows,
+    small_rows,
+    sparse_rows,
+    write_rows,
+)
 from .library import Library
 from .scene import Scene
 
 GROUPS = {
     "read": read_rows.rows,
+    "random": random_rows.rows,
+    "sparse": sparse_rows.rows,
+    "restart": restart_rows.rows,
+    "small": small_rows.rows,
+    "meta": meta_rows.rows,
+    "memory": memory_rows.rows,
     "write": write_rows.rows,
 }
 RESULTS = Path(__file__).resolve().parents[3] / "bench/RESULTS.md"
