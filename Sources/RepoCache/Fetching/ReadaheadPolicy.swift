@@ -14,6 +14,9 @@ package struct ReadaheadPolicy: Sendable {
     /// Smallest and largest range of one request.
     package var chunkBytesMin: UInt64 = 128 << 10
     package var chunkBytesMax: UInt64 = 4 << 20
+    /// Bytes fetched when a reader begins a tensor: it wants all of it, as loaders do, and is not
+    /// believed to want more of a larger one before it has read that far.
+    package var tensorBytesMax: UInt64 = 16 << 20
     /// Adjoining reads that make a stream of a series of reads.
     package var readCountMin = 2
 
@@ -30,7 +33,17 @@ package struct ReadaheadPolicy: Sendable {
     /// Bytes of one request of a stream with this window: a quarter, so that several are under
     /// way and the window moves smoothly.
     package func chunkBytes(windowBytes: UInt64) -> UInt64 {
-        let quarter = windowBytes / 4 / BlockGeometry.blockBytes * BlockGeometry.blockBytes
-        return max(chunkBytesMin, min(quarter, chunkBytesMax))
+        part(windowBytes / 4)
+    }
+
+    /// Bytes of one request of a tensor that is fetched at once: an eighth, so that several
+    /// connections bring it.
+    func chunkBytes(tensorBytes: UInt64) -> UInt64 {
+        part(tensorBytes / 8)
+    }
+
+    private func part(_ bytes: UInt64) -> UInt64 {
+        let whole = bytes / BlockGeometry.blockBytes * BlockGeometry.blockBytes
+        return max(chunkBytesMin, min(whole, chunkBytesMax))
     }
 }
