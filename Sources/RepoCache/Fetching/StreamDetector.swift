@@ -47,6 +47,7 @@ struct StreamDetector {
     /// start is not where the stream stops, and reads up to twice this far beyond an end do not yet
     /// show that it goes on.
     static let kernelReadaheadBytes: UInt64 = 1 << 20
+    static let pageBytes: UInt64 = 4096
 
     private let size: UInt64
     private let policy: ReadaheadPolicy
@@ -137,9 +138,10 @@ struct StreamDetector {
     /// What the first read of a stream already tells: it begins a tensor, and so wants it.
     ///
     /// A fault in a mapping is read around by the kernel, half before the page that was touched and
-    /// half behind it: so the middle tells which of two tensors is meant.
+    /// half behind its start: so the middle tells which of two tensors is meant. Of a page that both
+    /// are in, the second is believed to be: the first would have been read from its own start.
     private func tensorWish(at bytes: Range<UInt64>) -> Wish? {
-        let middle = bytes.lowerBound + UInt64(bytes.count) / 2
+        let middle = bytes.lowerBound + UInt64(bytes.count) / 2 + Self.pageBytes - 1
         guard let stream = streams.last, let tensor = layout?.tensor(at: middle),
             bytes.contains(tensor.lowerBound)
         else { return nil }

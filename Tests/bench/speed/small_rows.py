@@ -37,7 +37,9 @@ def cold(scene: Scene, library: Library, rtt: int, goal: Goal) -> Row:
         scene.place_hub(rtt)
         repo = library.small(count)
         urls = [scene.resolve_url(repo, path) for path in small_paths(count)]
-        return {"files": count / scene.libcurl.files(urls), "requests": 2}
+        scene.reset_traffic()
+        rate = count / scene.libcurl.files(urls)
+        return {"files": rate, "requests": scene.traffic().requests / count}
 
     return Row(
         name=f"small-{rtt}ms",
