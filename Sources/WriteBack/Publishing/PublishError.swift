@@ -20,7 +20,8 @@ package enum PublishError: Error, Sendable {
     case noBranch(String)
     /// The answer to the commit was lost, and the Hub cannot be asked whether it took effect.
     case unknownOutcome(HubError)
-    /// The Hub took the commit, but shows something else at these paths.
+    /// The Hub took the commit, but shows something else at these paths. It counts as somebody
+    /// else's: nothing of it is taken over, and the next commit is compared with it.
     case mismatch(commit: CommitOID, paths: [String])
     /// Somebody asked to stop.
     case cancelled
@@ -42,7 +43,8 @@ extension PublishError: CustomStringConvertible {
             "the Hub did not say whether it took the commit (\(error.sentence)); "
                 + "it is asked again before anything else is sent"
         case .mismatch(let commit, let paths):
-            "commit \(commit.hex) differs from what was sent at \(paths.prefix(5).joined(separator: ", "))"
+            "the Hub made commit \(commit.hex) of what was sent, with something else at "
+                + "\(Self.list(paths)); the edits are kept, and hubfs resolve decides which version stays"
         case .cancelled: "the commit was interrupted"
         }
     }
