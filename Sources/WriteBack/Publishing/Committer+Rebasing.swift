@@ -111,7 +111,9 @@ extension Committer {
     package func pull() throws(PublishError) -> CommitOID {
         try finishPlan()
         let head = try ask { client.head(repo, of: branch, completion: $0) }
-        if head != workspace.overlay.baseCommit { try stand(on: head) }
+        if head != workspace.overlay.baseCommit {
+            try usingBase { () throws(PublishError) in try stand(on: head) }
+        }
         return head
     }
 }

@@ -89,9 +89,11 @@ package final class Committer: Sendable {
             do throws(PublishError) {
                 try finishPlan()
                 if let branch = request.branch {
-                    try goTo(branch, creates: request.createsBranch)
+                    try usingBase { () throws(PublishError) in
+                        try goTo(branch, creates: request.createsBranch)
+                    }
                 }
-                return try commitInParts(request)
+                return try usingBase { () throws(PublishError) in try commitInParts(request) }
             } catch .conflict(let paths) {
                 guard let side = request.onConflict.side else { throw .conflict(paths) }
                 let resolution = try resolve(paths, for: side)

@@ -8,6 +8,8 @@ package enum PublishError: Error, Sendable {
     case workspace(WriteBackError)
     /// Bytes of the base that an edit needs could not be read; the text says which and why.
     case base(String)
+    /// The Hub does not have the commit any more that the edits were made on.
+    case baseLost(CommitOID)
     /// The branch is at another commit than the one sent was made for.
     case stale(head: CommitOID)
     /// The branch has foreign changes of the same paths.
@@ -33,6 +35,9 @@ extension PublishError: CustomStringConvertible {
         case .hub(let error): error.sentence
         case .workspace(let error): error.description
         case .base(let text): text
+        case .baseLost(let commit):
+            "the Hub does not have commit \(commit.hex) any more, on which the edits were made; they are "
+                + "kept: hubfs umount --no-commit, then mount again, moves them onto the branch's head"
         case .stale(let head): "the branch is at \(head.hex) by now"
         case .conflict(let paths):
             "others changed the same paths: \(Self.list(paths)); hubfs resolve decides which version stays"

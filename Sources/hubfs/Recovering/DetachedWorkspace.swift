@@ -26,7 +26,7 @@ struct DetachedWorkspace {
             if case .inUse(_, let owner) = error { throw Self.busy(found.name, owner) }
             throw Failure(error)
         }
-        let source = LateBase(base, of: key, hub)
+        let source = BaseTrees(key.repo, path: key.path, cache: hub.cache)
         committer = Committer(
             client: hub.client, workspace: workspace, source: source, sink: source, logger: logger)
     }
@@ -46,6 +46,7 @@ struct DetachedWorkspace {
         let thread = Thread(name: "hubfs-commit") { [committer, request] in
             let result: CommitResult
             do throws(PublishError) {
+                _ = try committer.leaveLostBase()
                 result = CommitResult(try committer.commit(request))
             } catch {
                 result = CommitResult(error)
