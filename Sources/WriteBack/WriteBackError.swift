@@ -5,7 +5,7 @@ package enum WriteBackError: Error, Hashable, Sendable {
     /// The operation's own verdict, as its man page has it.
     case refused(Errno)
     /// The listing of this directory must be known first; ask the base for it and try again.
-    case listingNeeded(NodeNumber, path: String)
+    case listingNeeded(NodeNumber, LowerDirectory)
     /// The disk of the workspace has no room above its floor.
     case full
     /// A file of the workspace could not be made, read or changed.
@@ -26,7 +26,7 @@ extension WriteBackError: CustomStringConvertible {
     package var description: String {
         switch self {
         case .refused(let code): "\(code)"
-        case .listingNeeded(_, let path): "the listing of \"\(path)\" is not known yet"
+        case .listingNeeded(_, let lower): "the listing of \(lower) is not known yet"
         case .full: "the disk that keeps the edits is full"
         case .disk(let code, let path): "\(path): \(code)"
         case .journal(let message): "the journal of edits: \(message)"

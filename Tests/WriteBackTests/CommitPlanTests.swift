@@ -24,7 +24,7 @@ import Testing
         let name = EntryName([0xff, 0x20, 0x0a] + Array(path.utf8.filter { $0 != 0x2f }))
         settlement.directories = [
             Settlement.Directory(
-                number: 1, path: path, redirect: nil, isHeld: false,
+                number: 1, path: path, redirect: nil, detached: BaseDirectory(commit: Self.commit, path: path),
                 whiteouts: [Settlement.Name(name: name)],
                 children: [Settlement.Child(number: 9, name: name)])
         ]

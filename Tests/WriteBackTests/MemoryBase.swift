@@ -121,11 +121,10 @@ final class EditedTree {
             do throws(WriteBackError) {
                 return try body()
             } catch {
-                guard case .listingNeeded(let number, let path) = error else { throw error }
-                let commit = overlay.baseCommit
+                guard case .listingNeeded(let number, let lower) = error,
+                    let lower = lower.directory(on: overlay.baseCommit) else { throw error }
                 overlay.setListing(
-                    try source.listing(of: path, at: commit), of: number, path: path,
-                    commit: commit)
+                    try source.listing(of: lower.path, at: lower.commit), of: number, lower)
             }
         }
     }

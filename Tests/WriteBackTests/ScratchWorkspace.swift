@@ -106,7 +106,8 @@ final class ScratchWorkspace {
         let workspace = try Workspace(
             key, in: folder, head: commit, numbering: Numbering(), owner: "a test", floorBytes: 0,
             logger: Logger(label: "test"))
-        workspace.overlay.setListing(EmptyListing(), of: .root, path: "", commit: commit)
+        workspace.overlay.setListing(
+            EmptyListing(), of: .root, BaseDirectory(commit: commit, path: ""))
         return workspace
     }
 

@@ -190,12 +190,17 @@ class Judge:
         assert lines.startswith(path.read_bytes())
         path.write_bytes(lines)
 
-    def remount(self) -> None:
-        """Unmounting has nothing to commit, and the next mount shows the same."""
+    def remount(self, *, forgetting: bool = False) -> None:
+        """Unmounting has nothing to commit, and the next mount shows the same.
+
+        forgetting: it has an empty cache.
+        """
         self.mount.run("umount", self.mount.path)
         assert self.mount.wait() == 0
         assert self.published.head == self.base
         journal.check(self.mount.folder / "state")
+        if forgetting:
+            shutil.rmtree(self.mount.folder / "cache")
         self.mount.restart()
         assert tree(self.mount.path) == tree(self.plain)
 
@@ -219,7 +224,8 @@ class Judge:
             kept = {layer: path_of(node, nodes) for layer, node in layers.items()}
             assert all(is_local(path) for path in kept.values()), kept
             assert {int(path.name) for path in (workspace / "staging").iterdir()} <= set(layers)
-            assert not whiteouts
+            gone = [f"{path_of(node, nodes)}/{name.decode()}" for node, name in whiteouts]
+            assert all(is_local(path) for path in gone), gone
 
     @contextlib.contextmanager
     def scratch(self):

@@ -262,6 +262,49 @@ def delete_everything(root: Path) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+def hide_directories(root: Path) -> None:
+    """Directories get names that are never published, and something else gets theirs."""
+    (root / "weights").rename(root / "__pycache__")
+    (root / "weights").write_bytes(b"a file where a directory was\n")
+    (root / "__pycache__/readme.txt").unlink()
+    (root / "__pycache__/old/log.txt").write_bytes(b"step 2\n")
+    (root / "data/train").rename(root / "data/.ipynb_checkpoints")
+    (root / "data/train").mkdir()
+    (root / "data/train/a.csv").write_bytes(b"another a\n")
+
+
+def is_hidden(path: str) -> bool:
+    return path.startswith(("__pycache__/", "data/.ipynb_checkpoints/"))
+
+
+def test_a_directory_with_a_name_that_is_never_published_shows_what_it_did(hub, judge):
+    judge.edit(hide_directories)
+    judge.commit()
+    judge.check(is_local=is_hidden)
+    # Later commits, and nothing but the Hub's history to find it in.
+    judge.edit(rename_files_that_are_left)
+    judge.commit()
+    judge.check(is_local=is_hidden)
+    judge.remount(forgetting=True)
+    sent = uploads(hub)
+    judge.edit(show_directories)
+    judge.commit()
+    judge.check()
+    assert uploads(hub) == sent
+    judge.remount()
+
+
+def rename_files_that_are_left(root: Path) -> None:
+    (root / "weights").rename(root / "w.txt")
+    (root / "data/train").rename(root / "data/new")
+
+
+def show_directories(root: Path) -> None:
+    (root / "__pycache__").rename(root / "weights")
+    (root / "data/.ipynb_checkpoints/b.csv").rename(root / "b.csv")
+    (root / "data/.ipynb_checkpoints").rename(root / "data/train")
+
+
 def test_what_comes_to_nothing_is_no_commit(judge):
     def script(root: Path) -> None:
         (root / "config.json").write_bytes(START["config.json"])

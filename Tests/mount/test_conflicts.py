@@ -328,14 +328,13 @@ def test_a_moved_folder_that_gives_way_keeps_what_was_moved(repo, mount):
     assert (aside / "deep/three.txt").read_bytes() == b"three\n"
     (mount.path / "new.txt").write_bytes(b"new\n")
     mount.run("commit", mount.path)
-    # What only the set-aside folder shows is not removed from the Hub.
-    assert {"folder/one.txt", "folder/deep/three.txt", "new.txt"} <= repo.paths()
-    assert not any("hubfs-ours" in path for path in repo.paths())
+    assert {"fresh/theirs.txt", "new.txt"} <= repo.paths()
+    assert not any("hubfs-ours" in path or "folder" in path for path in repo.paths())
     again(mount)
     assert (aside / "one.txt").read_bytes() == b"one\n"
     os.rename(aside, mount.path / "moved")
     committed(repo, mount)
-    assert "moved/one.txt" in repo.paths() and "folder/one.txt" not in repo.paths()
+    assert {"moved/one.txt", "moved/deep/three.txt"} <= repo.paths()
 
 
 # Programs that have it open.

@@ -33,29 +33,53 @@ package final class BaseTrees: BaseSource {
     func tree(at commit: CommitOID) -> BaseTree? { trees.withLock { $0[commit] } }
 
     package func prepare(_ commit: CommitOID) throws(PublishError) {
-        if tree(at: commit) != nil { return }
         let answer = waitForAnswer { completion in
-            cache.snapshots.snapshot(repo, Revision(commit.hex), completion: completion)
+            tree(at: commit, completion: completion)
         }
-        do throws(CacheError) {
-            let snapshot = try answer.get().snapshot
-            let tree = BaseTree(snapshot: snapshot, rootPath: rootPath, cache: cache)
-            trees.withLock { $0[commit] = tree }
-        } catch {
-            throw PublishError(error)
+        if case .failure(let error) = answer { throw PublishError(error) }
+    }
+
+    /// Finds the tree of any commit of the repo; the Hub is asked for one that is not known.
+    private func tree(
+        at commit: CommitOID,
+        completion: @escaping @Sendable (Result<BaseTree, CacheError>) -> Void
+    ) {
+        if let tree = tree(at: commit) { return completion(.success(tree)) }
+        cache.snapshots.snapshot(repo, Revision(commit.hex)) { [self] result in
+            completion(
+                result.map { resolved in
+                    let tree = BaseTree(
+                        snapshot: resolved.snapshot, rootPath: rootPath, cache: cache)
+                    trees.withLock { $0[commit] = tree }
+                    return tree
+                })
+        }
+    }
+
+    /// Lists a directory without waiting.
+    func listing(
+        of directory: BaseDirectory,
+        completion: @escaping @Sendable (Result<any BaseListing, CacheError>) -> Void
+    ) {
+        tree(at: directory.commit) { result in
+            switch result {
+            case .failure(let error): completion(.failure(error))
+            case .success(let tree):
+                tree.listing(path: directory.path, tree: nil) { result in
+                    completion(result.map { HubListing(listing: $0) })
+                }
+            }
         }
     }
 
     package func listing(
         of path: String, at commit: CommitOID
     ) throws(PublishError) -> any BaseListing {
-        try prepare(commit)
-        let tree = tree(at: commit)!
         let answer = waitForAnswer { completion in
-            tree.listing(path: path, tree: nil, completion: completion)
+            listing(of: BaseDirectory(commit: commit, path: path), completion: completion)
         }
         do throws(CacheError) {
-            return HubListing(listing: try answer.get())
+            return try answer.get()
         } catch {
             throw PublishError(error)
         }

@@ -130,9 +130,9 @@ package final class WritableRepoFileSystem: WritableFileSystem {
     ) {
         do throws(WriteBackError) {
             answer(reply, try operation())
-        } catch .listingNeeded(let number, let path) {
+        } catch .listingNeeded(let number, let lower) {
             fetchListing(
-                of: number, path: path, for: reply.park(), triesLeft: Self.listingCountMax,
+                of: number, lower, for: reply.park(), triesLeft: Self.listingCountMax,
                 operation, answer: answer)
         } catch {
             fail(reply, error)
@@ -144,26 +144,25 @@ package final class WritableRepoFileSystem: WritableFileSystem {
     private static let listingCountMax = 8
 
     private func fetchListing<Kind, Value>(
-        of number: NodeNumber, path: String, for parked: ParkedReply<Kind>, triesLeft: Int,
+        of number: NodeNumber, _ lower: LowerDirectory, for parked: ParkedReply<Kind>,
+        triesLeft: Int,
         _ operation: @escaping @Sendable () throws(WriteBackError) -> Value,
         answer: @escaping @Sendable (consuming Reply<Kind>, Value) -> Void
     ) {
-        let base = base
-        base.listing(path: path, tree: nil) { [self] result in
+        let directory = lower.directory(on: overlay.baseCommit)!
+        bases.listing(of: directory) { [self] result in
             switch result {
             case .failure(let error):
-                logger.error("\(path) cannot be listed: \(error)")
+                logger.error("\(lower) cannot be listed: \(error)")
                 parked.fail(error.errno)
             case .success(let listing):
-                overlay.setListing(
-                    HubListing(listing: listing), of: number, path: path,
-                    commit: base.snapshot.commit)
+                overlay.setListing(listing, of: number, directory)
                 do throws(WriteBackError) {
                     let value = try operation()
                     if let reply = parked.take() { answer(reply, value) }
-                } catch .listingNeeded(let number, let path) where triesLeft > 0 {
+                } catch .listingNeeded(let number, let lower) where triesLeft > 0 {
                     fetchListing(
-                        of: number, path: path, for: parked, triesLeft: triesLeft - 1, operation,
+                        of: number, lower, for: parked, triesLeft: triesLeft - 1, operation,
                         answer: answer)
                 } catch {
                     if let reply = parked.take() { fail(reply, error) }

@@ -60,9 +60,10 @@ package struct ChangeList: Sendable {
     /// Sorted by path; a path is there twice only where a directory makes room for a file.
     package var changes: [Change] = []
     package var localOnly: [LocalOnly] = []
-    /// The base's paths that what stays in the workspace still shows: nothing at or above them is
-    /// removed from the Hub.
-    package var held: Set<ExactPath> = []
+    /// Directories that stay in the workspace and show what the base has elsewhere, or had.
+    var detached: Set<NodeNumber> = []
+    /// Directories of the base whose edits cannot be published, for their names.
+    var stuck: Set<ExactPath> = []
 
     /// Whether `path` is `directory` or lies below it.
     static func isAt(_ path: String, orBelow directory: String) -> Bool {

@@ -22,6 +22,7 @@ struct ChangeSelection {
     /// - Parameter paths: From the mounted directory; none for everything.
     init(of list: ChangeList, in tree: FrozenTree, paths: [String]) {
         self.list = list
+        untouched = list.stuck
         if paths.isEmpty || paths.contains("") { return }
         groups.visit(tree.root, at: "", in: nil)
         groups.link()
@@ -44,7 +45,8 @@ struct ChangeSelection {
             paths.contains { ChangeList.isAt(item.path, orBelow: $0) }
         }
         keptWhiteouts = groups.gone.filter { !selected.contains(groups.group(of: $0.text)) }
-        untouched = groups.units.filter { !selected.contains(groups.group(of: $0.text)) }
+        untouched.formUnion(
+            groups.units.filter { !selected.contains(groups.group(of: $0.text)) })
     }
 
     private static func concerns(_ change: Change, _ path: String) -> Bool {
@@ -82,7 +84,7 @@ extension ChangeSelection {
                     }
                     var unit = unit
                     if unit == nil, !directory.isInPlace(at: below),
-                        directory.redirect != nil || gone.contains(ExactPath(below))
+                        directory.lower != .none || gone.contains(ExactPath(below))
                     {
                         units.insert(ExactPath(below))
                         unit = below

@@ -14,7 +14,8 @@ struct ChangeWalk {
     private var puts: [ExactPath: Change.Kind] = [:]
     private var deletes: [ExactPath: Change.Kind] = [:]
     private var localOnly: [LocalOnly] = []
-    private var held: Set<ExactPath> = []
+    private var detached: Set<NodeNumber> = []
+    private var stuck: Set<ExactPath> = []
 
     init(
         _ tree: FrozenTree, source: any BaseSource, ignore: IgnoreRules, leavesOpenFiles: Bool
@@ -40,9 +41,10 @@ struct ChangeWalk {
         let gone = deletes.filter { (path, kind) in
             // A file is replaced by being put; a directory has to make room for it.
             if case .deleted = kind, puts[path] != nil { return false }
-            return !held.contains { ChangeList.isAt($0.text, orBelow: path.text) }
+            return true
         }
-        list.held = held
+        list.detached = detached
+        list.stuck = stuck
         list.changes =
             (puts.map { Change(path: $0.key.text, kind: $0.value) }
             + gone.map { Change(path: $0.key.text, kind: $0.value) })
@@ -58,10 +60,10 @@ struct ChangeWalk {
     }
 
     private func file(
-        _ listing: any BaseListing, _ index: Int, at path: String
+        _ listing: any BaseListing, _ index: Int, at path: String, of commit: CommitOID
     ) -> BaseFile? {
         guard case .file(let content, let size) = listing.kind(at: index) else { return nil }
-        return BaseFile(commit: base, path: path, content: content, size: size)
+        return BaseFile(commit: commit, path: path, content: content, size: size)
     }
 
     /// - Returns: whether anything in the directory is at the Hub, or will be.
@@ -76,8 +78,8 @@ struct ChangeWalk {
         let listing = needsListing ? try source.listing(of: path, at: base) : nil
         var isKept = false
         if let listing { try visitWhiteouts(of: directory, listing, at: path) }
-        if !isInPlace, let redirect = directory.redirect {
-            isKept = try move(directory, from: redirect, to: path) || isKept
+        if !isInPlace, let lower = directory.lower.directory(on: base) {
+            isKept = try move(directory, from: lower, to: path) || isKept
         }
         for child in directory.children {
             if try visit(child, in: directory, listing, at: path) { isKept = true }
@@ -101,7 +103,8 @@ struct ChangeWalk {
             guard let index = listing.index(of: name) else { continue }
             let gone = Self.join(path, name.description)
             switch listing.kind(at: index) {
-            case .file: deletes[ExactPath(gone)] = .deleted(file(listing, index, at: gone)!)
+            case .file:
+                deletes[ExactPath(gone)] = .deleted(file(listing, index, at: gone, of: base)!)
             case .directory(let oid):
                 let replacement = directory.children.first { $0.name == name }
                 // It was renamed and came back: it is visited as what it is.
@@ -111,7 +114,7 @@ struct ChangeWalk {
                 if case .directory(let below)? = replacement?.kind {
                     try deleteFiles(
                         under: gone,
-                        replacedBy: Replacement(directory: below, redirect: below.redirect))
+                        replacedBy: Replacement(directory: below, lower: below.lower))
                 } else {
                     deletes[ExactPath(gone)] = .deletedDirectory(oid)
                 }
@@ -123,8 +126,8 @@ struct ChangeWalk {
     private struct Replacement {
         /// nil where nothing was changed.
         let directory: FrozenDirectory?
-        /// The base's directory that shows through.
-        let redirect: String?
+        /// What shows through it.
+        let lower: LowerDirectory
     }
 
     /// Some paths of a directory that another replaced may be there again, and no path may be named
@@ -138,7 +141,8 @@ struct ChangeWalk {
             let name = listing.name(at: index)
             let below = Self.join(path, name.description)
             switch listing.kind(at: index) {
-            case .file: deletes[ExactPath(below)] = .deleted(file(listing, index, at: below)!)
+            case .file:
+                deletes[ExactPath(below)] = .deleted(file(listing, index, at: below, of: base)!)
             case .directory(let oid):
                 if let next = try directory(name, in: replacement) {
                     try deleteFiles(under: below, replacedBy: next)
@@ -155,38 +159,40 @@ struct ChangeWalk {
     ) throws(PublishError) -> Replacement? {
         if let child = replacement.directory?.children.first(where: { $0.name == name }) {
             guard case .directory(let below) = child.kind else { return nil }
-            return Replacement(directory: below, redirect: below.redirect)
+            return Replacement(directory: below, lower: below.lower)
         }
-        guard let redirect = replacement.redirect,
+        guard let lower = replacement.lower.directory(on: base),
             replacement.directory?.whiteouts.contains(name) != true
         else { return nil }
-        let listing = try source.listing(of: redirect, at: base)
+        let listing = try source.listing(of: lower.path, at: lower.commit)
         guard let index = listing.index(of: name), case .directory = listing.kind(at: index) else {
             return nil
         }
-        return Replacement(directory: nil, redirect: Self.join(redirect, name.description))
+        return Replacement(directory: nil, lower: replacement.lower.child(name))
     }
 
-    /// Shows the base's files of a moved directory at their new paths.
+    /// Shows the files of a moved directory at their new paths.
     ///
     /// - Returns: whether there were any.
     private mutating func move(
-        _ directory: FrozenDirectory, from old: String, to new: String
+        _ directory: FrozenDirectory, from old: BaseDirectory, to new: String
     ) throws(PublishError) -> Bool {
         let hidden = directory.whiteouts.union(directory.children.map(\.name))
         return try move(from: old, to: new, hiding: hidden)
     }
 
     private mutating func move(
-        from old: String, to new: String, hiding hidden: Set<EntryName>
+        from old: BaseDirectory, to new: String, hiding hidden: Set<EntryName>
     ) throws(PublishError) -> Bool {
-        let listing = try source.listing(of: old, at: base)
+        let listing = try source.listing(of: old.path, at: old.commit)
         var isKept = false
         for index in 0..<listing.count {
             let name = listing.name(at: index)
             if hidden.contains(name) { continue }
-            let (from, to) = (Self.join(old, name.description), Self.join(new, name.description))
-            if let file = file(listing, index, at: from) {
+            let from = BaseDirectory(
+                commit: old.commit, path: Self.join(old.path, name.description))
+            let to = Self.join(new, name.description)
+            if let file = file(listing, index, at: from.path, of: from.commit) {
                 if let obstacle = PublishableName.obstacle(path: to) {
                     localOnly.append(LocalOnly(path: to, reason: .unpublishable(obstacle)))
                     continue
@@ -214,7 +220,7 @@ struct ChangeWalk {
                 LocalOnly(
                     path: path,
                     reason: isIgnored ? Self.ignored(path) : .unpublishable(obstacle)))
-            hold(child.kind)
+            keep(child.kind, at: path)
             return false
         }
         switch child.kind {
@@ -222,10 +228,9 @@ struct ChangeWalk {
             localOnly.append(LocalOnly(path: path, reason: .symbolicLink))
             return false
         case .directory(let below):
-            let isOwn = below.redirect == nil || SetAside.isName(path)
-            if isOwn, !below.isInPlace(at: path), ignore.matches(path, isDirectory: true) {
+            if !below.isInPlace(at: path), ignore.matches(path, isDirectory: true) {
                 localOnly.append(LocalOnly(path: path, reason: Self.ignored(path)))
-                hold(child.kind)
+                detach(below)
                 return false
             }
             let isKept = try visit(below, at: path)
@@ -233,7 +238,7 @@ struct ChangeWalk {
             return isKept
         case .file(let frozen):
             let original = listing.flatMap { listing in
-                listing.index(of: child.name).flatMap { file(listing, $0, at: path) }
+                listing.index(of: child.name).flatMap { file(listing, $0, at: path, of: base) }
             }
             return visit(frozen, child.number, at: path, original)
         }
@@ -243,14 +248,22 @@ struct ChangeWalk {
         SetAside.isName(path) ? .setAside : .ignored
     }
 
-    /// Keeps at the Hub what something that cannot go there still shows.
-    private mutating func hold(_ kind: FrozenChild.Kind) {
-        switch kind {
-        // The bytes of a file can be had from the commit it names, whatever the head shows.
-        case .link, .file: break
-        case .directory(let directory):
-            if let redirect = directory.redirect { held.insert(ExactPath(redirect)) }
-            for child in directory.children { hold(child.kind) }
+    /// Lets stay in the workspace, with all that is in it, what has a name that cannot be published.
+    private mutating func keep(_ kind: FrozenChild.Kind, at path: String) {
+        guard case .directory(let directory) = kind else { return }
+        if directory.isInPlace(at: path) {
+            stuck.insert(ExactPath(path))
+        } else {
+            detach(directory)
+        }
+    }
+
+    /// Lets a directory go on showing what it shows when the Hub has that no more. A file names its
+    /// commit anyway.
+    private mutating func detach(_ directory: FrozenDirectory) {
+        if directory.lower != .none { detached.insert(directory.number) }
+        for child in directory.children {
+            if case .directory(let below) = child.kind { detach(below) }
         }
     }
 

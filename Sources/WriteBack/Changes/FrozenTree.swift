@@ -49,12 +49,15 @@ final class SealedLayer: Sendable {
 
 package struct FrozenDirectory: Sendable {
     package let number: NodeNumber
-    /// The base's directory that shows through, from the mounted directory; nil: none does.
-    package let redirect: String?
-    /// Names of the base's directory that are gone.
+    /// What shows through.
+    package let lower: LowerDirectory
+    /// Names of the lower directory that are gone.
     package let whiteouts: Set<EntryName>
     /// What was changed, or stands above something that was. Sorted by name.
     package let children: [FrozenChild]
+
+    /// The base's directory that shows through, from the mounted directory; nil: none does.
+    package var redirect: String? { lower.redirect }
 
     /// Whether the base's directory of the same path shows through.
     func isInPlace(at path: String) -> Bool {

@@ -50,8 +50,8 @@ package struct WorkspaceExport: Sendable {
     ) throws(PublishError) {
         switch child.kind {
         case .directory(let below):
-            if let redirect = below.redirect, redirect != path { moved.append(path) }
-            let isNewAndEmpty = below.redirect == nil && below.children.isEmpty
+            if below.lower != .none, !below.isInPlace(at: path) { moved.append(path) }
+            let isNewAndEmpty = below.lower == .none && below.children.isEmpty
             if isNewAndEmpty {
                 try Self.onDisk(target) { () throws(Errno) in try Folder.create(target) }
                 written.append(path)

@@ -3,8 +3,8 @@ package import HubClient
 /// An object of the tree that differs from the base, or stands above one that does.
 package struct NodeRecord: Hashable, Sendable {
     package enum Kind: Hashable, Sendable {
-        /// `redirect` is the base's directory that shows through, from the mounted directory.
-        case directory(redirect: String?)
+        /// With what shows through it.
+        case directory(LowerDirectory)
         case file(BaseFile?)
         case link(target: [UInt8])
     }

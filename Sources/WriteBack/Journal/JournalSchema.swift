@@ -19,8 +19,9 @@ enum JournalSchema {
             uid INTEGER, gid INTEGER,   -- NULL: as the mount presents files
             modified INTEGER,           -- nanoseconds since 1970; NULL: the base commit's date
             target BLOB,                -- of a symbolic link
-            redirect TEXT,              -- directory: the base's directory that shows through
-            base_commit TEXT,           -- file: where its base bytes are, see BaseFile
+            redirect TEXT,              -- directory: the Hub's directory that shows through
+            base_commit TEXT,           -- file: where its base bytes are, see BaseFile;
+                                        -- directory: NULL where it is the base's
             base_path TEXT,
             base_content TEXT,          -- 40 digits: git blob; 64: LFS
             base_size INTEGER,

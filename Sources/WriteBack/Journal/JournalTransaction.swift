@@ -36,10 +36,13 @@ package struct JournalTransaction: ~Copyable {
         var redirect: String?
         var target: Data?
         var base: BaseFile?
+        var commit: CommitOID?
         let kind: Int
         switch node.kind {
-        case .directory(let path): (kind, redirect) = (NodeKindCode.directory, path)
-        case .file(let file): (kind, base) = (NodeKindCode.file, file)
+        case .directory(.commit(let lower)):
+            (kind, redirect, commit) = (NodeKindCode.directory, lower.path, lower.commit)
+        case .directory(let lower): (kind, redirect) = (NodeKindCode.directory, lower.redirect)
+        case .file(let file): (kind, base, commit) = (NodeKindCode.file, file, file?.commit)
         case .link(let bytes): (kind, target) = (NodeKindCode.link, Data(bytes))
         }
         try run(
@@ -52,7 +55,7 @@ package struct JournalTransaction: ~Copyable {
                 Int64(node.number.value), Int64(node.parent?.value ?? 0), Data(node.name.bytes),
                 kind, Int64(bitPattern: node.inodeNumber), node.metadata.permissions,
                 node.metadata.uid, node.metadata.gid, node.metadata.modifiedNanoseconds, target,
-                redirect, base?.commit.hex, base?.path, base?.content.hex,
+                redirect, commit?.hex, base?.path, base?.content.hex,
                 base.map { Int64($0.size) },
             ])
     }
@@ -276,12 +279,23 @@ extension NodeRecord {
         metadata.gid = row["gid"]
         metadata.modifiedNanoseconds = row["modified"]
         switch row["kind"] as Int {
-        case NodeKindCode.directory: kind = .directory(redirect: row["redirect"])
+        case NodeKindCode.directory: kind = .directory(try LowerDirectory(row: row, path))
         case NodeKindCode.file: kind = .file(try BaseFile(row: row, path))
         case NodeKindCode.link: kind = .link(target: [UInt8]((row["target"] as Data?) ?? Data()))
         default:
             throw WriteBackError.damaged(path: path.string, reason: "object of unknown kind")
         }
+    }
+}
+
+extension LowerDirectory {
+    fileprivate init(row: Row, _ path: FilePath) throws {
+        self.init(redirect: row["redirect"])
+        guard let hex = row["base_commit"] as String? else { return }
+        guard let commit = CommitOID(hex: hex), let redirect else {
+            throw WriteBackError.damaged(path: path.string, reason: "directory with half a base")
+        }
+        self = .commit(BaseDirectory(commit: commit, path: redirect))
     }
 }
 

@@ -53,7 +53,7 @@ extension BaseMove {
         case .file:
             contested.insert(path)
             hide(name, in: parent)
-        case .directory where redirect(of: child) == nil && !isHidden(name, in: parent):
+        case .directory where showsNothing(child) && !isHidden(name, in: parent):
             // Both sides made a folder of that name: it shows what both have in it.
             redirects[child.number] = path.text
             recorded.append(child)
@@ -140,7 +140,7 @@ extension BaseMove {
     ) {
         let nodeKind: OverlayNode.Kind =
             switch kind {
-            case .directory: .directory(OverlayDirectory(redirect: path))
+            case .directory: .directory(OverlayDirectory(.base(path)))
             case .file(let content, let size):
                 .file(
                     WorkingFile(
@@ -290,7 +290,7 @@ extension BaseMove {
                 let number = NodeNumber(try overlay.journal.takeNumber())
                 make(number, .directory, name, in: node, at: "", of: newBase)
                 node = made.last!
-                node.directory!.redirect = nil
+                node.directory!.lower = .none
             }
         }
         if let child = child(names.last!, of: node) { try setAside(child, path) }
@@ -326,7 +326,7 @@ extension BaseMove {
     /// that was moved shows what was moved.
     private mutating func cutOff(_ node: OverlayNode, at path: String) {
         guard let directory = node.directory else { return }
-        if directory.redirect != nil, !isInPlace(node, at: path) { return }
+        if directory.lower != .none, !isInPlace(node, at: path) { return }
         for child in directory.children.values.sorted(by: { $0.name < $1.name }) {
             cutOff(child, at: Self.join(path, child.name))
             let isLeft =

@@ -25,6 +25,11 @@ extension BaseMove {
         redirects[node.number] ?? node.directory?.redirect
     }
 
+    /// Whether everything in a directory was made here.
+    func showsNothing(_ node: OverlayNode) -> Bool {
+        redirects[node.number].map { $0 == nil } ?? (node.directory?.lower == LowerDirectory.none)
+    }
+
     func child(_ name: EntryName, of node: OverlayNode) -> OverlayNode? {
         if let made = madeChildren[StaleEntry(parent: node.number, name: name)] { return made }
         guard let child = node.directory?.children[name], !departed.contains(child.number) else {

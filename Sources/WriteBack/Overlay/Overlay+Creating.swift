@@ -28,7 +28,7 @@ extension Overlay {
             let kind: OverlayNode.Kind =
                 switch object {
                 case .file: .file(WorkingFile(number: number, base: nil, staging: staging))
-                case .directory: .directory(OverlayDirectory(redirect: nil))
+                case .directory: .directory(OverlayDirectory(.none))
                 case .link(let target): .link(target: target)
                 }
             let node = OverlayNode(

@@ -115,7 +115,7 @@ extension Overlay {
             return FrozenChild(number: child.number, name: child.name, kind: kind)
         }
         return FrozenDirectory(
-            number: node.number, redirect: directory.redirect, whiteouts: directory.whiteouts,
+            number: node.number, lower: directory.lower, whiteouts: directory.whiteouts,
             children: children.sorted { $0.name < $1.name })
     }
 }

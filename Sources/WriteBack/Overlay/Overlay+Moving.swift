@@ -87,14 +87,14 @@ extension Overlay {
                 var record = node.record
                 if let name = names[node.number] { record.name = name }
                 if let redirect = move.redirects[node.number] {
-                    record.kind = .directory(redirect: redirect)
+                    record.kind = .directory(LowerDirectory(redirect: redirect))
                 }
                 try transaction.put(record)
             }
             for node in move.made {
                 var record = node.record
                 if let redirect = move.redirects[node.number] {
-                    record.kind = .directory(redirect: redirect)
+                    record.kind = .directory(LowerDirectory(redirect: redirect))
                 }
                 try transaction.put(record)
             }
@@ -139,7 +139,7 @@ extension Overlay {
             tree.nodes[node.number] = node
         }
         for (number, redirect) in move.redirects {
-            tree.nodes[number]?.directory?.redirect = redirect
+            tree.nodes[number]?.directory?.lower = LowerDirectory(redirect: redirect)
         }
         for (parent, name) in move.hidden { parent.directory!.whiteouts.insert(name) }
         for (parent, name) in move.shown { parent.directory!.whiteouts.remove(name) }

@@ -32,7 +32,7 @@ extension Overlay {
     ) -> OverlayNode {
         let kind: OverlayNode.Kind
         switch record.kind {
-        case .directory(let redirect): kind = .directory(OverlayDirectory(redirect: redirect))
+        case .directory(let lower): kind = .directory(OverlayDirectory(lower))
         case .link(let target): kind = .link(target: target)
         case .file(let base):
             let file = WorkingFile(number: record.number, base: base, staging: staging)

@@ -45,38 +45,35 @@ extension Overlay {
         return tree.nodes.values.compactMap { node in
             guard let directory = node.directory else { return nil }
             if let frozen = frozen[node.number] { return SettledDirectory(node, directory, frozen) }
-            guard let old = directory.redirect else { return nil }
-            let redirect = redirect(of: node, frozen, moves) ?? moves.newPath(of: old)
-            if redirect.utf8.elementsEqual(old.utf8) { return nil }
+            let lower = lower(of: node, frozen, moves)
+            if lower == directory.lower { return nil }
             return SettledDirectory(
-                node: node, directory: directory, redirect: redirect,
-                whiteouts: directory.whiteouts)
+                node: node, directory: directory, lower: lower, whiteouts: directory.whiteouts)
         }
     }
 
-    /// Where the commit has the base's directory that shows through a node.
+    /// What shows through a directory once the tree stands on the commit.
     ///
     /// One directory of the base can show at two places, where it was moved to and, its removal
     /// discarded, where it was: what the journal does not know follows the directory it is in.
-    private func redirect(
+    private func lower(
         of node: OverlayNode, _ frozen: [NodeNumber: Settlement.Directory], _ moves: Moves
-    ) -> String? {
-        guard let old = node.directory?.redirect else { return nil }
-        if let frozen = frozen[node.number] {
-            return frozen.isHeld ? frozen.redirect : frozen.path
+    ) -> LowerDirectory {
+        guard let directory = node.directory else { return .none }
+        if let frozen = frozen[node.number] { return frozen.lower }
+        guard case .base(let old) = directory.lower else { return directory.lower }
+        if !node.isRecorded, let parent = node.parent {
+            let above = lower(of: parent, frozen, moves)
+            if above != .none { return above.child(node.name) }
         }
-        guard !node.isRecorded, let parent = node.parent,
-            let above = redirect(of: parent, frozen, moves)
-        else { return moves.newPath(of: old) }
-        let name = node.name.description
-        return above.isEmpty ? name : above + "/" + name
+        return moves.lower(of: old)
     }
 
     /// A directory as it stands on the new commit.
     fileprivate struct SettledDirectory {
         let node: OverlayNode
         let directory: OverlayDirectory
-        let redirect: String?
+        let lower: LowerDirectory
         let whiteouts: Set<EntryName>
 
         func record(_ transaction: borrowing JournalTransaction) throws {
@@ -88,12 +85,12 @@ extension Overlay {
                 try transaction.putWhiteout(name, in: node.number)
             }
             var record = node.record
-            record.kind = .directory(redirect: redirect)
+            record.kind = .directory(lower)
             try transaction.put(record)
         }
 
         func apply() {
-            directory.redirect = redirect
+            directory.lower = lower
             directory.whiteouts = whiteouts
         }
     }
@@ -111,29 +108,29 @@ extension Overlay {
         }
     }
 
-    /// Where the commit has the directories that were moved with everything in them.
+    /// What became of the base's directories that the commit has elsewhere, or no more.
     private struct Moves {
         /// By the base's path, the longest first.
-        private let moves: [(old: String, new: String)]
+        private let moves: [(old: String, new: LowerDirectory)]
 
         init(_ settlement: Settlement) {
             moves = settlement.directories.compactMap { directory in
-                guard let old = directory.redirect, let new = directory.path else { return nil }
-                return (old, new)
+                guard let old = directory.redirect, directory.lower != .none else { return nil }
+                return (old, directory.lower)
             }.sorted { $0.old.utf8.count > $1.old.utf8.count }
         }
 
-        func newPath(of path: String) -> String {
+        func lower(of path: String) -> LowerDirectory {
             for move in moves {
                 if path.utf8.elementsEqual(move.old.utf8) { return move.new }
                 let prefix = move.old.isEmpty ? "" : move.old + "/"
                 if path.utf8.starts(with: prefix.utf8) {
                     let rest = String(
                         decoding: Array(path.utf8.dropFirst(prefix.utf8.count)), as: UTF8.self)
-                    return move.new.isEmpty ? rest : move.new + "/" + rest
+                    return move.new.child(path: rest)
                 }
             }
-            return path
+            return .base(path)
         }
     }
 }
@@ -151,7 +148,7 @@ extension Overlay.SettledDirectory {
         }
         self.init(
             node: node, directory: directory,
-            redirect: frozen.isHeld ? frozen.redirect : frozen.path, whiteouts: whiteouts)
+            lower: frozen.lower, whiteouts: whiteouts)
     }
 }
 

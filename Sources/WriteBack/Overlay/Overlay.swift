@@ -42,7 +42,7 @@ package final class Overlay: Sendable {
         tree = Guarded(Tree(baseCommit: baseCommit), rank: .inodeTable)
         let root = OverlayNode(
             number: .root, inodeNumber: numbering.root,
-            kind: .directory(OverlayDirectory(redirect: "")), parent: nil, name: EntryName([]))
+            kind: .directory(OverlayDirectory(.base(""))), parent: nil, name: EntryName([]))
         root.lookupCount = 1
         tree.withLock { $0.nodes[.root] = root }
         restore(contents)
@@ -98,13 +98,13 @@ package final class Overlay: Sendable {
 
     /// Gives a directory its listing of the base.
     ///
-    /// - Parameter path: As `.listingNeeded` named it; a listing of anything else is ignored.
+    /// - Parameter lower: What was listed; a listing of anything else than shows is ignored.
     package func setListing(
-        _ listing: any BaseListing, of number: NodeNumber, path: String, commit: CommitOID
+        _ listing: any BaseListing, of number: NodeNumber, _ lower: BaseDirectory
     ) {
         tree.withLock { tree in
-            guard let directory = tree.nodes[number]?.directory, directory.redirect == path,
-                tree.baseCommit == commit
+            guard let directory = tree.nodes[number]?.directory,
+                directory.lower.directory(on: tree.baseCommit) == lower
             else { return }
             directory.listing = listing
         }
@@ -195,8 +195,8 @@ extension Overlay {
     /// The directory of a node, whose listing is known.
     func listed(_ node: OverlayNode) throws(WriteBackError) -> OverlayDirectory {
         guard let directory = node.directory else { throw refuse(.notDirectory) }
-        if let redirect = directory.redirect, directory.listing == nil {
-            throw .listingNeeded(node.number, path: redirect)
+        if directory.listing == nil, directory.lower != .none {
+            throw .listingNeeded(node.number, directory.lower)
         }
         return directory
     }
@@ -213,11 +213,11 @@ extension Overlay {
         let kind: OverlayNode.Kind
         switch directory.listing!.kind(at: index) {
         case .directory:
-            kind = .directory(OverlayDirectory(redirect: directory.basePath(of: name)))
+            kind = .directory(OverlayDirectory(directory.lower.child(name)))
         case .file(let content, let size):
+            let lower = directory.lower.child(name).directory(on: tree.baseCommit)!
             let base = BaseFile(
-                commit: tree.baseCommit, path: directory.basePath(of: name), content: content,
-                size: size)
+                commit: lower.commit, path: lower.path, content: content, size: size)
             kind = .file(WorkingFile(number: number, base: base, staging: staging))
         }
         let inodeNumber = numbering.child(of: parent.inodeNumber, name: name)

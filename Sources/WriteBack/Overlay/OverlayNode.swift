@@ -50,7 +50,7 @@ final class OverlayNode {
     var record: NodeRecord {
         let recordKind: NodeRecord.Kind =
             switch kind {
-            case .directory(let directory): .directory(redirect: directory.redirect)
+            case .directory(let directory): .directory(directory.lower)
             case .file(let file): .file(file.base)
             case .link(let target): .link(target: target)
             }
@@ -83,20 +83,22 @@ final class OverlayNode {
     }
 }
 
-/// What a directory shows: the base's directory it redirects to, less the whiteouts, with its own
-/// children above.
+/// What a directory shows: what shows through it, less the whiteouts, with its own children above.
 ///
-/// Invariant: a child that is not the base's object of that name, where the base has the name, has a
-/// whiteout beside it.
+/// Invariant: a child that is not the lower directory's object of that name, where that has the name,
+/// has a whiteout beside it.
 final class OverlayDirectory {
-    /// The base's directory that shows through, from the mounted directory; nil: none does.
-    var redirect: String?
+    /// What shows through.
+    var lower: LowerDirectory
     /// That directory's listing, once it was needed.
     var listing: (any BaseListing)?
     var children: [EntryName: OverlayNode] = [:]
     var whiteouts: Set<EntryName> = []
 
-    init(redirect: String?) { self.redirect = redirect }
+    init(_ lower: LowerDirectory) { self.lower = lower }
+
+    /// The base's directory that shows through, from the mounted directory; nil: none does.
+    var redirect: String? { lower.redirect }
 
     /// Whether the base's object of that name shows, or would if the kernel asked.
     func baseIndex(of name: EntryName) -> Int? {
@@ -106,10 +108,4 @@ final class OverlayDirectory {
 
     /// Whether the base has the name, seen or not.
     func baseHas(_ name: EntryName) -> Bool { listing?.index(of: name) != nil }
-
-    /// The base's path of one of its entries.
-    func basePath(of name: EntryName) -> String {
-        guard let redirect, !redirect.isEmpty else { return name.description }
-        return redirect + "/" + name.description
-    }
 }

@@ -11,12 +11,12 @@ protocol PlanLine: Codable {
 }
 
 extension PlanLine {
-    func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(line)
     }
 
-    init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         let text = try container.decode(String.self)
         guard let value = Self(line: text) else {
@@ -78,6 +78,18 @@ extension Settlement.Name: PlanLine {
     init?(line: String) {
         guard let name = EntryName(planText: line) else { return nil }
         self.init(name: name)
+    }
+}
+
+extension BaseDirectory: PlanLine {
+    /// `COMMIT PATH`
+    var line: String { "\(commit.hex) \(path)" }
+
+    init?(line: String) {
+        guard let fields = Self.fields(line, 2), let commit = CommitOID(hex: fields[0]) else {
+            return nil
+        }
+        self.init(commit: commit, path: fields[1])
     }
 }
 

@@ -119,15 +119,23 @@ extension Committer {
             do throws(WriteBackError) {
                 return try body(overlay)
             } catch {
-                guard case .listingNeeded(let number, let path) = error else {
+                guard case .listingNeeded(let number, let lower) = error else {
                     throw .workspace(error)
                 }
-                let commit = overlay.baseCommit
-                let listing = try source.listing(of: path, at: commit)
-                overlay.setListing(listing, of: number, path: path, commit: commit)
+                try bringListing(of: number, lower)
             }
         }
         throw .base("there are too many directories")
+    }
+
+    /// Does what `.listingNeeded` asks for.
+    func bringListing(
+        of number: NodeNumber, _ lower: LowerDirectory
+    ) throws(PublishError) {
+        let overlay = workspace.overlay
+        guard let directory = lower.directory(on: overlay.baseCommit) else { return }
+        let listing = try source.listing(of: directory.path, at: directory.commit)
+        overlay.setListing(listing, of: number, directory)
     }
 
     /// Directories that may have to be listed for one step.

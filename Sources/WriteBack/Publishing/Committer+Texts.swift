@@ -58,12 +58,10 @@ extension Committer {
                 defer { overlay.forget(view.number, count: 1) }
                 return view.file
             } catch {
-                guard case .listingNeeded(let number, let path) = error else {
+                guard case .listingNeeded(let number, let lower) = error else {
                     throw .workspace(error)
                 }
-                let commit = overlay.baseCommit
-                let listing = try source.listing(of: path, at: commit)
-                overlay.setListing(listing, of: number, path: path, commit: commit)
+                try bringListing(of: number, lower)
             }
         }
         return nil

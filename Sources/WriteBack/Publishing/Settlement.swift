@@ -11,12 +11,17 @@ struct Settlement: Codable, Sendable {
         var path: String?
         /// The base's directory that showed through it before.
         let redirect: String?
-        /// The base's directory is still there, because nothing of this one could be published.
-        let isHeld: Bool
+        /// What goes on showing through it, as it was: it stays in the workspace.
+        let detached: BaseDirectory?
         /// Names that were gone.
         let whiteouts: [Name]
         /// Names that were the workspace's own and are the commit's now, with their objects.
         let children: [Child]
+
+        /// What shows through it from now on.
+        var lower: LowerDirectory {
+            detached.map { .commit($0) } ?? LowerDirectory(redirect: path)
+        }
     }
 
     struct Name: Sendable {
@@ -62,11 +67,11 @@ struct Settlement: Codable, Sendable {
     /// - Parameters:
     ///   - files: What is at the Hub after the commit, by its object.
     ///   - kept: Directories of which something is at the Hub, by path.
-    ///   - selection: Has the base's paths whose removal was held back, and what stays an edit.
+    ///   - selection: Has what stays in the workspace, and what stays an edit.
     init(_ tree: FrozenTree, files: [File], kept: Set<ExactPath>, _ selection: ChangeSelection) {
         self.files = files
         let committed = Set(files.map(\.number))
-        collect(tree.root, at: "", committed, kept, selection)
+        collect(tree.root, at: "", of: tree.base, committed, kept, selection)
     }
 
     private static func join(_ directory: String, _ name: String) -> String {
@@ -74,10 +79,10 @@ struct Settlement: Codable, Sendable {
     }
 
     private mutating func collect(
-        _ directory: FrozenDirectory, at path: String, _ committed: Set<UInt64>,
+        _ directory: FrozenDirectory, at path: String, of base: CommitOID,
+        _ committed: Set<UInt64>,
         _ kept: Set<ExactPath>, _ selection: ChangeSelection
     ) {
-        let held = selection.list.held
         var children: [Child] = []
         for child in directory.children {
             let childPath = Self.join(path, child.name.description)
@@ -86,7 +91,7 @@ struct Settlement: Codable, Sendable {
             case .directory where selection.untouched.contains(ExactPath(childPath)): break
             case .directory(let below):
                 isCommitted = kept.contains(ExactPath(childPath))
-                collect(below, at: childPath, committed, kept, selection)
+                collect(below, at: childPath, of: base, committed, kept, selection)
             case .file: isCommitted = committed.contains(child.number.value)
             case .link: break
             }
@@ -98,16 +103,15 @@ struct Settlement: Codable, Sendable {
         let gone = directory.whiteouts.filter { name in
             let path = Self.join(path, name.description)
             return !selection.keptWhiteouts.contains(ExactPath(path))
-                && !held.contains { ChangeList.isAt($0.text, orBelow: path) }
         }
         let isPublished = path.isEmpty || kept.contains(ExactPath(path))
-        let isHeld =
-            !isPublished && directory.redirect.map { held.contains(ExactPath($0)) } == true
+        let isDetached = !isPublished && selection.list.detached.contains(directory.number)
         directories.append(
             Directory(
                 number: directory.number.value, path: isPublished ? path : nil,
-                redirect: directory.redirect, isHeld: isHeld,
-                // Of a directory that is held nothing has been removed at the Hub.
-                whiteouts: isHeld ? [] : gone.map(Name.init), children: children))
+                redirect: directory.redirect,
+                detached: isDetached ? directory.lower.directory(on: base) : nil,
+                // What is gone of it is in its commit all the same.
+                whiteouts: isDetached ? [] : gone.map(Name.init), children: children))
     }
 }

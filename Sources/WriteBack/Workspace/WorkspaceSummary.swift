@@ -54,18 +54,19 @@ package struct WorkspaceSummary: Hashable, Sendable {
                 guard edited.contains(node.number) || base?.path != path else { continue }
                 count += 1
                 if let base { accounted.insert(base.path) }
-            case .directory(let redirect):
-                if let redirect, redirect != path {
+            case .directory(.base(let redirect)):
+                if redirect != path {
                     count += 1
                     accounted.insert(redirect)
-                } else if redirect == nil, !parents.contains(node.number) {
-                    count += 1
                 }
+            case .directory(.commit): count += 1
+            case .directory(.none): if !parents.contains(node.number) { count += 1 }
             }
             accounted.insert(path)
         }
         for (number, names) in contents.whiteouts {
-            guard let directory = byNumber[number], case .directory(let redirect?) = directory.kind
+            guard let directory = byNumber[number],
+                case .directory(.base(let redirect)) = directory.kind
             else { continue }
             let shown = path(of: directory)
             for name in names {

@@ -52,26 +52,12 @@ class CommittingWorld(World):
     def perform(self, operation: dict) -> None:
         if self.beside and self.lane.steps >= self.beside_until:
             self.join()
-        if self.hides_what_others_change(operation):
-            return
         super().perform(operation)
         # What came and went with the base counts for directories that are being read as well.
         for side in (self.lane.plain, self.lane.mounted):
             side.note_changes_of_scans()
         if self.past:
             self.past.note(self.publishing.divide().published, operation)
-
-    def hides_what_others_change(self, operation: dict) -> bool:
-        """A directory of the base that gets a name the Hub cannot have goes on showing what is at the
-        Hub: what then becomes of changes there is not promised."""
-        if operation["op"] != "rename":
-            return False
-        names = [name for key in ("path", "to") for name in operation[key].split("/")]
-        is_odd = any(
-            not shared.is_storable(name) or shared.is_ignored(name, is_directory=True)
-            for name in names
-        )
-        return is_odd
 
     def compare_all(self) -> None:
         for lane in self.lanes:
@@ -191,8 +177,6 @@ class CommittingWorld(World):
         if self.past:
             return
         before = self.publishing.look()
-        if before.shared.held:
-            return
         tree = self.hub.tree(before.head)
         # The client wants a README.md to be text.
         touched = self.publishing.writers() | {".gitattributes", "README.md"}
@@ -327,7 +311,7 @@ class CommittingWorld(World):
         if new:
             both = {**self.hub.tree(before.head), **before.ours}
             merged = {path: has for path, has in both.items() if has}
-            self.publishing.judge_tree(self.hub.head, merged, before.may_stay)
+            self.publishing.judge_tree(self.hub.head, merged)
             self.publishing.sent |= before.ours.keys()
 
     def start_again(self, moment: str, numbers: dict[str, int]) -> None:

@@ -42,8 +42,6 @@ class Before:
     orphans: set[str]
     # Paths of theirs that programs can write to here, or that may count as edited.
     doubtful: set[str]
-    # Files of the base that may stay at the Hub because something unpublishable shows them.
-    may_stay: set[str]
 
 
 class Publishing:
@@ -82,26 +80,13 @@ class Publishing:
             if path in tree:
                 divided.published[path] = tree[path]
         ours = shared.difference(tree, divided.published)
-        may_stay = self.may_stay(tree, divided)
-        for path in (ATTRIBUTES, *may_stay):
-            ours.pop(path, None)
+        ours.pop(ATTRIBUTES, None)
         theirs = shared.difference(tree, self.hub.tree(head))
         disputed = shared.Disputed(ours, theirs, tree, self.root)
         return Before(
             base, head, divided, ours, theirs, disputed.paths | disputed.clashes,
-            disputed.clashes, disputed.orphans, set(theirs) & self.writers(), may_stay,
+            disputed.clashes, disputed.orphans, set(theirs) & self.writers(),
         )  # fmt: skip
-
-    def may_stay(self, tree: dict[str, Content], divided: Shared) -> set[str]:
-        """Deleting a directory is put off as a whole while a part of it is shown elsewhere."""
-        found = set()
-        for path in tree.keys() - divided.published.keys():
-            for parent in [*shared.parents(path)]:
-                if shared.origin_of(self.root, parent) == parent:
-                    break
-                if any((held + "/").startswith(parent + "/") for held in divided.held):
-                    found.add(path)
-        return found
 
     def writers(self) -> set[str]:
         """Paths that are open for writing."""
@@ -137,17 +122,13 @@ class Publishing:
         if new and self.hub.parent(new[0][0]) != before.head:
             raise Different("the commit is not on top of the branch")
         merged = {path: has for path, has in {**tree, **left}.items() if has}
-        self.judge_tree(self.hub.head, merged, before.may_stay)
+        self.judge_tree(self.hub.head, merged)
         self.sent |= ours.keys()
 
-    def judge_tree(
-        self, commit: str, wanted: dict[str, Content | None], may_stay: set[str]
-    ) -> None:
+    def judge_tree(self, commit: str, wanted: dict[str, Content | None]) -> None:
         found = self.hub.tree(commit)
         for path in (found.keys() | wanted.keys()) - {ATTRIBUTES}:
             if found.get(path) == wanted.get(path):
-                continue
-            if path in may_stay and path not in found:
                 continue
             raise Different(
                 f"{path!r} at the Hub is {found.get(path)}, it should be {wanted.get(path)}"
@@ -298,7 +279,7 @@ class Publishing:
             if shown.get(path) != ("put" if has else "gone"):
                 raise Different(f"status says {shown.get(path)} of {path!r}, which is {has}")
         for path, kind in shown.items():
-            if path in before.ours or path in before.may_stay or path == ATTRIBUTES:
+            if path in before.ours or path == ATTRIBUTES:
                 continue
             if kind != "put" or before.shared.published.get(path) != tree.get(path):
                 raise Different(f"status says {kind} of {path!r}, which is as it was")

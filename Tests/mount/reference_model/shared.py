@@ -84,8 +84,6 @@ class Shared:
     published: dict[str, Content] = field(default_factory=dict)
     # By path: how `hubfs status` groups it.
     local_only: dict[str, str] = field(default_factory=dict)
-    # Directories of the base that something unpublishable still shows: not removed from the Hub.
-    held: set[str] = field(default_factory=set)
 
     @property
     def is_refused(self) -> bool:
@@ -121,7 +119,6 @@ class Divider:
         ignored = is_ignored(path, is_directory=is_directory)
         if not is_storable(os.path.basename(path)) or len(path) > PATH_MAX:
             self.shared.local_only[path] = "ignored" if ignored else "unpublishable"
-            self.hold(path, is_directory)
             return False
         if stat.S_ISLNK(status.st_mode):
             self.shared.local_only[path] = "localOnly"
@@ -129,7 +126,6 @@ class Divider:
         is_tracked = origin == path if is_directory else is_in_place and path in self.base
         if not is_tracked and (ignored or self.is_below_ignored(path)):
             self.shared.local_only[path] = "ignored"
-            self.hold(path, is_directory)
             return False
         if not is_directory:
             self.shared.published[path] = self.hashes.of(os.path.join(self.root, path), status)
@@ -142,14 +138,6 @@ class Divider:
     @staticmethod
     def is_below_ignored(path: str) -> bool:
         return any(is_ignored(parent, is_directory=True) for parent in parents(path))
-
-    def hold(self, path: str, is_directory: bool) -> None:
-        if not is_directory:
-            return
-        for folder, _, _ in os.walk(os.path.join(self.root, path)):
-            origin = origin_of("", folder)
-            if origin is not None:
-                self.shared.held.add(origin)
 
 
 def origin_of(root: str, path: str) -> str | None:
