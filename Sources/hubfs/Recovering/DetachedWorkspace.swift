@@ -39,14 +39,13 @@ struct DetachedWorkspace {
     func close() { workspace.close() }
 
     /// Publishes all edits, and shows how far it is.
-    func commit(title: String?) throws(Failure) {
-        var request = CommitRequest()
-        request.title = title
+    func commit(_ wish: CommitWish) throws(Failure) {
+        let request = wish.over(CommitRequest())
         let outcome = Monitor<CommitResult?>(nil)
         let thread = Thread(name: "hubfs-commit") { [committer, request] in
             let result: CommitResult
             do throws(PublishError) {
-                _ = try committer.leaveLostBase()
+                _ = try committer.leaveLostBase(for: request.branch)
                 result = CommitResult(try committer.commit(request))
             } catch {
                 result = CommitResult(error)

@@ -124,7 +124,8 @@ extension Failure {
                 self.init(.unsent, error.sentence)
             }
         case .workspace(let error): self.init(error)
-        case .base, .baseLost, .unknownOutcome, .cancelled, .stale: self.init(.unsent, error.description)
+        case .base, .baseLost, .unknownOutcome, .cancelled, .stale:
+            self.init(.unsent, error.description)
         case .conflict: self.init(.conflict, error.description)
         case .busy: self.init(.busy, error.description)
         case .unedited, .noBranch: self.init(.notFound, error.description)
