@@ -124,7 +124,7 @@ extension CommitPlan {
         CommitPlan(
             base: baseCommit!, parent: baseCommit!, title: title,
             opensPullRequest: opensPullRequest, puts: puts, deletedFiles: deletedFiles,
-            deletedDirectories: deletedDirectories, settlement: settlement)
+            deletedDirectories: deletedDirectories, settlement: settlement, isPart: isPart)
     }
 
     /// The same commit on another parent, less what that has already.
@@ -140,7 +140,7 @@ extension CommitPlan {
             deletedDirectories: deletedDirectories.filter { path in
                 !done.contains(ExactPath(path)) && !goneDirectories.contains(ExactPath(path))
             },
-            settlement: settlement)
+            settlement: settlement, isPart: isPart)
     }
 }
 

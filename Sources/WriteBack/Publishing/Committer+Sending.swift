@@ -186,6 +186,11 @@ extension Committer {
             let text = try foreign?.encoded()
             return try workspace.overlay.settle(settlement, on: commit) { transaction in
                 if let text { try transaction.set(.foreign, text) }
+                if plan.isPart {
+                    try transaction.set(.series, plan.title)
+                } else {
+                    try transaction.remove(.series)
+                }
             }
         }
         CrashPoint.settled.pass()
