@@ -32,7 +32,7 @@ import Testing
         let plan = CommitPlan(
             base: Self.commit, parent: Self.commit, title: "t", opensPullRequest: false,
             puts: [CommitPlan.Put(path: path, content: Self.blob)], deletedFiles: [path],
-            deletedDirectories: [], settlement: settlement)
+            deletedDirectories: [], settlement: settlement, isPart: false)
         let read = try #require(CommitPlan(encoded: try plan.encoded()))
         #expect(read.puts.map { Array($0.path.utf8) } == [Array(path.utf8)])
         #expect(read.puts.map(\.content) == [Self.blob])

@@ -121,6 +121,13 @@ package struct TreeDifference: Sendable {
         }
     }
 
+    /// Adds a directory of the later commit's, with everything in it.
+    mutating func addFolder(
+        _ path: String, of commit: CommitOID, _ source: any BaseSource
+    ) throws(PublishError) {
+        try addAll(path, at: commit, isThere: true, source)
+    }
+
     /// Every file below a directory that only one of the commits has.
     private mutating func addAll(
         _ path: String, at commit: CommitOID, isThere: Bool, _ source: any BaseSource

@@ -21,6 +21,8 @@ struct CommitPlan: Codable, Sendable {
     let deletedFiles: [String]
     let deletedDirectories: [String]
     var settlement: Settlement
+    /// More of the same commit follows.
+    let isPart: Bool
 
     var baseCommit: CommitOID? { CommitOID(hex: base) }
     var parentCommit: CommitOID? { CommitOID(hex: parent) }
@@ -30,7 +32,7 @@ struct CommitPlan: Codable, Sendable {
     init(
         base: CommitOID, parent: CommitOID, title: String, opensPullRequest: Bool, puts: [Put],
         deletedFiles: [String],
-        deletedDirectories: [String], settlement: Settlement
+        deletedDirectories: [String], settlement: Settlement, isPart: Bool
     ) {
         self.base = base.hex
         self.parent = parent.hex
@@ -40,5 +42,6 @@ struct CommitPlan: Codable, Sendable {
         self.deletedFiles = deletedFiles
         self.deletedDirectories = deletedDirectories
         self.settlement = settlement
+        self.isPart = isPart
     }
 }

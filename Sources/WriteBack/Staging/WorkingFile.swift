@@ -102,6 +102,10 @@ package final class WorkingFile: Sendable {
         }
     }
 
+    /// Takes the base's bytes from another place, which has the same ones. The caller has journalled
+    /// it.
+    func anchor(_ base: BaseFile) { state.withLock { $0.base = base } }
+
     /// Whether any handle is open.
     var isOpen: Bool { state.withLock { $0.openCount > 0 } }
 
