@@ -56,12 +56,13 @@ import Testing
         let plan = CommitPlan(
             base: Self.commit, parent: Self.commit, title: "t\nu", opensPullRequest: false,
             puts: (0..<count).map { CommitPlan.Put(path: "f\($0)", content: Self.blob) },
-            deletedFiles: [], deletedDirectories: [], settlement: settlement)
+            deletedFiles: [], deletedDirectories: [], settlement: settlement, isPart: true)
         let text = try plan.encoded()
         let pieces = text.utf8.count { $0 == UInt8(ascii: "\n") }
         let most = CommitPlan.pieceItemCountMax
         #expect(pieces == 2 + 2 * ((count + most - 1) / most))
         let read = try #require(CommitPlan(encoded: text))
+        #expect(read.isPart)
         #expect(read.puts.map(\.path) == (0..<count).map { "f\($0)" })
         #expect(read.settlement.files.map(\.number) == (0..<UInt64(count)).map { $0 })
         // Cut off between two pieces.
