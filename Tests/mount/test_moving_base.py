@@ -195,3 +195,48 @@ def test_what_a_cut_off_commit_left_out_can_be_edited_and_committed(hub, judge):
 
 def size(judge: Judge, name: str) -> int:
     return (judge.mount.path / name).stat().st_size
+
+
+def long_folder(root) -> str:
+    """A place in which a name has room, and one in a directory there has not."""
+    path = "/".join(letter * 247 for letter in "wxyz")
+    (root / path).mkdir(parents=True)
+    return path + "/r"
+
+
+def test_what_has_no_room_at_the_hub_stays_in_its_renamed_folder(judge):
+    place = long_folder(judge.mount.path)
+    os.rename(judge.mount.path / "run", judge.mount.path / place)
+    for number in range(2):
+        done = judge.mount.run("commit", judge.mount.path, check=False)
+        assert done.returncode == 14 and "longer than 1000 characters" in done.stderr
+        assert {path for path in judge.published.git.tree() if path.endswith(".txt")} == {
+            "other/d.txt", f"{place}/a.txt"}  # fmt: skip
+        folder = judge.mount.path / place
+        assert (folder / "a.txt").read_bytes() == START["run/a.txt"]
+        assert (folder / "deep/b.txt").read_bytes() == START["run/deep/b.txt"]
+        assert (folder / "deep/c.bin").read_bytes() == START["run/deep/c.bin"]
+        judge.mount.run("umount", judge.mount.path, check=False)
+        assert judge.mount.wait() == 14
+        judge.mount.restart()
+    os.rename(judge.mount.path / place, judge.mount.path / "run")
+    judge.commit()
+    assert judge.published.git.blob("run/deep/b.txt") == START["run/deep/b.txt"]
+    assert f"{place}/a.txt" not in judge.published.git.tree()
+
+
+def test_a_renamed_folder_goes_with_what_gitignore_names(judge):
+    judge.published.commit({".gitignore": b"moved/\n"})
+    judge.mount.run("pull", judge.mount.path)
+    os.rename(judge.mount.path / "run", judge.mount.path / "moved")
+    (judge.mount.path / "moved/new.txt").write_bytes(b"new\n")
+    judge.commit()
+    for _ in range(2):
+        for path in ("a.txt", "deep/b.txt", "deep/c.bin"):
+            assert (judge.mount.path / "moved" / path).read_bytes() == START[f"run/{path}"]
+            assert f"moved/{path}" in judge.published.git.tree()
+        assert (judge.mount.path / "moved/new.txt").read_bytes() == b"new\n"
+        assert "moved/new.txt" not in judge.published.git.tree()
+        judge.mount.run("umount", judge.mount.path)
+        assert judge.mount.wait() == 0
+        judge.mount.restart()

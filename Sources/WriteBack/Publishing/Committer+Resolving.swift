@@ -164,7 +164,7 @@ extension Committer {
         }
         let known = try conflictRecord().map { $0.isMoved ? $0.paths : [] } ?? []
         let base = workspace.overlay.baseCommit
-        let ours = Set(change.ours.map { ExactPath($0) })
+        let ours = change.decided(of: theirs)
         let moving = try withListings { overlay throws(WriteBackError) in
             try overlay.move(to: base, from: from, over: theirs, keeping: ours, .always) {
                 transaction, moving in

@@ -209,6 +209,7 @@ extension Committer {
         let ours = (plan.puts.map(\.path) + plan.deletedFiles).compactMap(inMount)
         return ForeignChange(
             from: base, to: parent, ours: ours.filter { $0 != attributes?.path },
+            removedDirectories: plan.deletedDirectories.compactMap(inMount),
             attributes: attributes)
     }
 
