@@ -9,6 +9,7 @@ import time
 import mounting
 import pytest
 from conftest import run
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 from published import Judge, Published
 from samples import MEBIBYTE, noise
 
@@ -240,3 +241,22 @@ def test_a_renamed_folder_goes_with_what_gitignore_names(judge):
         judge.mount.run("umount", judge.mount.path)
         assert judge.mount.wait() == 0
         judge.mount.restart()
+
+
+def test_who_did_the_same_and_more_did_not_make_our_commit(judge):
+    assert (judge.mount.path / "config.json").read_bytes() == START["config.json"]
+    (judge.mount.path / "run/a.txt").unlink()
+    publish(judge, CommitOperationDelete("run/a.txt"),
+            CommitOperationAdd("config.json", b"theirs\n"))  # fmt: skip
+    judge.commit()
+    assert (judge.mount.path / "config.json").read_bytes() == b"theirs\n"
+    with (judge.mount.path / "config.json").open("ab") as file:
+        file.write(b"mine\n")
+    judge.commit()
+    assert judge.published.git.blob("config.json") == b"theirs\nmine\n"
+
+
+def publish(judge: Judge, *operations) -> None:
+    judge.published.api.create_commit(
+        judge.published.id, list(operations), commit_message="foreign"
+    )

@@ -116,6 +116,8 @@ def merged(
     start = {path: content(data) for path, data in START.items()}
     ours = files(tree(plain), lambda path: path == ".gitattributes")
     wanted = dict(ours)
+    if theirs.keys() >= {"run/"}:
+        theirs = {**dict.fromkeys(path for path in START if path.startswith("run/")), **theirs}
     for path, data in theirs.items():
         if ours.get(path) != start.get(path):
             continue
@@ -127,7 +129,8 @@ def merged(
             and any(name.startswith(f"{parent}/") for name in START)
             for parent in Path(path).parents[:-1]
         )
-        if data is not None and not is_covered and not is_gone and not (plain / path).is_dir():
+        is_folder = any(name.startswith(path + "/") for name in wanted)
+        if data is not None and not is_covered and not is_gone and not is_folder:
             wanted[path] = content(data)
     return wanted
 
