@@ -256,6 +256,25 @@ def test_who_did_the_same_and_more_did_not_make_our_commit(judge):
     assert judge.published.git.blob("config.json") == b"theirs\nmine\n"
 
 
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_folder_that_both_sides_have_emptied_has_nothing_of_theirs(judge, is_known):
+    if is_known:
+        os.chmod(judge.mount.path / "run/deep/b.txt", 0o600)
+    assert (judge.mount.path / "run/deep/b.txt").read_bytes() == START["run/deep/b.txt"]
+    (judge.mount.path / "run/a.txt").unlink()
+    (judge.mount.path / "run/mine").mkdir()
+    (judge.mount.path / "other/new.txt").write_bytes(b"new\n")
+    publish(judge, CommitOperationDelete("run/deep/b.txt"), CommitOperationDelete("run/deep/c.bin"))
+    judge.commit()
+    for _ in range(2):
+        assert [path for path in (judge.mount.path / "run").rglob("*") if path.is_file()] == []
+        assert (judge.mount.path / "run/mine").is_dir()
+        judge.mount.run("umount", judge.mount.path)
+        assert judge.mount.wait() == 0
+        assert not [path for path in judge.published.git.tree() if path.startswith("run")]
+        judge.mount.restart()
+
+
 def publish(judge: Judge, *operations) -> None:
     judge.published.api.create_commit(
         judge.published.id, list(operations), commit_message="foreign"
