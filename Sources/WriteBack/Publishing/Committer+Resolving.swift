@@ -85,8 +85,9 @@ extension Committer {
         let target = record.isMoved ? base : head
         try source.prepare(target)
         let theirs =
-            record.isMoved
-            ? TreeDifference() : try TreeDifference(from: base, to: target, source: source)
+            try record.isMoved
+            ? files(at: side == .theirs ? chosen : [], of: target)
+            : TreeDifference(from: base, to: target, source: source)
         let known = Set(record.paths.map { ExactPath($0.path) })
         let decided = chosen.union(record.same.map { ExactPath($0) })
         return try withListings { overlay throws(WriteBackError) in
@@ -106,6 +107,32 @@ extension Committer {
                 if let ref = record.ref { try transaction.set(.target, ref) }
             }
         }
+    }
+
+    /// No difference, but with the files that a commit has at these paths: what shows in the place of
+    /// ours, also where a folder of ours is in front of it.
+    private func files(
+        at paths: Set<ExactPath>, of commit: CommitOID
+    ) throws(PublishError) -> TreeDifference {
+        var difference = TreeDifference()
+        for path in paths {
+            var folder = ""
+            search: for name in BaseMove.names(path.text) {
+                let listing = try source.listing(of: folder, at: commit)
+                guard let index = listing.index(of: name) else { break }
+                folder = BaseMove.join(folder, name)
+                switch listing.kind(at: index) {
+                case .directory: continue
+                case .file(let content, let size):
+                    if ExactPath(folder) == path {
+                        difference.addSame(
+                            TreeDifference.File(path: folder, content: content, size: size))
+                    }
+                    break search
+                }
+            }
+        }
+        return difference
     }
 
     /// Runs what may have to know directories of the base, and brings their listings.

@@ -85,6 +85,10 @@ class Publishing:
                 divided.published[path] = tree[path]
         ours = shared.difference(tree, divided.published)
         ours.pop(ATTRIBUTES, None)
+        # A link removes nothing of theirs.
+        links = [path for path in self.undecided if os.path.islink(self.plain.at(path))]
+        for path in [path for path in ours if any(is_at(path, link) for link in links)]:
+            del ours[path]
         theirs = shared.difference(tree, self.hub.tree(head))
         disputed = shared.Disputed(ours, theirs, tree, self.root)
         return Before(
