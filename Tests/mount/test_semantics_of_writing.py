@@ -78,6 +78,11 @@ TESTS = {
         "test_discarding.test_the_named_paths_are_the_bases_again_and_no_other",
         "test_discarding.test_a_reader_keeps_its_bytes_and_a_writer_keeps_everything",
     ],
+    25: [
+        "test_in_the_way.test_a_file_of_theirs_is_never_lost_and_never_hides_ours",
+        "test_in_the_way.test_what_is_not_ignored_any_more_is_still_in_conflict",
+        "test_in_the_way.test_theirs_is_taken_and_ours_stays_beside",
+    ],
 }
 
 
