@@ -279,3 +279,21 @@ def publish(judge: Judge, *operations) -> None:
     judge.published.api.create_commit(
         judge.published.id, list(operations), commit_message="foreign"
     )
+
+
+def test_a_directory_that_others_have_emptied_and_we_have_filled_again(judge):
+    def refill(root) -> None:
+        (root / "run/deep/b.txt").unlink()
+        (root / "run/deep/c.bin").unlink()
+        (root / "run/deep/new.txt").write_bytes(b"new\n")
+
+    judge.edit(refill)
+    operations = [CommitOperationDelete(f"run/deep/{name}") for name in ("b.txt", "c.bin")]
+    judge.published.api.create_commit(
+        judge.published.id, operations, commit_message="emptied by others"
+    )
+    judge.commit()
+    judge.check(2)
+    (judge.mount.path / "run/deep/late.txt").write_bytes(b"late\n")
+    discard(judge, "run/deep")
+    judge.check(0)

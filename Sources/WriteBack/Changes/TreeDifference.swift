@@ -57,6 +57,27 @@ package struct TreeDifference: Sendable {
             from: old, to: new, source)
     }
 
+    /// Counts as removed no directory that a still later commit has again.
+    ///
+    /// - Parameter paths: What that commit put or deleted.
+    mutating func leaveOutDirectories(
+        above paths: Set<ExactPath>, thereAt commit: CommitOID, _ source: any BaseSource
+    ) throws(PublishError) {
+        let mayBeThere = Set(paths.flatMap(\.parents))
+        var gone: Set<ExactPath> = []
+        // A directory comes before what is in it.
+        for path in removedDirectories.map({ ExactPath($0) }) {
+            let parent = path.parents.first
+            if mayBeThere.contains(path), parent.map({ !gone.contains($0) }) ?? true {
+                let listing = try source.listing(of: parent?.text ?? "", at: commit)
+                let name = path.text.utf8.split(separator: UInt8(ascii: "/")).last!
+                if let index = listing.index(of: EntryName(Array(name))), case .directory = listing.kind(at: index) { continue }
+            }
+            gone.insert(path)
+        }
+        removedDirectories = removedDirectories.filter { gone.contains(ExactPath($0)) }
+    }
+
     private mutating func compare(
         _ old: any BaseListing, _ new: any BaseListing, at path: String, from: CommitOID,
         to: CommitOID, _ source: any BaseSource

@@ -192,6 +192,8 @@ extension Committer {
         let known = try conflictRecord().map { $0.isMoved ? $0.paths : [] } ?? []
         let base = workspace.overlay.baseCommit
         let ours = change.decided(of: theirs)
+        try theirs.leaveOutDirectories(
+            above: Set(change.ours.map { ExactPath($0) }), thereAt: base, source)
         let moving = try withListings { overlay throws(WriteBackError) in
             try overlay.move(to: base, from: from, over: theirs, keeping: ours, .always) {
                 transaction, moving in
