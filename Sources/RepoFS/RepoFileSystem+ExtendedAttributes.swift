@@ -15,11 +15,22 @@ enum HubAttribute: String, CaseIterable {
     case cached = "user.hubfs.cached"
 }
 
+extension FileName {
+    /// Whether it names an attribute of the namespace `user.`, the only one files here have:
+    /// capabilities and access lists would need to be obeyed.
+    ///
+    /// Asked for one of another, a file system without them answers EOPNOTSUPP. `ls -l` asks every
+    /// file for its ACL and its SELinux label, and the kernel keeps neither answer; with this one ls
+    /// asks once a device.
+    var isUserAttribute: Bool { bytes.starts(with: "user.".utf8) }
+}
+
 extension RepoFileSystem {
     package func extendedAttribute(
         _ name: FileName, of node: NodeID, capacity: Int,
         _ reply: consuming Reply<RequestKind.ExtendedAttribute>
     ) {
+        guard name.isUserAttribute else { return reply.fail(.notSupported) }
         guard let known = inodes.withLock({ $0.node(node) }) else {
             return reply.fail(.staleNFSFileHandle)
         }

@@ -65,8 +65,9 @@ package final class RepoMount: Sendable {
                 client: editing.client, workspace: workspace, source: bases, sink: bases,
                 logger: logger)
             self.committer = committer
-            Self.catchUp(committer, with: head.snapshot.commit, logger)
             do throws(PublishError) {
+                try Self.leaveLostBase(committer, isListed: base !== head, head, editing, logger)
+                Self.catchUp(committer, with: head.snapshot.commit, logger)
                 if let branch = editing.branch {
                     try committer.goTo(branch, creates: editing.createsBranch)
                 }
@@ -173,14 +174,37 @@ package final class RepoMount: Sendable {
         }
     }
 
-    /// The commit a workspace stands on: the head, unless there are edits of an older one.
+    /// The commit a workspace stands on: the head, unless there are edits of an older one. The head as
+    /// well when the Hub does not have that one any more, nor the cache.
     private static func base(
         of workspace: Workspace, _ source: Source, _ head: BaseTree, _ cache: RepoCache,
         _ logger: Logger
     ) throws(MountError) -> BaseTree {
         let commit = workspace.overlay.baseCommit
         if commit == head.snapshot.commit { return head }
-        return try openBase(source, Revision(commit.hex), cache, logger)
+        do throws(MountError) {
+            return try openBase(source, Revision(commit.hex), cache, logger)
+        } catch .source(.hub(.revisionNotFound)) {
+            return head
+        }
+    }
+
+    /// Edits of a commit that is lost go on on the head.
+    ///
+    /// - Parameter isListed: Whether the mount can do with what the cache has of it.
+    private static func leaveLostBase(
+        _ committer: Committer, isListed: Bool, _ head: BaseTree, _ editing: EditingOptions,
+        _ logger: Logger
+    ) throws(PublishError) {
+        let base = committer.base
+        if base == head.snapshot.commit { return }
+        do throws(PublishError) {
+            let isLost = try committer.leaveLostBase(for: editing.branch)
+            if !isLost, !isListed { throw .baseLost(base) }
+        } catch {
+            guard isListed else { throw error }
+            logger.warning("whether the Hub has commit \(base.hex) still is not known: \(error)")
+        }
     }
 
     private static func prepare(_ path: String, _ logger: Logger) throws(MountError) {

@@ -18,6 +18,12 @@ struct Serve: AsyncParsableCommand {
             "Address of the CDN, under another host name than the Hub's.", valueName: "host:port"))
     var cdnListen = HostPort(host: "localhost", port: 0)
 
+    @Option(
+        help: ArgumentHelp(
+            "Send downloads to another server, which has the objects at the CDN's paths.",
+            valueName: "url"))
+    var cdnOrigin: String?
+
     @Option(help: "Write {\"endpoint\", \"cdn\", \"pid\"} as JSON to this file when ready.")
     var readyFile: String?
 
@@ -59,6 +65,7 @@ struct Serve: AsyncParsableCommand {
         options.port = listen.port
         options.cdnHost = cdnListen.host
         options.cdnPort = cdnListen.port
+        options.downloadOrigin = cdnOrigin
         options.urlLifetimeSeconds = urlLifetime
         options.pageSizeMax = pageSize
         options.parts = PartRule(

@@ -137,6 +137,25 @@ import Testing
         }
     }
 
+    @Test func anotherServerMayHandOutLargeFiles() async throws {
+        var options = LocalHubServer.Options()
+        options.downloadOrigin = "http://objects.example:8082"
+        try await TestHub.with(Self.small, options: options) { hub in
+            let content = try #require(Self.small["model.bin"])
+            let redirect = await hub.anonymous.get(
+                hub.endpoint + "/org/repo/resolve/main/model.bin")
+            #expect(redirect.status == 302)
+            let place = try #require(redirect.headers["location"])
+            #expect(
+                place.hasPrefix(
+                    "http://objects.example:8082/models/org/repo/\(TestHub.sha256(content))?Expires="
+                ))
+            // Its own listener answers to the same signed paths.
+            let here = hub.server.cdnEndpoint + place.dropFirst("http://objects.example:8082".count)
+            #expect(isSame(await hub.anonymous.get(here).body, content))
+        }
+    }
+
     @Test func largeFilesComeFromTheCDNInAnyRange() async throws {
         let content = try #require(Self.small["model.bin"])
         try await TestHub.with(Self.small) { hub in

@@ -1,3 +1,4 @@
+import Platform
 import Testing
 
 @testable import RepoCache
@@ -29,7 +30,7 @@ import Testing
         var detector = detector()
         var asked: UInt64 = 0
         for offset in stride(from: 0, to: Self.size, by: Int(Self.step)) as StrideTo<UInt64> {
-            let (wish, ended) = detector.read(offset..<offset + Self.step)
+            let (wish, ended) = detector.read(offset..<offset + Self.step, now: .start)
             #expect(ended.isEmpty)
             guard let wish else { continue }
             #expect(wish.bytes.lowerBound == max(asked, offset + Self.step))
@@ -39,13 +40,33 @@ import Testing
         #expect(asked == Self.size)
     }
 
+    /// Each window that is used up costs a round trip: 64 MiB in eight of them.
+    @Test func aReaderOfTheWholeFileSoonHasTheLargestWindow() {
+        var detector = detector()
+        var (position, asked, roundTrips) = (UInt64(0), Self.step, 0)
+        while asked - position < ReadaheadPolicy().windowBytesMax {
+            // All that was asked for comes, and is read.
+            let end = asked
+            for offset in stride(from: position, to: end, by: Int(Self.step)) {
+                let read = offset..<offset + Self.step
+                guard let wish = detector.read(read, now: .start).wish else { continue }
+                asked = wish.bytes.upperBound
+                detector.requested(wish.stream, upTo: asked)
+            }
+            position = end
+            asked = max(asked, end + Self.step)
+            roundTrips += 1
+        }
+        #expect(roundTrips <= 12)
+    }
+
     @Test func eightReadersOfOneContentAreEightStreams() {
         var detector = detector()
         var streams: Set<Int> = []
         for round in 0..<64 as Range<UInt64> {
             for reader in 0..<8 as Range<UInt64> {
                 let start = reader * (Self.size / 8) + round * Self.step
-                let (wish, ended) = detector.read(start..<start + Self.step)
+                let (wish, ended) = detector.read(start..<start + Self.step, now: .start)
                 #expect(ended.isEmpty)
                 guard let wish else { continue }
                 streams.insert(wish.stream)
@@ -60,13 +81,13 @@ import Testing
         var random = SplitMix(state: 7)
         for _ in 0..<5000 {
             let offset = random.next() % (Self.size / 4096) * 4096
-            #expect(detector.read(offset..<offset + 4096).wish == nil)
+            #expect(detector.read(offset..<offset + 4096, now: .start).wish == nil)
         }
     }
 
     @Test func theSameReadAgainIsNoStream() {
         var detector = detector()
-        for _ in 0..<10 { #expect(detector.read(0..<Self.step).wish == nil) }
+        for _ in 0..<10 { #expect(detector.read(0..<Self.step, now: .start).wish == nil) }
     }
 
     @Test func readsThatOvertakeEachOtherAreOneStream() {
@@ -75,7 +96,9 @@ import Testing
         for pair in 0..<100 as Range<UInt64> {
             for half in [1, 0] as [UInt64] {
                 let offset = (2 * pair + half) * Self.step
-                guard let wish = detector.read(offset..<offset + Self.step).wish else { continue }
+                guard let wish = detector.read(offset..<offset + Self.step, now: .start).wish else {
+                    continue
+                }
                 streams.insert(wish.stream)
                 detector.requested(wish.stream, upTo: wish.bytes.upperBound)
             }
@@ -88,30 +111,69 @@ import Testing
         var stream: Int?
         for index in 0..<16 as Range<UInt64> {
             let offset = index * Self.step
-            guard let wish = detector.read(offset..<offset + Self.step).wish else { continue }
+            guard let wish = detector.read(offset..<offset + Self.step, now: .start).wish else {
+                continue
+            }
             stream = wish.stream
             detector.requested(wish.stream, upTo: wish.bytes.upperBound)
         }
-        var ended: Set<Int> = []
-        for index in 0..<100 as Range<UInt64> {
-            let offset = Self.size / 2 + index * Self.step
-            ended.formUnion(detector.read(offset..<offset + Self.step).ended)
+        func readElsewhere(at now: MonotonicInstant, from start: UInt64) -> Set<Int> {
+            var ended: Set<Int> = []
+            for index in 0..<100 as Range<UInt64> {
+                let offset = start + index * Self.step
+                ended.formUnion(detector.read(offset..<offset + Self.step, now: now).ended)
+            }
+            return ended
         }
-        #expect(stream != nil && ended == [stream!])
+        // So soon, its reader may just not have had a processor.
+        #expect(readElsewhere(at: .start, from: Self.size / 2).isEmpty)
+        let later = MonotonicInstant.start.advanced(bySeconds: 1)
+        let ended = readElsewhere(at: later, from: Self.size / 4)
+        #expect(stream != nil && ended.contains(stream!))
+    }
+
+    /// Issue: threads that each take the next MiB were never read ahead.
+    @Test(arguments: [2, 4, 16] as [UInt64])
+    func threadsThatTakeTurnsBecomeOneStream(_ threadCount: UInt64) {
+        var detector = detector()
+        let turn: UInt64 = 1 << 20
+        var asked: UInt64 = 0
+        for round in 0..<16 as Range<UInt64> {
+            for step in stride(from: 0, to: turn, by: Int(Self.step)) {
+                for thread in 0..<threadCount {
+                    let offset = (round * threadCount + thread) * turn + step
+                    guard
+                        let wish = detector.read(offset..<offset + Self.step, now: .start).wish
+                    else { continue }
+                    detector.requested(wish.stream, upTo: wish.bytes.upperBound)
+                    asked = max(asked, wish.bytes.upperBound)
+                }
+            }
+        }
+        let end = 16 * threadCount * turn
+        #expect(asked >= end + end / 5)
     }
 
     /// Issue: loading one tensor of a model must not fetch much more than the tensor.
     @Test func ashortStreamOvershootsByTheSmallWindow() {
         for tensorBytes in [64 << 10, 1 << 20, 2_359_296, 4 << 20] as [UInt64] {
             var detector = detector()
+            // Tensors are not where the file starts.
+            let start: UInt64 = 64 << 20
+            let end = start + tensorBytes
             var asked: UInt64 = 0
-            for offset in stride(from: 0, to: tensorBytes, by: Int(Self.step)) as StrideTo<UInt64> {
-                let read = offset..<min(offset + Self.step, tensorBytes)
-                guard let wish = detector.read(read).wish else { continue }
+            for offset in stride(from: start, to: end, by: Int(Self.step)) as StrideTo<UInt64> {
+                let read = offset..<min(offset + Self.step, end)
+                guard let wish = detector.read(read, now: .start).wish else { continue }
                 asked = wish.bytes.upperBound
                 detector.requested(wish.stream, upTo: asked)
             }
-            #expect(asked <= tensorBytes + 256 << 10)
+            #expect(asked <= end + 256 << 10)
         }
     }
+}
+
+extension MonotonicInstant {
+    /// Some time: what matters here is what has passed since.
+    static let start = MonotonicInstant(nanoseconds: 1_000_000_000)
 }

@@ -21,6 +21,10 @@ import Testing
         #expect(layout.end(after: start + 100) == start + 300)
         #expect(layout.end(after: start + 399) == start + 400)
         #expect(layout.end(after: start + 400) == nil)
+        #expect(layout.tensor(at: start - 1) == nil)
+        #expect(layout.tensor(at: start) == start..<start + 100)
+        #expect(layout.tensor(at: start + 299) == start + 100..<start + 300)
+        #expect(layout.tensor(at: start + 400) == nil)
     }
 
     @Test(arguments: ["", "[]", "{\"a\":1}", "{\"a\":{\"data_offsets\":[1]}}", "{\"a\":{}}", "{"])
@@ -47,7 +51,7 @@ import Testing
         var end: UInt64 = 0
         for start in stride(from: tensor.lowerBound, to: tensor.upperBound, by: 128 << 10) {
             let piece = start..<min(start + 128 << 10, tensor.upperBound)
-            guard let wish = detector.read(piece).wish else { continue }
+            guard let wish = detector.read(piece, now: .start).wish else { continue }
             end = max(end, wish.bytes.upperBound)
             detector.requested(wish.stream, upTo: wish.bytes.upperBound)
         }
@@ -61,6 +65,27 @@ import Testing
         let tensor = layout.ends[0]..<layout.ends[1]
         #expect(wishedEnd(reading: tensor, of: size, nil) > layout.ends[1])
         #expect(wishedEnd(reading: tensor, of: size, layout) == layout.ends[1])
+    }
+
+    /// A page of a mapping that is touched is read with as much before it as behind it.
+    @Test func whoTouchesTheFirstPageOfATensorWantsIt() throws {
+        let header = header([(0, 5 << 20), (5 << 20, 45 << 20), (45 << 20, 46 << 20)])
+        let layout = try #require(TensorLayout(header: header))
+        let around: UInt64 = 64 << 10
+        func pageOf(_ offset: UInt64) -> UInt64 { offset / 4096 * 4096 }
+        func wish(touching offset: UInt64) -> Range<UInt64>? {
+            var detector = StreamDetector(size: layout.ends[2], policy: ReadaheadPolicy())
+            detector.layout = layout
+            let page = pageOf(offset)
+            return detector.read(page - around..<page + around, now: .start).wish?.bytes
+        }
+        let (first, second) = (layout.ends[0], layout.ends[1])
+        // Of a large one only a part, until more of it is read.
+        #expect(wish(touching: first) == pageOf(first) + around..<first + 16 << 20)
+        #expect(wish(touching: second) == pageOf(second) + around..<second + 1 << 20)
+        // The end of the one before, and the middle of one.
+        #expect(wish(touching: first - 4096) == nil)
+        #expect(wish(touching: first + 20 << 20) == nil)
     }
 
     @Test func aReaderOfTheWholeFileIsNotHeldUp() throws {

@@ -24,14 +24,15 @@ import Testing
         let name = EntryName([0xff, 0x20, 0x0a] + Array(path.utf8.filter { $0 != 0x2f }))
         settlement.directories = [
             Settlement.Directory(
-                number: 1, path: path, redirect: nil, detached: BaseDirectory(commit: Self.commit, path: path),
+                number: 1, path: path, redirect: nil,
+                detached: BaseDirectory(commit: Self.commit, path: path),
                 whiteouts: [Settlement.Name(name: name)],
                 children: [Settlement.Child(number: 9, name: name)])
         ]
         let plan = CommitPlan(
             base: Self.commit, parent: Self.commit, title: "t", opensPullRequest: false,
             puts: [CommitPlan.Put(path: path, content: Self.blob)], deletedFiles: [path],
-            deletedDirectories: [], settlement: settlement)
+            deletedDirectories: [], settlement: settlement, isPart: false)
         let read = try #require(CommitPlan(encoded: try plan.encoded()))
         #expect(read.puts.map { Array($0.path.utf8) } == [Array(path.utf8)])
         #expect(read.puts.map(\.content) == [Self.blob])
@@ -43,6 +44,32 @@ import Testing
         #expect(directory.whiteouts.map(\.name) == [name])
         #expect(directory.children.map(\.name) == [name])
         #expect(directory.children.map(\.number) == [9])
+    }
+
+    /// An encoder holds what it is given several times over.
+    @Test(arguments: [0, 1, CommitPlan.pieceItemCountMax, 3 * CommitPlan.pieceItemCountMax + 1])
+    func aPlanIsWrittenInPieces(count: Int) throws {
+        var settlement = Settlement()
+        settlement.files = (0..<UInt64(count)).map {
+            Settlement.File(number: $0, path: "f\($0)", content: Self.object, size: $0)
+        }
+        let plan = CommitPlan(
+            base: Self.commit, parent: Self.commit, title: "t\nu", opensPullRequest: false,
+            puts: (0..<count).map { CommitPlan.Put(path: "f\($0)", content: Self.blob) },
+            deletedFiles: [], deletedDirectories: [], settlement: settlement)
+        let text = try plan.encoded()
+        let pieces = text.utf8.count { $0 == UInt8(ascii: "\n") }
+        let most = CommitPlan.pieceItemCountMax
+        #expect(pieces == 2 + 2 * ((count + most - 1) / most))
+        let read = try #require(CommitPlan(encoded: text))
+        #expect(read.puts.map(\.path) == (0..<count).map { "f\($0)" })
+        #expect(read.settlement.files.map(\.number) == (0..<UInt64(count)).map { $0 })
+        // Cut off between two pieces.
+        let lines = text.split(separator: "\n")
+        for kept in 0..<lines.count {
+            let cut = lines[..<kept].map { $0 + "\n" }.joined()
+            #expect(CommitPlan(encoded: cut) == nil)
+        }
     }
 
     @Test(arguments: ["", "x", "123", "bb c"])

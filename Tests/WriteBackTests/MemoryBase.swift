@@ -122,7 +122,8 @@ final class EditedTree {
                 return try body()
             } catch {
                 guard case .listingNeeded(let number, let lower) = error,
-                    let lower = lower.directory(on: overlay.baseCommit) else { throw error }
+                    let lower = lower.directory(on: overlay.baseCommit)
+                else { throw error }
                 overlay.setListing(
                     try source.listing(of: lower.path, at: lower.commit), of: number, lower)
             }

@@ -14,6 +14,7 @@ import mounting
 import program
 import pytest
 from conftest import FILES_TO_EDIT
+from huggingface_hub import HfApi
 
 
 def listed(hubfs) -> list[dict]:
@@ -244,3 +245,60 @@ def test_the_next_mount_goes_on_and_says_so(editor, git, left):
     assert (path / "new/file.txt").read_text() == "new\n"
     editor.succeed("umount", path)
     assert git.blob("new/file.txt") == b"new\n"
+
+
+@pytest.fixture
+def disputed(hub, editor, left, git, write_token):
+    """Left-behind edits, of which somebody else has changed a file meanwhile."""
+    HfApi(endpoint=hub.address.endpoint, token=write_token).upload_file(
+        path_or_fileobj=b"theirs\n", path_in_repo="config.json", repo_id=left,
+        commit_message="foreign")
+    return left
+
+
+def test_what_others_changed_too_is_not_replaced_unasked(editor, git, disputed):
+    theirs = git.rev()
+    message = editor.fail(program.CONFLICT, "recover", "--commit")
+    assert "config.json" in message
+    assert git.rev() == theirs
+    [workspace] = listed(editor)
+    assert [item["path"] for item in workspace["conflicts"]] == ["config.json"]
+
+
+@pytest.mark.parametrize("policy", ["ours", "theirs", "branch", "pr"])
+def test_how_conflicts_are_decided_can_be_said(editor, git, disputed, policy):
+    theirs = git.rev()
+    editor.succeed(
+        "recover", "--commit", "--on-conflict", policy, "-m", "mine", "--description", "More")
+    if policy in ("branch", "pr"):
+        assert git.rev() == theirs
+        [ref] = [ref for ref in git.refs() if "hubfs" in ref or "refs/pr/" in ref]
+    else:
+        ref = "refs/heads/main"
+        assert git.log()[1].title == "foreign"
+    assert git.blob("new/file.txt", ref) == b"new\n"
+    expected = b"theirs\n" if policy == "theirs" else b"{}\n"
+    assert git.blob("config.json", ref) == expected
+    path = editor.mount(disputed, "-w", "--commit", "manual")
+    assert (path / "config.json").read_bytes() == expected
+    if policy == "theirs":
+        assert (path / "config.json.hubfs-ours").read_bytes() == b"{}\n"
+
+
+def test_they_are_committed_to_another_branch(editor, git, left):
+    before = git.rev()
+    message = editor.fail(program.NOT_FOUND, "recover", "--commit", "--branch", "saved")
+    assert "--create-branch" in message
+    editor.succeed("recover", "--commit", "--branch", "saved", "--create-branch")
+    assert git.rev() == before and git.blob("config.json", "refs/heads/saved") == b"{}\n"
+
+
+def test_a_pull_request_is_opened_for_them(editor, git, left):
+    before = git.rev()
+    assert "refs/pr/1" in editor.succeed("recover", "--commit", "--create-pr")
+    assert git.rev() == before and git.blob("config.json", "refs/pr/1") == b"{}\n"
+
+
+def test_what_a_commit_is_like_is_said_of_a_commit(editor, left):
+    for words in (["-m", "x"], ["--on-conflict", "ours"], ["--branch", "x"]):
+        assert "--commit" in editor.fail(program.USAGE, "recover", *words)

@@ -46,6 +46,8 @@ class LocalHub:
         self.root = root
         self.multipart_threshold = multipart_threshold
         self.part_size = part_size
+        # More of `localhub serve`, from the next start on.
+        self.serve_options: list[str] = []
         self.address: Address | None = None
         self._process: subprocess.Popen | None = None
         self._log = root.with_name(root.name + ".log")
@@ -73,6 +75,7 @@ class LocalHub:
                     str(self.part_size),
                     "--ready-file",
                     ready,
+                    *self.serve_options,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import shutil
+import stat
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import localhub
 import mounting
 import pytest
+from reference_model.comparison import names_below
 
 
 # The official client reads its settings while it is imported. localhub has no Xet storage.
@@ -108,6 +112,37 @@ def new_shared_mount(hub, tmp_path_factory):
     """The same for mounts that many tests use, who leave them as they are."""
     with mounts(hub, tmp_path_factory.mktemp("shared")) as make:
         yield make
+
+
+@pytest.fixture
+def both(mount, tmp_path) -> Callable:
+    """Does something in a test's `mount` and in a folder with the same files, and compares the two.
+
+    The mount is compared a second time after its daemon was killed and started again.
+    """
+
+    def do(action: Callable[[Path], None], *, ignoring: tuple[str, ...] = ()) -> Path:
+        plain = tmp_path / "plain"
+        shutil.copytree(mount.path, plain, symlinks=True)
+        action(plain)
+        action(mount.path)
+        compare(plain, mount.path, ignoring)
+        mount.kill()
+        mount.restart()
+        compare(plain, mount.path, ignoring)
+        return mount.path
+
+    return do
+
+
+def compare(plain: Path, mount: Path, ignoring: tuple[str, ...]) -> None:
+    names = names_below(str(plain))
+    assert names_below(str(mount)) == names
+    for name in names:
+        expected, found = (plain / name).lstat(), (mount / name).lstat()
+        assert found.st_mode == expected.st_mode, name
+        if stat.S_ISREG(expected.st_mode) and not name.startswith(ignoring or "\0"):
+            assert (mount / name).read_bytes() == (plain / name).read_bytes(), name
 
 
 @pytest.hookimpl(wrapper=True)

@@ -6,18 +6,15 @@ import os
 import pty
 import shutil
 import sqlite3
-import stat
 import subprocess
 import tarfile
 import threading
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy
 import pytest
 from conftest import run
-from reference_model.comparison import names_below
 from safetensors.numpy import load_file, save_file
 from samples import MEBIBYTE, noise, text
 
@@ -38,37 +35,6 @@ def sample(import_repo) -> str:
 @pytest.fixture
 def mount(new_editable_mount, sample):
     return new_editable_mount(f"hf://{sample}", "-w", "--commit", "manual")
-
-
-@pytest.fixture
-def both(mount, tmp_path) -> Callable:
-    """Does something in the mount and in a folder with the same files, and compares the two.
-
-    The mount is compared a second time after its daemon was killed and started again.
-    """
-
-    def do(action: Callable[[Path], None], *, ignoring: tuple[str, ...] = ()) -> Path:
-        plain = tmp_path / "plain"
-        shutil.copytree(mount.path, plain, symlinks=True)
-        action(plain)
-        action(mount.path)
-        compare(plain, mount.path, ignoring)
-        mount.kill()
-        mount.restart()
-        compare(plain, mount.path, ignoring)
-        return mount.path
-
-    return do
-
-
-def compare(plain: Path, mount: Path, ignoring: tuple[str, ...]) -> None:
-    names = names_below(str(plain))
-    assert names_below(str(mount)) == names
-    for name in names:
-        expected, found = (plain / name).lstat(), (mount / name).lstat()
-        assert found.st_mode == expected.st_mode, name
-        if stat.S_ISREG(expected.st_mode) and not name.startswith(ignoring or "\0"):
-            assert (mount / name).read_bytes() == (plain / name).read_bytes(), name
 
 
 def needs(program: str) -> None:

@@ -304,6 +304,21 @@ def test_edits_are_committed_by_themselves_once_nobody_writes(repo, new_editable
     assert repo.text("held.txt") == "not yet\n"
 
 
+@pytest.mark.parametrize("moment", ["close", "interval:1"])
+def test_edits_of_an_earlier_mount_are_committed_by_themselves(repo, new_editable_mount, moment):
+    mount = new_editable_mount(f"hf://{repo.name}", "-w", "--commit", "manual")
+    (mount.path / "done.txt").write_bytes(b"done\n")
+    mount.kill()
+    mount.start(f"hf://{repo.name}", "-w", "--commit", moment, "-m", "by itself")
+    deadline = time.monotonic() + 60
+    while repo.titles()[0] != "by itself" and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert repo.text("done.txt") == "done\n"
+    titles = repo.titles()
+    assert mount.unmount() == 0
+    assert repo.titles() == titles
+
+
 def test_what_was_renamed_and_came_back_is_not_deleted(repo, mount):
     for name in ("config.json", "model.bin", "folder"):
         os.rename(mount.path / name, mount.path / "away")

@@ -268,6 +268,11 @@ def test_s15_identities_are_attributes(mount, git):
     (mount.path / "small.txt").read_bytes()
     cached = os.getxattr(mount.path / "small.txt", "user.hubfs.cached")
     assert int(cached) == len(SMALL)
+    # ls -l asks for these, and every file anew unless it hears that there are none.
+    for name in ("security.selinux", "system.posix_acl_access"):
+        with pytest.raises(OSError) as refused:
+            os.getxattr(mount.path / "small.txt", name)
+        assert refused.value.errno == errno.EOPNOTSUPP
 
 
 def test_s16_there_are_no_holes(mount, tmp_path):

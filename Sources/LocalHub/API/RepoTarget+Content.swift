@@ -83,13 +83,13 @@ extension RepoTarget {
         return try await content.answer(request)
     }
 
-    /// A URL of the CDN listener for a file of this repo, signed and good for a while.
+    /// A URL of the CDN for a file of this repo, signed and good for a while.
     func cdnURL(_ pointer: LFSPointer, path: String) -> String {
         let place = "/\(repo.kind.plural)/\(repo.name)/\(pointer.oid)"
         let expires = Int(Date().timeIntervalSince1970) + service.urlLifetimeSeconds
         let query = service.signer.sign(place, for: .download, expires: expires)
         let name = path.fileName
-        return service.cdnEndpoint + place + "?" + query + "&filename=" + URLText.encode(name)
+        return service.downloadEndpoint + place + "?" + query + "&filename=" + URLText.encode(name)
     }
 
     static func contentHeaders(path: String) -> HTTPFields {

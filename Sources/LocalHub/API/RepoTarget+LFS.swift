@@ -134,7 +134,7 @@ extension RepoTarget {
         }
         let path = "/\(repo.kind.plural)/\(repo.name)/\(object.oid)"
         answer.actions = [
-            "download": action(service.cdnEndpoint + path, signed: path, for: .download)
+            "download": action(service.downloadEndpoint + path, signed: path, for: .download)
         ]
         return answer
     }

@@ -21,6 +21,8 @@ struct HubService: Sendable {
     var endpoint: String { addresses.endpoint }
     /// `http://localhost:PORT`.
     var cdnEndpoint: String { addresses.cdnEndpoint }
+    /// What URLs for downloads begin with.
+    var downloadEndpoint: String { addresses.downloadEndpoint }
 
     /// Runs the handler of an endpoint of the Hub's own listener.
     func handle(_ request: HubRequest, _ endpoint: Endpoint) async throws -> Answer {

@@ -14,6 +14,9 @@ package final class LocalHubServer: Sendable {
         /// Not the Hub's host, even if it is the same machine: clients tell the two apart by name.
         package var cdnHost = "localhost"
         package var cdnPort = 0
+        /// `scheme://host[:port]` of another server that hands out the same objects at the same
+        /// paths; nil leaves that to the CDN listener.
+        package var downloadOrigin: String?
         /// How long CDN and upload URLs live.
         package var urlLifetimeSeconds = 3600
         /// Entries of a tree page at most.
@@ -64,7 +67,8 @@ package final class LocalHubServer: Sendable {
         try hub.folder.removeLeftovers()
         let service = HubService(
             hub: hub, blocking: Blocking(), signer: URLSigner(key: try hub.registry.urlKey()),
-            faults: FaultBoard(), counters: Counters(), addresses: Addresses(),
+            faults: FaultBoard(), counters: Counters(),
+            addresses: Addresses(downloadOrigin: options.downloadOrigin),
             urlLifetimeSeconds: options.urlLifetimeSeconds, pageSizeMax: options.pageSizeMax,
             parts: options.parts, multipart: MultipartStore(incoming: hub.folder.incoming))
         let quotas = options.quotas.compactMap { name, quota in

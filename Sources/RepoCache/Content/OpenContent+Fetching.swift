@@ -9,7 +9,7 @@ extension OpenContent {
     func noteRead(_ range: Range<UInt64>) {
         guard !servesWhole else { return }
         learnLayout()
-        let (wish, ended) = streams.withLock { $0.read(range) }
+        let (wish, ended) = streams.withLock { $0.read(range, now: services.now) }
         if let wish { prefetch(wish) }
         guard !ended.isEmpty else { return }
         var actions = TransferActions<Parked>()

@@ -1,9 +1,12 @@
+import Platform
+
 /// Finds sequential readers among the reads of one content, whoever sends them.
 ///
 /// Loaders share one descriptor between processes, so handles say nothing: eight processes each
 /// reading an eighth are eight streams here. The kernel sends the reads of one stream several at
 /// a time and not always in order, so a read that lands a little before or behind the expected
-/// place still belongs to it.
+/// place still belongs to it. Threads that take turns at one stream look like many short ones, until
+/// each reaches the start of the next: then they are one.
 ///
 /// Pure; its owner calls it under a lock.
 struct StreamDetector {
@@ -17,15 +20,16 @@ struct StreamDetector {
     }
 
     private struct Stream {
-        let number: Int
+        var number: Int
         let start: UInt64
         /// End of the furthest read: where the next one is expected.
         var next: UInt64
         var readCount = 1
         /// End of what was asked for on this stream's behalf.
         var requested: UInt64
-        /// Value of `readCount` of the detector when it was last read.
+        /// Value of `readCount` of the detector when it was last read, and the time.
         var lastRead: Int
+        var lastReadAt: MonotonicInstant
 
         var consumedBytes: UInt64 { next - start }
     }
@@ -34,13 +38,16 @@ struct StreamDetector {
     static let streamCountMax = 32
     /// Reads of others after which a stream counts as left.
     static let idleReadCountMax = 64 * streamCountMax
-    /// A single reader that seeks leaves its stream much sooner: by this many reads per stream.
+    /// A single reader that seeks leaves its stream much sooner: by this many reads per stream, if
+    /// they took this long. One of several readers may just not have had a processor meanwhile.
     static let leftReadCountMax = 32
+    static let leftSeconds = 0.5
 
     /// What the kernel may read around a place on its own: a tensor's end this close to a stream's
     /// start is not where the stream stops, and reads up to twice this far beyond an end do not yet
     /// show that it goes on.
     static let kernelReadaheadBytes: UInt64 = 1 << 20
+    static let pageBytes: UInt64 = 4096
 
     private let size: UInt64
     private let policy: ReadaheadPolicy
@@ -56,24 +63,26 @@ struct StreamDetector {
         self.policy = policy
     }
 
-    /// Takes note of a read.
+    /// Takes note of a read at this time.
     ///
     /// - Returns: what to fetch ahead because of it, and the streams that were left: what was
     ///   fetched ahead for them is not wanted any more.
-    mutating func read(_ bytes: Range<UInt64>) -> (wish: Wish?, ended: Set<Int>) {
+    mutating func read(
+        _ bytes: Range<UInt64>, now: MonotonicInstant
+    ) -> (wish: Wish?, ended: Set<Int>) {
         guard !bytes.isEmpty else { return (nil, []) }
         readCount += 1
         guard let index = streams.firstIndex(where: { Self.continues($0, bytes) }) else {
-            let ended = open(at: bytes)
-            return (nil, ended)
+            let ended = open(at: bytes, now: now)
+            return (tensorWish(at: bytes), ended)
         }
         streams[index].lastRead = readCount
+        streams[index].lastReadAt = now
         // Read again, as after a wait, or late: no sign of where the reader goes.
-        guard bytes.upperBound > streams[index].next else { return (nil, endLeftStreams()) }
+        guard bytes.upperBound > streams[index].next else { return (nil, endLeftStreams(now)) }
         streams[index].readCount += 1
         streams[index].next = max(streams[index].next, bytes.upperBound)
-        streams[index].requested = max(streams[index].requested, streams[index].next)
-        return (wish(of: streams[index]), endLeftStreams())
+        return (wish(of: join(index)), endLeftStreams(now))
     }
 
     /// Records that everything up to `end` was asked for on behalf of a stream.
@@ -84,6 +93,26 @@ struct StreamDetector {
 
     /// What all streams still want, after a budget had refused some of it.
     func wishes() -> [Wish] { streams.compactMap { wish(of: $0) } }
+
+    /// Makes a stream and those that it has reached one, which goes by the number of the longest.
+    /// What was fetched ahead for the others lies ahead of it too.
+    ///
+    /// - Returns: the stream as it is then.
+    private mutating func join(_ index: Int) -> Stream {
+        var stream = streams.remove(at: index)
+        while let next = streams.firstIndex(where: {
+            $0.start > stream.start && $0.start <= stream.next && $0.next > stream.next
+        }) {
+            let other = streams.remove(at: next)
+            if other.readCount >= stream.readCount { stream.number = other.number }
+            stream.next = other.next
+            stream.readCount += other.readCount
+            stream.requested = max(stream.requested, other.requested)
+        }
+        stream.requested = max(stream.requested, stream.next)
+        streams.insert(stream, at: min(index, streams.count))
+        return stream
+    }
 
     /// A read continues a stream when it starts where the last ended, or out of order by no more
     /// than its own length.
@@ -96,7 +125,8 @@ struct StreamDetector {
 
     private func wish(of stream: Stream) -> Wish? {
         guard stream.readCount >= policy.readCountMin else { return nil }
-        let window = policy.windowBytes(consumedBytes: stream.consumedBytes)
+        let window = policy.windowBytes(
+            consumedBytes: stream.consumedBytes, isFromHead: stream.start == 0)
         let chunk = policy.chunkBytes(windowBytes: window)
         let limit = limit(of: stream)
         let end = min(stream.next + window, limit)
@@ -104,6 +134,23 @@ struct StreamDetector {
         // Small steps would be small requests: wait until a whole chunk is wanted, or the end.
         guard end - stream.requested >= chunk || end == limit else { return nil }
         return Wish(stream: stream.number, bytes: stream.requested..<end, chunkBytes: chunk)
+    }
+
+    /// What the first read of a stream already tells: it begins a tensor, and so wants it.
+    ///
+    /// A fault in a mapping is read around by the kernel, half before the page that was touched and
+    /// half behind its start: so the middle tells which of two tensors is meant. Of a page that both
+    /// are in, the second is believed to be: the first would have been read from its own start.
+    private func tensorWish(at bytes: Range<UInt64>) -> Wish? {
+        let middle = bytes.lowerBound + UInt64(bytes.count) / 2 + Self.pageBytes - 1
+        guard let stream = streams.last, let tensor = layout?.tensor(at: middle),
+            bytes.contains(tensor.lowerBound)
+        else { return nil }
+        let end = min(tensor.upperBound, tensor.lowerBound + policy.tensorBytesMax, size)
+        guard end > bytes.upperBound else { return nil }
+        return Wish(
+            stream: stream.number, bytes: bytes.upperBound..<end,
+            chunkBytes: policy.chunkBytes(tensorBytes: UInt64(tensor.count)))
     }
 
     /// How far a stream may be read ahead: to the end of the tensor it is in, until it has gone on
@@ -115,7 +162,7 @@ struct StreamDetector {
         return min(end, size)
     }
 
-    private mutating func open(at bytes: Range<UInt64>) -> Set<Int> {
+    private mutating func open(at bytes: Range<UInt64>, now: MonotonicInstant) -> Set<Int> {
         var ended: Set<Int> = []
         if streams.count == Self.streamCountMax {
             ended.insert(streams.remove(at: victim()).number)
@@ -124,8 +171,9 @@ struct StreamDetector {
         streams.append(
             Stream(
                 number: lastNumber, start: bytes.lowerBound, next: bytes.upperBound,
-                requested: bytes.upperBound, lastRead: readCount))
-        return ended.union(endLeftStreams())
+                requested: bytes.upperBound, lastRead: readCount,
+                lastReadAt: now))
+        return ended.union(endLeftStreams(now))
     }
 
     /// The stream to give up: the oldest that never became one, unless a real one was left.
@@ -138,10 +186,13 @@ struct StreamDetector {
         return streams.indices.min { rank(streams[$0]) < rank(streams[$1]) }!
     }
 
-    private mutating func endLeftStreams() -> Set<Int> {
+    private mutating func endLeftStreams(_ now: MonotonicInstant) -> Set<Int> {
         let real = streams.filter { $0.readCount >= policy.readCountMin }
         let patience = Self.leftReadCountMax * max(real.count, 1)
-        let left = real.filter { readCount - $0.lastRead > patience }
+        let left = real.filter {
+            readCount - $0.lastRead > patience
+                && now.seconds(since: $0.lastReadAt) > Self.leftSeconds
+        }
         guard !left.isEmpty else { return [] }
         let numbers = Set(left.map(\.number))
         streams.removeAll { numbers.contains($0.number) }

@@ -1,6 +1,6 @@
 import HubClient
 
-/// Where the tensors of a safetensors file end: places where a reader may well stop.
+/// Where the tensors of a safetensors file lie: places where a reader starts, and may well stop.
 ///
 /// A loader that wants one tensor reads it like any stream, and what is read ahead beyond its end is
 /// fetched in vain. The file says itself where that is.
@@ -16,6 +16,8 @@ struct TensorLayout: Sendable, Equatable {
     static let headerBytesMax: UInt64 = 1 << 20
     static let lengthBytes = 8
 
+    /// Where the first tensor begins, from the start of the file.
+    let dataStart: UInt64
     /// Ends of the tensors, from the start of the file, ascending.
     let ends: [UInt64]
 
@@ -39,17 +41,32 @@ struct TensorLayout: Sendable, Equatable {
             else { return nil }
             ends.append(dataStart + end)
         }
+        self.dataStart = dataStart
         self.ends = ends.sorted()
+    }
+
+    /// The tensor that `offset` lies in; nil in the header and behind the last. The format has no
+    /// gaps between tensors, so each begins where another ends.
+    func tensor(at offset: UInt64) -> Range<UInt64>? {
+        guard offset >= dataStart else { return nil }
+        let index = firstEnd(after: offset)
+        guard index < ends.count else { return nil }
+        return (index == 0 ? dataStart : ends[index - 1])..<ends[index]
     }
 
     /// The first end of a tensor beyond `offset`; nil behind the last.
     func end(after offset: UInt64) -> UInt64? {
+        let index = firstEnd(after: offset)
+        return index < ends.count ? ends[index] : nil
+    }
+
+    private func firstEnd(after offset: UInt64) -> Int {
         var low = 0
         var high = ends.count
         while low < high {
             let middle = (low + high) / 2
             if ends[middle] > offset { high = middle } else { low = middle + 1 }
         }
-        return low < ends.count ? ends[low] : nil
+        return low
     }
 }

@@ -19,6 +19,16 @@ package final class BaseTrees: BaseSource {
         trees = Guarded([first.snapshot.commit: first], rank: .leaf)
     }
 
+    /// Knows no commit before it is asked for one.
+    ///
+    /// - Parameter path: The mounted directory, "" for the whole repo.
+    package init(_ repo: RepoID, path: String, cache: RepoCache) {
+        self.cache = cache
+        rootPath = path
+        self.repo = repo
+        trees = Guarded([:], rank: .leaf)
+    }
+
     /// A tree that was prepared; nil for any other commit.
     func tree(at commit: CommitOID) -> BaseTree? { trees.withLock { $0[commit] } }
 
@@ -78,9 +88,8 @@ package final class BaseTrees: BaseSource {
     package func read(
         _ file: BaseFile, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer
     ) throws(PublishError) {
-        guard let tree = trees.withLock({ $0.values.first }) else { return }
         do throws(CacheError) {
-            let content = try tree.open(file)
+            let content = try cache.contents.open(location(of: file))
             defer { content.close() }
             if try content.readWaiting(into: buffer, at: offset) == buffer.count { return }
         } catch {
@@ -90,10 +99,18 @@ package final class BaseTrees: BaseSource {
     }
 }
 
+extension BaseTrees {
+    private func location(of file: BaseFile) -> ContentLocation {
+        ContentLocation(
+            repo: repo, commit: file.commit,
+            path: rootPath.isEmpty ? file.path : rootPath + "/" + file.path,
+            content: file.content, size: file.size)
+    }
+}
+
 extension BaseTrees: ContentSink {
     package func adopt(_ file: BaseFile, from path: FilePath) {
-        guard let tree = tree(at: file.commit) else { return }
-        cache.contents.adopt(tree.location(of: file), from: path)
+        cache.contents.adopt(location(of: file), from: path)
     }
 }
 

@@ -56,6 +56,7 @@ extension WritableRepoFileSystem {
         _ name: FileName, of node: NodeID, capacity: Int,
         _ reply: consuming Reply<RequestKind.ExtendedAttribute>
     ) {
+        guard name.isUserAttribute else { return reply.fail(.notSupported) }
         guard let view = overlay.view(node.overlay) else {
             return reply.fail(.staleNFSFileHandle)
         }
@@ -82,7 +83,7 @@ extension WritableRepoFileSystem {
         _ name: FileName, of node: NodeID, to value: [UInt8], _ rule: ExtendedAttributeRule,
         _ reply: consuming Reply<RequestKind.Status>
     ) {
-        guard isKept(name) else { return reply.fail(.notSupported) }
+        guard name.isUserAttribute else { return reply.fail(.notSupported) }
         guard HubAttribute(rawValue: name.description) == nil else {
             return reply.fail(.notPermitted)
         }
@@ -103,7 +104,7 @@ extension WritableRepoFileSystem {
     package func removeExtendedAttribute(
         _ name: FileName, of node: NodeID, _ reply: consuming Reply<RequestKind.Status>
     ) {
-        guard isKept(name) else { return reply.fail(.notSupported) }
+        guard name.isUserAttribute else { return reply.fail(.notSupported) }
         do throws(WriteBackError) {
             try overlay.removeAttribute(name.entry, of: node.overlay)
             reply.succeed()
@@ -111,9 +112,6 @@ extension WritableRepoFileSystem {
             fail(reply, error)
         }
     }
-
-    /// Only users' own attributes are kept: capabilities and access lists would need to be obeyed.
-    private func isKept(_ name: FileName) -> Bool { name.bytes.starts(with: "user.".utf8) }
 
     private func value(of attribute: HubAttribute, for view: NodeView) -> [UInt8]? {
         if attribute == .commit { return Array(base.snapshot.commit.hex.utf8) }

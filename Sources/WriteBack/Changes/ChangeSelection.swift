@@ -79,8 +79,8 @@ extension ChangeSelection {
                 case .file(let file):
                     if let base = file.base { moves.append((below, ExactPath(base.path))) }
                 case .directory(let directory):
-                    if let redirect = directory.redirect {
-                        moves.append((below, ExactPath(redirect)))
+                    if let origin = directory.lower.origin {
+                        moves.append((below, ExactPath(origin)))
                     }
                     var unit = unit
                     if unit == nil, !directory.isInPlace(at: below),

@@ -26,10 +26,11 @@ final class SealedLayer: Sendable {
     let store: StagingFile
     let shape: LayerShape
     let synced: LayerShape?
-    /// What `freeze` still has to put on disk; nil: nothing.
-    let unsynced: UnsyncedLayer?
     /// Of the whole file, if a commit before has found it.
     let hash: ContentHash?
+    private let writeCount: UInt64
+    private let hasUnsyncedBytes: Bool
+    private let isOnDisk: Bool
 
     init(_ layer: WorkingFile.Layer, of file: WorkingFile) {
         self.file = file
@@ -37,8 +38,19 @@ final class SealedLayer: Sendable {
         store = layer.store
         shape = layer.shape
         synced = layer.synced
-        unsynced = layer.isOnDisk ? nil : UnsyncedLayer(layer)
         hash = layer.hash
+        writeCount = layer.writeCount
+        hasUnsyncedBytes = layer.hasUnsyncedBytes
+        isOnDisk = layer.isOnDisk
+    }
+
+    /// What `freeze` still has to put on disk; nil: nothing.
+    var unsynced: UnsyncedLayer? {
+        isOnDisk
+            ? nil
+            : UnsyncedLayer(
+                number: number, store: store, shape: shape, writeCount: writeCount,
+                hasUnsyncedBytes: hasUnsyncedBytes, isNew: synced == nil)
     }
 
     var record: LayerRecord {

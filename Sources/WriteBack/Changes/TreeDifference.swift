@@ -71,7 +71,11 @@ package struct TreeDifference: Sendable {
             if mayBeThere.contains(path), parent.map({ !gone.contains($0) }) ?? true {
                 let listing = try source.listing(of: parent?.text ?? "", at: commit)
                 let name = path.text.utf8.split(separator: UInt8(ascii: "/")).last!
-                if let index = listing.index(of: EntryName(Array(name))), case .directory = listing.kind(at: index) { continue }
+                if let index = listing.index(of: EntryName(Array(name))),
+                    case .directory = listing.kind(at: index)
+                {
+                    continue
+                }
             }
             gone.insert(path)
         }
@@ -120,6 +124,13 @@ package struct TreeDifference: Sendable {
             case .directory: try addAll(below, at: to, isThere: true, source)
             }
         }
+    }
+
+    /// Adds a directory of the later commit's, with everything in it.
+    mutating func addFolder(
+        _ path: String, of commit: CommitOID, _ source: any BaseSource
+    ) throws(PublishError) {
+        try addAll(path, at: commit, isThere: true, source)
     }
 
     /// Every file below a directory that only one of the commits has.

@@ -69,12 +69,35 @@ package struct WorkspaceExport: Sendable {
                 return
             }
             try Self.onDisk(target) { () throws(Errno) in try Folder.create(folder) }
-            try write(FileBytes(file), to: target)
-            written.append(path)
+            try write(file, named: child.name, to: target, in: folder, at: path)
         }
     }
 
-    private func write(_ bytes: FileBytes, to target: FilePath) throws(PublishError) {
+    /// Writes a file whole, or, where the Hub's part of it cannot be had, what was edited of it.
+    private mutating func write(
+        _ file: FrozenFile, named name: EntryName, to target: FilePath, in folder: FilePath,
+        at path: String
+    ) throws(PublishError) {
+        do throws(PublishError) {
+            try write(FileBytes(file), to: target, from: source)
+            written.append(path)
+        } catch .workspace(let error) {
+            throw .workspace(error)
+        } catch {
+            try Self.onDisk(target) { () throws(Errno) in _ = try Folder.unlink(target) }
+            let partial = EntryName(name.bytes + Self.partialSuffix.utf8)
+            try write(FileBytes(file), to: try Self.place(partial, in: folder), from: NoBase())
+            let reason = "only what was edited is in \(path)\(Self.partialSuffix), zeros elsewhere"
+            failed.append((path, "\(reason): \(error)"))
+        }
+    }
+
+    /// Ends the name of a file that is not whole.
+    private static let partialSuffix = ".hubfs-partial"
+
+    private func write(
+        _ bytes: FileBytes, to target: FilePath, from source: any BaseSource
+    ) throws(PublishError) {
         let file: FileDescriptor
         do {
             file = try FileDescriptor.open(
@@ -130,6 +153,19 @@ package struct WorkspaceExport: Sendable {
         } catch {
             throw .workspace(error == .noSpace ? .full : .disk(error, path: path.string))
         }
+    }
+}
+
+/// Zeros in the place of what the Hub had.
+private struct NoBase: BaseSource {
+    func listing(
+        of path: String, at commit: CommitOID
+    ) throws(PublishError) -> any BaseListing { throw .baseLost(commit) }
+
+    func prepare(_ commit: CommitOID) {}
+
+    func read(_ file: BaseFile, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) {
+        buffer.initializeMemory(as: UInt8.self, repeating: 0)
     }
 }
 

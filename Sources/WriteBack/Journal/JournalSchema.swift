@@ -89,6 +89,8 @@ enum JournalFact: String {
     case conflicts
     /// What a commit of ours went on top of, until the tree shows it: `ForeignChange` (JSON).
     case foreign
+    /// The title of the part of a commit that is the base, while later parts are to come.
+    case series
     /// What the workspace belongs to, see `WorkspaceKey` (JSON).
     case owner = "owner"
     /// Why the last commit did not come about.

@@ -15,8 +15,11 @@ package struct JournalTransaction: ~Copyable {
     }
 
     func set(_ fact: JournalFact, _ value: String) throws {
-        try run(
-            "INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)", [fact.rawValue, value])
+        // Not kept for the next time, as other statements are: with it stays what it was given, and
+        // the text of a plan has megabytes.
+        try database.execute(
+            sql: "INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)",
+            arguments: [fact.rawValue, value])
     }
 
     func remove(_ fact: JournalFact) throws {

@@ -42,6 +42,15 @@ package enum LowerDirectory: Hashable, Sendable {
         if case .base(let path) = self { path } else { nil }
     }
 
+    /// The path it has, or had, at the Hub; nil when nothing shows.
+    var origin: String? {
+        switch self {
+        case .none: nil
+        case .base(let path): path
+        case .commit(let directory): directory.path
+        }
+    }
+
     /// Where it is listed while the tree stands on `base`; nil when nothing shows.
     package func directory(on base: CommitOID) -> BaseDirectory? {
         switch self {

@@ -1,4 +1,3 @@
-import FoundationEssentials
 import HubClient
 
 /// One commit, decided to the last byte. Written to disk before it is sent, so that whatever happens
@@ -17,37 +16,23 @@ struct CommitPlan: Codable, Sendable {
     let parent: String
     let title: String
     let opensPullRequest: Bool
-    let puts: [Put]
+    var puts: [Put]
     /// From the root of the repo.
     let deletedFiles: [String]
     let deletedDirectories: [String]
-    let settlement: Settlement
+    var settlement: Settlement
+    /// More of the same commit follows.
+    let isPart: Bool
 
     var baseCommit: CommitOID? { CommitOID(hex: base) }
     var parentCommit: CommitOID? { CommitOID(hex: parent) }
 
     var isEmpty: Bool { puts.isEmpty && deletedFiles.isEmpty && deletedDirectories.isEmpty }
 
-    func encoded() throws(WriteBackError) -> String {
-        do {
-            return String(decoding: try JSONEncoder().encode(self), as: UTF8.self)
-        } catch {
-            throw .journal("the plan cannot be written: \(error)")
-        }
-    }
-
-    /// - Returns: nil when the text is no plan of this version.
-    init?(encoded text: String) {
-        guard let plan = try? JSONDecoder().decode(Self.self, from: Data(text.utf8)) else {
-            return nil
-        }
-        self = plan
-    }
-
     init(
         base: CommitOID, parent: CommitOID, title: String, opensPullRequest: Bool, puts: [Put],
         deletedFiles: [String],
-        deletedDirectories: [String], settlement: Settlement
+        deletedDirectories: [String], settlement: Settlement, isPart: Bool
     ) {
         self.base = base.hex
         self.parent = parent.hex
@@ -57,5 +42,6 @@ struct CommitPlan: Codable, Sendable {
         self.deletedFiles = deletedFiles
         self.deletedDirectories = deletedDirectories
         self.settlement = settlement
+        self.isPart = isPart
     }
 }

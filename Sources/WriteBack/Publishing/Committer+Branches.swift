@@ -27,7 +27,7 @@ extension Committer {
     }
 
     /// The newest commit of a branch or pull request; nil when there is none of that name.
-    private func head(of ref: String) throws(PublishError) -> CommitOID? {
+    func head(of ref: String) throws(PublishError) -> CommitOID? {
         let isPullRequest = ref.hasPrefix("refs/pr/")
         let refs = try ask {
             client.refs(repo, includesPullRequests: isPullRequest, completion: $0)
@@ -80,5 +80,6 @@ extension Committer {
         if let ref { turn(to: ref) }
         observer.withLock { $0 }?.changed(moving.stale)
         logger.notice("moved to \(head.hex)")
+        anchor(to: head, ifLost: base)
     }
 }

@@ -23,9 +23,32 @@ extension Committer {
                 plan = try rebase(plan, on: head, request.onConflict, edits)
                 // Somebody did all of it already.
                 if plan.isEmpty { return try finish(plan, head) }
+            } catch .mismatch(let commit, let paths) {
+                try noteMismatch(
+                    plan, commit, all.edits { content(of: $0, modes[ExactPath($0.path)]) })
+                throw .mismatch(commit: commit, paths: paths)
             }
         }
         throw .conflict([])
+    }
+
+    /// Keeps for `resolve` where the Hub has made something else of our commit than was sent.
+    private func noteMismatch(
+        _ plan: CommitPlan, _ commit: CommitOID, _ edits: [ExactPath: ConflictCheck.Edit]
+    ) throws(PublishError) {
+        guard let base = plan.baseCommit, try conflictRecord()?.isMoved != true else { return }
+        do throws(PublishError) {
+            try source.prepare(commit)
+            let theirs = try TreeDifference(from: base, to: commit, source: source)
+            let check = ConflictCheck(edits, against: theirs)
+            try note(
+                ConflictRecord(
+                    theirs.conflicted(check.conflicts), head: commit, isMoved: false,
+                    same: check.redundant.map(\.text)))
+        } catch .hub(let error) {
+            // The next commit finds the same.
+            logger.warning("the commit cannot be looked at more closely: \(error.sentence)")
+        }
     }
 
     private func rebase(
@@ -88,7 +111,9 @@ extension Committer {
     package func pull() throws(PublishError) -> CommitOID {
         try finishPlan()
         let head = try ask { client.head(repo, of: branch, completion: $0) }
-        if head != workspace.overlay.baseCommit { try stand(on: head) }
+        if head != workspace.overlay.baseCommit {
+            try usingBase { () throws(PublishError) in try stand(on: head) }
+        }
         return head
     }
 }
@@ -99,7 +124,7 @@ extension CommitPlan {
         CommitPlan(
             base: baseCommit!, parent: baseCommit!, title: title,
             opensPullRequest: opensPullRequest, puts: puts, deletedFiles: deletedFiles,
-            deletedDirectories: deletedDirectories, settlement: settlement)
+            deletedDirectories: deletedDirectories, settlement: settlement, isPart: isPart)
     }
 
     /// The same commit on another parent, less what that has already.
@@ -115,7 +140,7 @@ extension CommitPlan {
             deletedDirectories: deletedDirectories.filter { path in
                 !done.contains(ExactPath(path)) && !goneDirectories.contains(ExactPath(path))
             },
-            settlement: settlement)
+            settlement: settlement, isPart: isPart)
     }
 }
 

@@ -66,7 +66,9 @@ extension Committer {
             paths.contains { $0.isEmpty || ChangeList.isAt(conflict.path, orBelow: $0) }
         }
         resolution.resolved = chosen.map(\.path)
-        let moving = try apply(record, head, Set(chosen.map { ExactPath($0.path) }), side)
+        let moving = try usingBase { () throws(PublishError) in
+            try apply(record, head, Set(chosen.map { ExactPath($0.path) }), side)
+        }
         guard moving.busy.isEmpty else { throw .busy(moving.busy) }
         if let ref = record.ref { turn(to: ref) }
         observer.withLock { $0 }?.changed(moving.stale)
@@ -203,6 +205,7 @@ extension Committer {
             }
         }
         observer.withLock { $0 }?.changed(moving.stale)
+        anchor(to: base, ifLost: from)
         if !moving.contested.isEmpty {
             logger.warning(
                 "others changed paths that are still edited here; hubfs resolve decides",

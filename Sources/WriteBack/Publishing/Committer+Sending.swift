@@ -180,7 +180,11 @@ extension Committer {
         progress { $0.step = .verifying }
         do throws(PublishError) {
             let wrong = try differences(of: commit, from: plan)
-            guard wrong.isEmpty else { throw PublishError.mismatch(commit: commit, paths: wrong) }
+            guard wrong.isEmpty else {
+                // Made, and not ours: what others committed, to everybody who comes after it.
+                try dropPlan()
+                throw PublishError.mismatch(commit: commit, paths: wrong)
+            }
             CrashPoint.verified.pass()
             try source.prepare(commit)
             try settle(plan, on: commit)
@@ -199,6 +203,11 @@ extension Committer {
             let text = try foreign?.encoded()
             return try workspace.overlay.settle(settlement, on: commit) { transaction in
                 if let text { try transaction.set(.foreign, text) }
+                if plan.isPart {
+                    try transaction.set(.series, plan.title)
+                } else {
+                    try transaction.remove(.series)
+                }
             }
         }
         CrashPoint.settled.pass()

@@ -89,9 +89,11 @@ package final class Committer: Sendable {
             do throws(PublishError) {
                 try finishPlan()
                 if let branch = request.branch {
-                    try goTo(branch, creates: request.createsBranch)
+                    try usingBase { () throws(PublishError) in
+                        try goTo(branch, creates: request.createsBranch)
+                    }
                 }
-                return try commitInParts(request)
+                return try usingBase { () throws(PublishError) in try commitInParts(request) }
             } catch .conflict(let paths) {
                 guard let side = request.onConflict.side else { throw .conflict(paths) }
                 let resolution = try resolve(paths, for: side)
@@ -184,7 +186,8 @@ package final class Committer: Sendable {
         let known = try conflictRecord()
         let opensPullRequest = try check(prepared, request)
         try checkReadme(&prepared, &changes.localOnly)
-        if part > 1 { try dropSent(&prepared, at: tree.base) }
+        let isInSeries = try self.isInSeries()
+        if part > 1 || isInSeries { try dropSent(&prepared, at: tree.base) }
         let modes = try upload(&prepared, &changes.localOnly)
         CrashPoint.uploaded.pass()
         returnFreedMemory()
@@ -222,7 +225,9 @@ package final class Committer: Sendable {
         let plan = makePlan(
             tree, prepared, [:], title: "", selection, opensPullRequest: false, isPart: false)
         let settled = try local { () throws(WriteBackError) in
-            try workspace.overlay.settle(plan.settlement, on: tree.base)
+            try workspace.overlay.settle(plan.settlement, on: tree.base) { transaction in
+                try transaction.remove(.series)
+            }
         }
         for content in settled { content.store.discard() }
         try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
@@ -244,11 +249,16 @@ package final class Committer: Sendable {
         let sent = prepared.files.map {
             IdentifiedFile(file: $0, content: content(of: $0, modes[ExactPath($0.path)]))
         }
-        for (file, content) in (sent + prepared.unchanged).map({ ($0.file, $0.content) }) {
+        // As large as they become: an array that grows takes up to twice that.
+        files.reserveCapacity(isPart ? 0 : sent.count + prepared.unchanged.count)
+        puts.reserveCapacity(sent.count)
+        // Only the last part settles anything.
+        for identified in isPart ? [] : sent + prepared.unchanged {
+            let file = identified.file
             if let number = file.number {
                 files.append(
                     Settlement.File(
-                        number: number.value, path: file.path, content: content,
+                        number: number.value, path: file.path, content: identified.content,
                         size: file.size))
             }
         }
@@ -259,13 +269,17 @@ package final class Committer: Sendable {
         for file in sent + prepared.unchanged {
             kept.formUnion(ExactPath(file.file.path).parents)
         }
+        let settlement =
+            isPart
+            ? Settlement(
+                partDeleting: prepared.files.isEmpty ? prepared.deletedFiles : [], in: tree)
+            : Settlement(tree, files: files, kept: kept, selection)
         return CommitPlan(
             base: tree.base, parent: tree.base, title: title,
             opensPullRequest: opensPullRequest, puts: puts,
             deletedFiles: prepared.deletedFiles.map(inRepo),
             deletedDirectories: prepared.deletedDirectories.map { inRepo($0.path) },
-            settlement: isPart
-                ? Settlement() : Settlement(tree, files: files, kept: kept, selection))
+            settlement: settlement, isPart: isPart)
     }
 
     /// Directories in place are the base's, and stay there.

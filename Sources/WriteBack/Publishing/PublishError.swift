@@ -8,6 +8,8 @@ package enum PublishError: Error, Sendable {
     case workspace(WriteBackError)
     /// Bytes of the base that an edit needs could not be read; the text says which and why.
     case base(String)
+    /// The Hub does not have the commit any more that the edits were made on.
+    case baseLost(CommitOID)
     /// The branch is at another commit than the one sent was made for.
     case stale(head: CommitOID)
     /// The branch has foreign changes of the same paths.
@@ -20,7 +22,8 @@ package enum PublishError: Error, Sendable {
     case noBranch(String)
     /// The answer to the commit was lost, and the Hub cannot be asked whether it took effect.
     case unknownOutcome(HubError)
-    /// The Hub took the commit, but shows something else at these paths.
+    /// The Hub took the commit, but shows something else at these paths. It counts as somebody
+    /// else's: nothing of it is taken over, and the next commit is compared with it.
     case mismatch(commit: CommitOID, paths: [String])
     /// Somebody asked to stop.
     case cancelled
@@ -32,6 +35,9 @@ extension PublishError: CustomStringConvertible {
         case .hub(let error): error.sentence
         case .workspace(let error): error.description
         case .base(let text): text
+        case .baseLost(let commit):
+            "the Hub does not have commit \(commit.hex) any more, on which the edits were made; they are "
+                + "kept: hubfs umount --no-commit, then mount again, moves them onto the branch's head"
         case .stale(let head): "the branch is at \(head.hex) by now"
         case .conflict(let paths):
             "others changed the same paths: \(Self.list(paths)); hubfs resolve decides which version stays"
@@ -42,7 +48,8 @@ extension PublishError: CustomStringConvertible {
             "the Hub did not say whether it took the commit (\(error.sentence)); "
                 + "it is asked again before anything else is sent"
         case .mismatch(let commit, let paths):
-            "commit \(commit.hex) differs from what was sent at \(paths.prefix(5).joined(separator: ", "))"
+            "the Hub made commit \(commit.hex) of what was sent, with something else at "
+                + "\(Self.list(paths)); the edits are kept, and hubfs resolve decides which version stays"
         case .cancelled: "the commit was interrupted"
         }
     }

@@ -44,7 +44,7 @@ struct Settlement: Codable, Sendable {
     var directories: [Directory] = []
     var files: [File] = []
 
-    /// What a part of a commit makes of the tree: nothing, until the last part.
+    /// What a part of a commit that sends files makes of the tree: nothing, until the last part.
     init() {}
 
     /// Where directories are expected of which no file is in the commit: they are there only if

@@ -13,14 +13,14 @@ struct UnsyncedLayer: Sendable {
     let hasUnsyncedBytes: Bool
     /// Whether even the name of its file can be lost.
     let isNew: Bool
+}
 
+extension UnsyncedLayer {
     init(_ layer: WorkingFile.Layer) {
-        number = layer.number
-        store = layer.store
-        shape = layer.shape
-        writeCount = layer.writeCount
-        hasUnsyncedBytes = layer.syncedWriteCount < layer.writeCount
-        isNew = layer.synced == nil
+        self.init(
+            number: layer.number, store: layer.store, shape: layer.shape,
+            writeCount: layer.writeCount, hasUnsyncedBytes: layer.hasUnsyncedBytes,
+            isNew: layer.synced == nil)
     }
 }
 

@@ -38,7 +38,9 @@ package final class WorkingFile: Sendable {
         var hash: ContentHash?
 
         /// Whether a power cut leaves all of it once the journal is on disk.
-        var isOnDisk: Bool { synced == shape && syncedWriteCount == writeCount }
+        var isOnDisk: Bool { synced == shape && !hasUnsyncedBytes }
+
+        var hasUnsyncedBytes: Bool { syncedWriteCount < writeCount }
 
         /// Whether a power cut can bring back bytes that were cut off since.
         var isKept: Bool { synced != nil || syncHasBegun }
@@ -99,6 +101,10 @@ package final class WorkingFile: Sendable {
             state.modifiedNanoseconds = modifiedNanoseconds
         }
     }
+
+    /// Takes the base's bytes from another place, which has the same ones. The caller has journalled
+    /// it.
+    func anchor(_ base: BaseFile) { state.withLock { $0.base = base } }
 
     /// Whether any handle is open.
     var isOpen: Bool { state.withLock { $0.openCount > 0 } }

@@ -35,27 +35,7 @@ struct CommitCommand: ParsableCommand {
     @Argument(help: "Files or folders in it; everything without.")
     var paths: [String] = []
 
-    @Option(
-        name: [.customShort("m"), .customLong("message")],
-        help: "First line of the commit; without it hubfs says what changed.")
-    var message: String?
-
-    @Option(help: "The rest of the commit's text.")
-    var description: String = ""
-
-    @Option(
-        help: ArgumentHelp(
-            "Commit to this branch or 'refs/pr/N' from now on, and show it.", valueName: "name"))
-    var branch: String?
-
-    @Flag(help: "With --branch: make it if there is none.")
-    var createBranch = false
-
-    @Flag(help: "Open a pull request; the mount follows it from then on.")
-    var createPr = false
-
-    @Option(help: "When others changed the same paths: 'fail', 'pr', 'branch', 'ours' or 'theirs'.")
-    var onConflict: ConflictPolicy?
+    @OptionGroup var options: CommitOptions
 
     @Flag(name: [.customShort("n"), .long], help: "Only say what would be committed.")
     var dryRun = false
@@ -66,26 +46,11 @@ struct CommitCommand: ParsableCommand {
         let daemon = try mount.editingDaemon()
         mount.writeBackMappings()
         if dryRun { return try preview(try daemon.edits(at: inside)) }
-        var wish = CommitWish()
-        wish.title = message
-        wish.description = description
-        if createPr { wish.opensPullRequest = true }
-        wish.onConflict = onConflict
-        wish.branch = branch
-        wish.createsBranch = createBranch
+        var wish = options.wish
         wish.paths = inside
         let result = try daemon.commit(wish, showsProgress: isatty(STDERR_FILENO) == 1)
-        if branch != nil, result.changeCount == 0 {
+        if options.branch != nil, result.changeCount == 0 {
             try writeLine("nothing to commit; the mount shows \(result.commit) on \(result.ref)")
-        }
-    }
-
-    func validate() throws {
-        if createBranch, branch == nil {
-            throw ValidationError("--create-branch goes with --branch NAME.")
-        }
-        if createPr, branch != nil {
-            throw ValidationError("--create-pr and --branch exclude each other.")
         }
     }
 

@@ -13,13 +13,15 @@ struct RecoverCommand: ParsableCommand {
             The edits of a writable mount live in a workspace until the Hub has them. They are still there \
             when the machine or the daemon stopped, when the Hub could not be reached at the end, and after \
             'hubfs umount --no-commit'. Mounting the repo with -w goes on with them; this command does \
-            without a mount.
+            without a mount. --commit takes the options of 'hubfs commit'; what others changed at the same \
+            paths is decided by --on-conflict, or by 'hubfs resolve' once it is mounted.
 
             NAME is the name of the list, the start of it, or the repo. It can be left out when there is \
             only one.
 
               hubfs recover
               hubfs recover --commit org/model -m "The last epochs"
+              hubfs recover --commit --on-conflict branch org/model
               hubfs recover --export ~/saved org/model
               hubfs recover --drop org/model
             """)
@@ -42,13 +44,11 @@ struct RecoverCommand: ParsableCommand {
     @Flag(help: "With --drop: do not ask.")
     var yes = false
 
-    @Option(
-        name: [.customShort("m"), .customLong("message")],
-        help: "With --commit: first line of the commit.")
-    var message: String?
-
     @Flag(help: "List as one JSON object with the member 'workspaces'.")
     var json = false
+
+    @OptionGroup(title: "With --commit")
+    var options: CommitOptions
 
     @OptionGroup(title: "Hub options")
     var hub: HubOptions
@@ -59,6 +59,9 @@ struct RecoverCommand: ParsableCommand {
     func validate() throws {
         guard [list, commit, drop, export != nil].filter({ $0 }).count <= 1 else {
             throw ValidationError("--list, --commit, --export and --drop exclude each other.")
+        }
+        guard commit || !options.isGiven else {
+            throw ValidationError("What a commit is to be like goes with --commit.")
         }
         guard !json || !(commit || drop || export != nil) else {
             throw ValidationError("--json goes with the list.")
@@ -77,7 +80,7 @@ struct RecoverCommand: ParsableCommand {
         }
         try with(found, environment) { workspace in
             if commit {
-                try workspace.commit(title: message)
+                try workspace.commit(options.wish)
             } else if let export {
                 try copy(workspace, to: FilePath(absolutePath(export)))
             } else {

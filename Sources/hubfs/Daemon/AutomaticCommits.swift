@@ -7,8 +7,9 @@ import WriteBack
 /// tried again by itself, so a Hub that was away for a while gets it without a new change.
 final class AutomaticCommits: Sendable {
     private struct State {
-        /// The workspace's activity when the last commit that came about began.
-        var committed: UInt64
+        /// The workspace's activity when the last commit that came about began; nil while there are
+        /// edits of an earlier mount that were in none.
+        var committed: UInt64?
         /// The activity when the commit under way began.
         var started: UInt64 = 0
         /// The activity at the last look, and since when it is that.
@@ -46,7 +47,11 @@ final class AutomaticCommits: Sendable {
         waitFactor = desk.committer.waitFactor
         let activity = workspace.activity
         let first = MonotonicInstant.now.advanced(bySeconds: intervalSeconds ?? 0)
-        state = Guarded(State(committed: activity, seen: activity, next: first), rank: .leaf)
+        let found = workspace.found
+        let isLeftOver = found.editCount > 0 || found.hasOpenCommit
+        state = Guarded(
+            State(committed: isLeftOver ? nil : activity, seen: activity, next: first),
+            rank: .leaf)
         look()
     }
 

@@ -92,6 +92,7 @@ struct MountDaemon {
                     "at": "\(mount.mountPoint)", "pid": "\(getpid())",
                 ])
             askTreeSize(of: mount, hub)
+            Resources.forgetCodeOfTheStart()
         } else {
             mount.stop()
         }

@@ -26,7 +26,7 @@ struct DetachedWorkspace {
             if case .inUse(_, let owner) = error { throw Self.busy(found.name, owner) }
             throw Failure(error)
         }
-        let source = LateBase(base, of: key, hub)
+        let source = BaseTrees(key.repo, path: key.path, cache: hub.cache)
         committer = Committer(
             client: hub.client, workspace: workspace, source: source, sink: source, logger: logger)
     }
@@ -39,13 +39,13 @@ struct DetachedWorkspace {
     func close() { workspace.close() }
 
     /// Publishes all edits, and shows how far it is.
-    func commit(title: String?) throws(Failure) {
-        var request = CommitRequest()
-        request.title = title
+    func commit(_ wish: CommitWish) throws(Failure) {
+        let request = wish.over(CommitRequest())
         let outcome = Monitor<CommitResult?>(nil)
         let thread = Thread(name: "hubfs-commit") { [committer, request] in
             let result: CommitResult
             do throws(PublishError) {
+                _ = try committer.leaveLostBase(for: request.branch)
                 result = CommitResult(try committer.commit(request))
             } catch {
                 result = CommitResult(error)

@@ -124,11 +124,12 @@ extension Failure {
                 self.init(.unsent, error.sentence)
             }
         case .workspace(let error): self.init(error)
-        case .base, .unknownOutcome, .cancelled, .stale: self.init(.unsent, error.description)
+        case .base, .baseLost, .unknownOutcome, .cancelled, .stale:
+            self.init(.unsent, error.description)
         case .conflict: self.init(.conflict, error.description)
         case .busy: self.init(.busy, error.description)
         case .unedited, .noBranch: self.init(.notFound, error.description)
-        case .mismatch: self.init(.damaged, error.description)
+        case .mismatch: self.init(.refused, error.description)
         }
     }
 

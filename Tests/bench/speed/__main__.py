@@ -10,11 +10,32 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import measuring, reporting
+from . import (
+    measuring,
+    memory_rows,
+    meta_rows,
+    random_rows,
+    read_rows,
+    reporting,
+    restart_rows,
+    small_rows,
+    sparse_rows,
+    write_rows,
+)
+from .library import Library
 from .scene import Scene
-from .write_rows import rows
 
-NAMES = ["small-files", "small-objects", "large-file", "edit-in-place", "lfs-upload"]
+GROUPS = {
+    "read": read_rows.rows,
+    "random": random_rows.rows,
+    "sparse": sparse_rows.rows,
+    "restart": restart_rows.rows,
+    "small": small_rows.rows,
+    "meta": meta_rows.rows,
+    "memory": memory_rows.rows,
+    "write": write_rows.rows,
+}
+RESULTS = Path(__file__).resolve().parents[3] / "bench/RESULTS.md"
 
 
 def main() -> int:
@@ -31,22 +52,33 @@ def main() -> int:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
-        description="Builds hubfs for release and measures it beside its yardsticks on a local Hub, "
-        "in turns, on the disk that TMPDIR is on (8 GB free are needed). docs/PERFORMANCE.md "
-        "explains the rows. Ends with 1 when a goal is missed.",
+        description="Builds hubfs for release and measures it beside its peers and yardsticks on a "
+        "local Hub, in turns, on the disk that TMPDIR is on (8 GB free are needed). "
+        "docs/PERFORMANCE.md explains the rows, bench/RESULTS.md keeps the last figures. Ends with 1 "
+        "when a goal is missed.",
     )
     parser.add_argument(
-        "--only", action="append", choices=NAMES, metavar="ROW",
-        help=f"this row alone; may be repeated ({', '.join(NAMES)})",
+        "groups", nargs="*", metavar="GROUP",
+        help=f"what to measure: {', '.join(GROUPS)} (default: all)",
     )  # fmt: skip
+    parser.add_argument(
+        "--only", action="append", metavar="ROW", help="this row alone; may be repeated"
+    )
+    parser.add_argument(
+        "--against", action="append", metavar="NAME", help="this peer alone; may be repeated"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="of each row (default: 5)")
     parser.add_argument(
         "--quick", action="store_true", help="little work and 2 rounds; goals are not judged"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also a JSON object a line")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="also a JSON object a line; - prints nothing else"
+    )
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds: at least 1")
+    if unknown := set(options.groups) - set(GROUPS):
+        parser.error(f"no such group: {', '.join(sorted(unknown))}")
     if options.quick:
         options.rounds = min(options.rounds, 2)
     return options
@@ -54,28 +86,49 @@ def parse() -> argparse.Namespace:
 
 def measure(options: argparse.Namespace, folder: Path) -> int:
     scene = Scene(folder)
+    library = Library(scene)
+    records = []
     try:
-        figures = []
-        for row in rows(scene):
-            if options.only and row.name not in options.only:
-                continue
-            size = row.quick_size if options.quick else row.size
-            print(f"{row.name}: {row.title.format(size)}", flush=True)
-            figures.append(
-                measuring.run(row, options.rounds, is_quick=options.quick, note=progress)
-            )
+        for group in options.groups or GROUPS:
+            found = measure_group(options, GROUPS[group](scene, library))
+            # A part of a group, or little of it, is nothing to keep.
+            if found and not (options.quick or options.only or options.against):
+                reporting.keep(RESULTS, group, found)
+            records += found
     finally:
         scene.close()
-    records = reporting.records(figures, judges=not options.quick)
+    report(options, records)
+    return 1 if any(record["goal_met"] is False for record in records) else 0
+
+
+def measure_group(options: argparse.Namespace, rows: list[measuring.Row]) -> list[dict]:
+    figures = []
+    for row in rows:
+        if options.only and row.name not in options.only:
+            continue
+        size = row.quick_size if options.quick else row.size
+        progress(f"{row.name}: {row.title.format(size)}")
+        beside = set(options.against or row.contenders)
+        figures.append(
+            measuring.run(
+                row, options.rounds, beside=beside, is_quick=options.quick, note=progress
+            )
+        )
+    return reporting.records(figures, judges=not options.quick)
+
+
+def report(options: argparse.Namespace, records: list[dict]) -> None:
+    if options.json == Path("-"):
+        print(reporting.json_lines(records), end="")
+        return
     if options.json:
         options.json.write_text(reporting.json_lines(records))
     print(f"\nmedians of {options.rounds} rounds (least-most), {os.cpu_count()} processors\n")
     print(reporting.table(records))
-    return 1 if any(record["goal_met"] is False for record in records) else 0
 
 
 def progress(text: str) -> None:
-    print(f"  {text}", file=sys.stderr, flush=True)
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

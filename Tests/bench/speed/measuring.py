@@ -11,6 +11,9 @@ OURS = "hubfs"
 # What one round of one contender found, by the measure's name.
 Samples = dict[str, float]
 
+# Called once a round with the size of the work.
+Contender = Callable[[int], Samples]
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -24,6 +27,10 @@ class Goal:
     against: str | None = None
     at_least: float | None = None
     at_most: float | None = None
+    # Whether the worst round is judged: counts and peaks have no unlucky ones.
+    is_worst: bool = False
+    # Why the goal cannot be reached here, as a profile has shown: it is not judged then.
+    why: str | None = None
 
     @property
     def text(self) -> str:
@@ -34,6 +41,8 @@ class Goal:
         return "" if self.at_most is None else f"<= {self.at_most:g}{of}"
 
     def is_met(self, value: float) -> bool | None:
+        if self.why is not None:
+            return None
         if self.at_least is not None:
             return value >= self.at_least
         return None if self.at_most is None else value <= self.at_most
@@ -41,17 +50,16 @@ class Goal:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the benchmark: who runs, with how much, and what is expected.
-
-    A contender is called once a round with the size of the work and answers with its samples.
-    """
+    """One row of the benchmark: who runs, with how much, and what is expected."""
 
     name: str
     title: str
     size: int
     quick_size: int
-    contenders: dict[str, Callable[[int], Samples]]
+    contenders: dict[str, Contender]
     goals: list[Goal]
+    # Whose figures are what the machine and the link can give.
+    limit: str | None = None
     # Counts do not spread: once is enough.
     is_count: bool = False
 
@@ -72,22 +80,36 @@ class Figures:
 
     def ratio(self, goal: Goal) -> float | None:
         """The median of the rounds' own ratios: what disturbs a round disturbs both of it."""
-        if goal.against is None:
+        if goal.against is None or not self.of(goal.against, goal.measure):
             return None
         pairs = zip(self.of(OURS, goal.measure), self.of(goal.against, goal.measure))
         return statistics.median(ours / theirs for ours, theirs in pairs)
 
 
-def run(row: Row, rounds: int, *, is_quick: bool, note: Callable[[str], None]) -> Figures:
-    """Lets the contenders of a row take turns, after one small round that does not count."""
+def run(
+    row: Row, rounds: int, *, beside: set[str], is_quick: bool, note: Callable[[str], None]
+) -> Figures:
+    """Lets the contenders of a row take turns, after one small round that does not count.
+
+    `beside`: who runs beside hubfs; all of them unless somebody is in a hurry.
+    """
     figures = Figures(row)
     size = row.quick_size if is_quick else row.size
+    contenders = {
+        name: each for name, each in row.contenders.items() if name == OURS or name in beside
+    }
     if not row.is_count:
-        note("warm-up")
-        for contender in row.contenders.values():
+        note("  warm-up")
+        for contender in contenders.values():
             contender(max(1, row.quick_size // 4))
     for number in range(1 if row.is_count else rounds):
-        for name, contender in row.contenders.items():
-            note(f"round {number + 1}: {name}")
-            figures.add(name, contender(size))
+        for name in rotated(list(contenders), number):
+            note(f"  round {number + 1}: {name}")
+            figures.add(name, contenders[name](size))
     return figures
+
+
+def rotated(names: list[str], by: int) -> list[str]:
+    """Each is the first in one of the rounds: who is, finds the machine as nobody else does."""
+    by %= len(names)
+    return names[by:] + names[:by]

@@ -1,14 +1,18 @@
-"""The figures as a table for people and as JSON for programs."""
+"""The figures as a table for people, as JSON for programs, and as a page that is kept."""
 
 from __future__ import annotations
 
 import json
+import os
+import platform
 import statistics
+import time
 from collections.abc import Iterable
+from pathlib import Path
 
 from .measuring import OURS, Figures, Goal
 
-HEADINGS = ["row", "measure", "hubfs", "yardstick", "ratio", "goal", "met"]
+HEADINGS = ["row", "measure", "hubfs", "beside it", "ratio", "goal", "met"]
 
 
 def records(all_figures: Iterable[Figures], *, judges: bool) -> list[dict]:
@@ -30,10 +34,10 @@ def record(figures: Figures, goal: Goal, *, judges: bool) -> dict:
         for name, measures in figures.samples.items()
         if name != OURS and goal.measure in measures and goal.against in (None, name)
     }
+    limit = figures.of(figures.row.limit or "", goal.measure)
     ratio = figures.ratio(goal)
     judged = statistics.median(ours) if ratio is None else ratio
-    # Counts and peaks have no lucky rounds.
-    if ratio is None and goal.at_most is not None:
+    if ratio is None and goal.is_worst:
         judged = max(ours)
     return {
         "row": figures.row.name,
@@ -41,9 +45,11 @@ def record(figures: Figures, goal: Goal, *, judges: bool) -> dict:
         "unit": goal.unit,
         "hubfs": statistics.median(ours),
         "peers": {name: statistics.median(values) for name, values in peers.items()},
+        "limit": statistics.median(limit) if limit else None,
         "ratio": ratio,
         "goal": goal.text or None,
         "goal_met": goal.is_met(judged) if judges else None,
+        "why": goal.why,
         "spread": {
             name: [min(values), max(values)] for name, values in {OURS: ours, **peers}.items()
         },
@@ -56,30 +62,31 @@ def json_lines(records: list[dict]) -> str:
 
 
 def table(records: list[dict]) -> str:
-    lines = [HEADINGS]
-    for record in records:
-        unit, spread = record["unit"], record["spread"]
-        lines.append([
-            record["row"],
-            record["measure"],
-            figure(record["hubfs"], unit, spread[OURS]),
-            ", ".join(
-                f"{name} {figure(value, unit, spread[name])}"
-                for name, value in record["peers"].items()
-            ),
-            "" if record["ratio"] is None else f"{record['ratio']:.2f}",
-            record["goal"] or "",
-            {True: "yes", False: "NO", None: ""}[record["goal_met"]],
-        ])  # fmt: skip
+    lines = [HEADINGS, *map(cells, records)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines
     )
 
 
+def cells(record: dict) -> list[str]:
+    unit, spread = record["unit"], record["spread"]
+    return [
+        record["row"],
+        record["measure"],
+        figure(record["hubfs"], unit, spread[OURS]),
+        ", ".join(
+            f"{name} {figure(value, unit, spread[name])}" for name, value in record["peers"].items()
+        ),
+        "" if record["ratio"] is None else f"{record['ratio']:.2f}",
+        record["goal"] or "",
+        record["why"] or {True: "yes", False: "NO", None: ""}[record["goal_met"]],
+    ]
+
+
 def figure(value: float, unit: str, spread: list[float]) -> str:
     """`812 MB/s (790-830)`: the median, and the least and the most."""
-    text = f"{number(value)} {unit}"
+    text = f"{number(value)} {unit}".rstrip()
     if spread[0] == spread[1]:
         return text
     return f"{text} ({number(spread[0])}-{number(spread[1])})"
@@ -89,3 +96,45 @@ def number(value: float) -> str:
     if value == 0 or value >= 100:
         return f"{value:.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+# The page that is kept: a section a group, each from the last run that measured the group.
+
+TITLE = "# Results of scripts/bench"
+ABOUT = "Written by `scripts/bench`; docs/PERFORMANCE.md explains the rows. Medians (least-most)."
+
+
+def keep(page: Path, group: str, records: list[dict]) -> None:
+    """Replaces a group's section of the page."""
+    sections = parse(page.read_text()) if page.exists() else {}
+    lines = ["| " + " | ".join(HEADINGS) + " |", "|" + " --- |" * len(HEADINGS)]
+    lines += ["| " + " | ".join(cells(record)) + " |" for record in records]
+    sections[group] = f"{circumstances(records)}\n\n" + "\n".join(lines)
+    page.parent.mkdir(exist_ok=True)
+    text = "\n\n".join([TITLE, ABOUT, *(f"## {name}\n\n{body}" for name, body in sections.items())])
+    page.write_text(text + "\n")
+
+
+def parse(text: str) -> dict[str, str]:
+    parts = text.split("\n## ")[1:]
+    return {
+        name: body.strip() for name, body in (part.split("\n", 1) for part in parts)
+    }
+
+
+def circumstances(records: list[dict]) -> str:
+    """When, on what, and beside what else."""
+    load = os.getloadavg()[1]
+    rounds = max(record["rounds"] for record in records)
+    when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+    return (
+        f"{when}, {rounds} rounds, {os.cpu_count()} processors ({processor()}), Linux "
+        f"{platform.release()}, load {load:.1f} (5 minutes)."
+    )
+
+
+def processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()

@@ -1,32 +1,53 @@
 """Where a benchmark takes place: one folder, with a running Hub in it, mounts, and the yardsticks.
 
 All of it is below the one folder, and so on one file system.
+
+The Hub is as far away as a row says: at no distance nginx hands out the large files, so that the
+server is not what is measured; else localhub does, over its model of a link.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import http.client
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import localhub
 import mounting
 
-from . import passthrough
+from . import bare, passthrough
+from .web_server import WebServer
 
 MEBIBYTE = 1 << 20
 COMMAND_SECONDS = 900
 
 # What localhub does when it is told nothing.
 MULTIPART_THRESHOLD_BYTES = PART_BYTES = 20_000_000
+
+
+# What one connection passes in a round trip: Linux's receive window at its largest.
+WINDOW = "2900KB"
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What clients asked for, redirects included, and the bytes of bodies they were sent."""
+
+    requests: int
+    byte_count: int
+    # Requests for the place of a file.
+    resolves: int
 
 
 class Scene:
@@ -39,9 +60,42 @@ class Scene:
         self.token = self.hub.create_token("lab", "write")
         self._numbers = itertools.count(1)
         self._passthrough: Path | None = None
+        self.libcurl = bare.Libcurl(folder)
+        self.web = WebServer(folder / "web", self.hub.root)
+        # None: localhub itself hands out everything, without a link.
+        self.rtt: int | None = None
 
     def close(self) -> None:
         self.hub.stop()
+        self.web.stop()
+
+    def place_hub(self, rtt: int) -> None:
+        """Moves the Hub and its CDN so many milliseconds away."""
+        if rtt == self.rtt:
+            return
+        self.hub.stop()
+        self.web.stop()
+        if rtt == 0:
+            self.web.start()
+            self.hub.serve_options = ["--cdn-origin", self.web.origin]
+        else:
+            self.hub.serve_options = ["--link", f"rtt={rtt}ms,window={WINDOW}"]
+        self.hub.start()
+        self.rtt = rtt
+
+    def reset_traffic(self) -> None:
+        self.hub.reset_stats()
+        self.web.reset()
+
+    def traffic(self) -> Traffic:
+        """Since the reset."""
+        stats = self.hub.stats()
+        requests, byte_count = self.web.requests_and_bytes()
+        return Traffic(
+            requests + self.hub.requests("api", "resolve", "cdn"),
+            byte_count + self.hub.bytes_sent("api", "resolve", "cdn"),
+            stats["endpoints"].get("resolve", 0),
+        )
 
     @contextlib.contextmanager
     def new_folder(self) -> Iterator[Path]:
@@ -76,6 +130,32 @@ class Scene:
                 yield mount.start(f"hf://{repo}", "-w", "--commit", "manual")
             finally:
                 mount.tear_down()
+
+    @contextlib.contextmanager
+    def reading(self, repo: str, cache: Path | None = None) -> Iterator[mounting.Mount]:
+        """A mount to read from, with an empty cache unless one is given."""
+        with self.new_folder() as folder:
+            mount = mounting.Mount(folder, self.hub.address.endpoint, cache=cache)
+            try:
+                yield mount.start(f"hf://{repo}")
+            finally:
+                mount.tear_down()
+
+    def signed_url(self, repo: str, path: str) -> str:
+        """Where the Hub sends those who want a large file."""
+        connection = http.client.HTTPConnection(
+            urllib.parse.urlsplit(self.hub.address.endpoint).netloc, timeout=60
+        )
+        with contextlib.closing(connection):
+            connection.request("GET", self.resolve_path(repo, path))
+            return connection.getresponse().headers["Location"]
+
+    def resolve_url(self, repo: str, path: str) -> str:
+        return self.hub.address.endpoint + self.resolve_path(repo, path)
+
+    @staticmethod
+    def resolve_path(repo: str, path: str) -> str:
+        return f"/{repo}/resolve/main/{path}"
 
     @contextlib.contextmanager
     def passed_through(self) -> Iterator[Path]:
@@ -115,6 +195,23 @@ def run(*command: object) -> str:
 
 def run_python(module: str, *arguments: object) -> str:
     return run(sys.executable, "-m", module, *arguments)
+
+
+def read(way: str, *words: object) -> dict:
+    """Lets speed.reader read in one of its ways."""
+    return json.loads(run_python("speed.reader", way, *words))
+
+
+def forget_pages() -> None:
+    """Empties the kernel's caches of files, whoever's they are."""
+    os.sync()
+    Path("/proc/sys/vm/drop_caches").write_text("3")
+
+
+def processor_seconds(process: subprocess.Popen) -> float:
+    """What a daemon has used so far."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def commit(mount: mounting.Mount) -> dict[str, float]:

@@ -1,0 +1,98 @@
+"""Repos that are read and never changed, made when the first row needs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+from pathlib import Path
+
+from .scene import MEBIBYTE, Scene
+
+LARGE = "model.bin"
+TENSORS = "model.safetensors"
+TENSOR_COUNT = 200
+
+
+class Library:
+    def __init__(self, scene: Scene):
+        self.scene = scene
+        self._repos: dict[str, str] = {}
+
+    def large(self, mebibytes: int) -> str:
+        """A repo with one large file, and a smaller one beside it."""
+
+        def fill(folder: Path) -> None:
+            write_noise(folder / LARGE, mebibytes)
+            write_noise(folder / "other.bin", 16)
+
+        return self._repo(f"large-{mebibytes}", fill)
+
+    def small(self, count: int) -> str:
+        """A repo with many binaries of 16 KiB in a few directories."""
+
+        def fill(folder: Path) -> None:
+            for number in range(count):
+                file = folder / f"part-{number // 250:02}" / f"{number:05}.bin"
+                file.parent.mkdir(exist_ok=True)
+                file.write_bytes(os.urandom(16 << 10))
+
+        return self._repo(f"small-{count}", fill)
+
+    def tree(self, count: int) -> str:
+        """A repo with many tiny files, a thousand a directory."""
+
+        def fill(folder: Path) -> None:
+            for number in range(count):
+                file = folder / f"part-{number // 1000:03}" / f"{number:06}.txt"
+                file.parent.mkdir(exist_ok=True)
+                file.write_text(f"{number}\n")
+
+        return self._repo(f"tree-{count}", fill)
+
+    def tensors(self, mebibytes: int) -> str:
+        """A repo with a safetensors file of 200 tensors of one size."""
+
+        def fill(folder: Path) -> None:
+            size = mebibytes * MEBIBYTE // TENSOR_COUNT
+            header = {
+                f"layer.{number:03}.weight": {
+                    "dtype": "U8",
+                    "shape": [size],
+                    "data_offsets": [number * size, (number + 1) * size],
+                }
+                for number in range(TENSOR_COUNT)
+            }
+            text = json.dumps(header).encode()
+            text += b" " * (-len(text) % 8)
+            with (folder / TENSORS).open("wb") as file:
+                file.write(struct.pack("<Q", len(text)) + text)
+                for _ in range(TENSOR_COUNT):
+                    file.write(os.urandom(size))
+
+        return self._repo(f"tensors-{mebibytes}", fill)
+
+    def object_file(self, repo: str, path: str) -> Path:
+        """Where localhub keeps an LFS file of a repo."""
+        oid = self.scene.signed_url(repo, path).split("?")[0].rsplit("/", 1)[1]
+        objects = self.scene.hub.root / "models" / f"{repo}.git" / "lfs" / "objects"
+        return objects / oid[:2] / oid[2:4] / oid
+
+    def _repo(self, name: str, fill) -> str:
+        if name not in self._repos:
+            folder = self.scene.folder / name
+            folder.mkdir()
+            fill(folder)
+            repo = f"lab/{name}"
+            self.scene.hub.run("import", "--root", self.scene.hub.root, repo, folder)
+            shutil.rmtree(folder)
+            os.sync()
+            self._repos[name] = repo
+        return self._repos[name]
+
+
+def write_noise(file: Path, mebibytes: int) -> None:
+    with file.open("wb") as out:
+        for _ in range(mebibytes):
+            out.write(os.urandom(MEBIBYTE))
