@@ -50,7 +50,8 @@ import Testing
         // Known to the journal, and what the base has.
         try tree.overlay.touch("a", in: tree)
         try tree.write("b", "our b")
-        let change = ForeignChange(from: old, to: foreign, ours: ["c"], attributes: nil)
+        let change = ForeignChange(
+            from: old, to: foreign, ours: ["c"], removedDirectories: [], attributes: nil)
         let text = try change.encoded()
         _ = try tree.overlay.settle(Settlement(), on: new) { try $0.set(.foreign, text) }
         try tree.reopen()

@@ -541,7 +541,10 @@ def test_writers_that_never_stop_do_not_hold_up_a_commit(judge):
             for lane, least in enumerate(before):
                 lines = judge.published.git.blob(f"lane-{lane}.log")
                 assert len(lines) >= 7 * (least - 1)
-                assert lines == b"".join(b"%06d\n" % line for line in range(len(lines) // 7))
+                whole = b"".join(b"%06d\n" % line for line in range(len(lines) // 7 + 1))
+                assert whole.startswith(lines)
+                # The kernel sends what it has not read page by page: a commit can come between.
+                assert len(lines) % 7 == 0 or len(lines) % 4096 == 0
     finally:
         stop.set()
         for thread in threads:

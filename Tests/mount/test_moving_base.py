@@ -9,7 +9,7 @@ import time
 import mounting
 import pytest
 from conftest import run
-from huggingface_hub import CommitOperationDelete
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 from published import Judge, Published
 from samples import MEBIBYTE, noise
 
@@ -196,6 +196,89 @@ def test_what_a_cut_off_commit_left_out_can_be_edited_and_committed(hub, judge):
 
 def size(judge: Judge, name: str) -> int:
     return (judge.mount.path / name).stat().st_size
+
+
+def long_folder(root) -> str:
+    """A place in which a name has room, and one in a directory there has not."""
+    path = "/".join(letter * 247 for letter in "wxyz")
+    (root / path).mkdir(parents=True)
+    return path + "/r"
+
+
+def test_what_has_no_room_at_the_hub_stays_in_its_renamed_folder(judge):
+    place = long_folder(judge.mount.path)
+    os.rename(judge.mount.path / "run", judge.mount.path / place)
+    for number in range(2):
+        done = judge.mount.run("commit", judge.mount.path, check=False)
+        assert done.returncode == 14 and "longer than 1000 characters" in done.stderr
+        assert {path for path in judge.published.git.tree() if path.endswith(".txt")} == {
+            "other/d.txt", f"{place}/a.txt"}  # fmt: skip
+        folder = judge.mount.path / place
+        assert (folder / "a.txt").read_bytes() == START["run/a.txt"]
+        assert (folder / "deep/b.txt").read_bytes() == START["run/deep/b.txt"]
+        assert (folder / "deep/c.bin").read_bytes() == START["run/deep/c.bin"]
+        judge.mount.run("umount", judge.mount.path, check=False)
+        assert judge.mount.wait() == 14
+        judge.mount.restart()
+    os.rename(judge.mount.path / place, judge.mount.path / "run")
+    judge.commit()
+    assert judge.published.git.blob("run/deep/b.txt") == START["run/deep/b.txt"]
+    assert f"{place}/a.txt" not in judge.published.git.tree()
+
+
+def test_a_renamed_folder_goes_with_what_gitignore_names(judge):
+    judge.published.commit({".gitignore": b"moved/\n"})
+    judge.mount.run("pull", judge.mount.path)
+    os.rename(judge.mount.path / "run", judge.mount.path / "moved")
+    (judge.mount.path / "moved/new.txt").write_bytes(b"new\n")
+    judge.commit()
+    for _ in range(2):
+        for path in ("a.txt", "deep/b.txt", "deep/c.bin"):
+            assert (judge.mount.path / "moved" / path).read_bytes() == START[f"run/{path}"]
+            assert f"moved/{path}" in judge.published.git.tree()
+        assert (judge.mount.path / "moved/new.txt").read_bytes() == b"new\n"
+        assert "moved/new.txt" not in judge.published.git.tree()
+        judge.mount.run("umount", judge.mount.path)
+        assert judge.mount.wait() == 0
+        judge.mount.restart()
+
+
+def test_who_did_the_same_and_more_did_not_make_our_commit(judge):
+    assert (judge.mount.path / "config.json").read_bytes() == START["config.json"]
+    (judge.mount.path / "run/a.txt").unlink()
+    publish(judge, CommitOperationDelete("run/a.txt"),
+            CommitOperationAdd("config.json", b"theirs\n"))  # fmt: skip
+    judge.commit()
+    assert (judge.mount.path / "config.json").read_bytes() == b"theirs\n"
+    with (judge.mount.path / "config.json").open("ab") as file:
+        file.write(b"mine\n")
+    judge.commit()
+    assert judge.published.git.blob("config.json") == b"theirs\nmine\n"
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_folder_that_both_sides_have_emptied_has_nothing_of_theirs(judge, is_known):
+    if is_known:
+        os.chmod(judge.mount.path / "run/deep/b.txt", 0o600)
+    assert (judge.mount.path / "run/deep/b.txt").read_bytes() == START["run/deep/b.txt"]
+    (judge.mount.path / "run/a.txt").unlink()
+    (judge.mount.path / "run/mine").mkdir()
+    (judge.mount.path / "other/new.txt").write_bytes(b"new\n")
+    publish(judge, CommitOperationDelete("run/deep/b.txt"), CommitOperationDelete("run/deep/c.bin"))
+    judge.commit()
+    for _ in range(2):
+        assert [path for path in (judge.mount.path / "run").rglob("*") if path.is_file()] == []
+        assert (judge.mount.path / "run/mine").is_dir()
+        judge.mount.run("umount", judge.mount.path)
+        assert judge.mount.wait() == 0
+        assert not [path for path in judge.published.git.tree() if path.startswith("run")]
+        judge.mount.restart()
+
+
+def publish(judge: Judge, *operations) -> None:
+    judge.published.api.create_commit(
+        judge.published.id, list(operations), commit_message="foreign"
+    )
 
 
 def test_a_directory_that_others_have_emptied_and_we_have_filled_again(judge):

@@ -87,6 +87,11 @@ TESTS = {
         "test_altered_commits.test_it_is_decided_like_a_conflict",
         "test_altered_commits.test_the_next_commit_overwrites_nothing_unasked",
     ],
+    27: [
+        "test_in_the_way.test_a_file_of_theirs_is_never_lost_and_never_hides_ours",
+        "test_in_the_way.test_what_is_not_ignored_any_more_is_still_in_conflict",
+        "test_in_the_way.test_theirs_is_taken_and_ours_stays_beside",
+    ],
 }
 
 

@@ -60,6 +60,9 @@ package struct ChangeList: Sendable {
     /// Sorted by path; a path is there twice only where a directory makes room for a file.
     package var changes: [Change] = []
     package var localOnly: [LocalOnly] = []
+    /// Files of a renamed directory that cannot be published where they are now, and are no objects of
+    /// the workspace yet: paths.
+    var unkept: [String] = []
     /// Directories that stay in the workspace and show what the base has elsewhere, or had.
     var detached: Set<NodeNumber> = []
     /// Directories of the base whose edits cannot be published, for their names.

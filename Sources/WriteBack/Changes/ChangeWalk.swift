@@ -16,6 +16,7 @@ struct ChangeWalk {
     private var localOnly: [LocalOnly] = []
     private var detached: Set<NodeNumber> = []
     private var stuck: Set<ExactPath> = []
+    private var unkept: [String] = []
 
     init(
         _ tree: FrozenTree, source: any BaseSource, ignore: IgnoreRules, leavesOpenFiles: Bool
@@ -45,6 +46,7 @@ struct ChangeWalk {
         }
         list.detached = detached
         list.stuck = stuck
+        list.unkept = unkept
         list.changes =
             (puts.map { Change(path: $0.key.text, kind: $0.value) }
             + gone.map { Change(path: $0.key.text, kind: $0.value) })
@@ -195,6 +197,7 @@ struct ChangeWalk {
             if let file = file(listing, index, at: from.path, of: from.commit) {
                 if let obstacle = PublishableName.obstacle(path: to) {
                     localOnly.append(LocalOnly(path: to, reason: .unpublishable(obstacle)))
+                    unkept.append(to)
                     continue
                 }
                 puts[ExactPath(to)] = .moved(file)

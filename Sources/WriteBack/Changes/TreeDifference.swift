@@ -36,11 +36,16 @@ package struct TreeDifference: Sendable {
     /// Directories that the earlier commit does not have.
     package private(set) var addedDirectories: [String] = []
 
+    /// Files that both commits have, where it matters what they are.
+    private(set) var same: [File] = []
+
     package init() {}
 
     package var isEmpty: Bool { files.isEmpty && removedDirectories.isEmpty }
 
     mutating func add(_ file: File) { files.append(file) }
+
+    mutating func addSame(_ file: File) { same.append(file) }
 
     mutating func addRemovedDirectory(_ path: String) { removedDirectories.append(path) }
 

@@ -39,12 +39,7 @@ extension BaseMove {
         in parent: OverlayNode, _ path: ExactPath
     ) {
         guard file.content != nil else {
-            // They removed what we have written anew in a folder of our own.
-            if let ours = object(at: file.path)?.file,
-                ours.cleanBase.map({ ExactPath($0.path) }) != ExactPath(file.path)
-            {
-                contested.insert(ExactPath(file.path))
-            }
+            removeFile(file)
             return
         }
         switch child.kind {
@@ -108,6 +103,21 @@ extension BaseMove {
         }
     }
 
+    /// Takes a file away that they have removed, in a folder of our own; what we have written anew
+    /// there stays.
+    private mutating func removeFile(_ file: TreeDifference.File) {
+        let path = ExactPath(file.path)
+        guard let node = object(at: file.path), let working = node.file, let parent = node.parent
+        else { return }
+        guard isOriginal(working, file), !working.hasWriters else {
+            contested.insert(path)
+            if working.hasWriters { busy.insert(path) }
+            return recorded.append(node)
+        }
+        drop(node)
+        stale.insert(entry(node.name, in: parent))
+    }
+
     /// Whether a file is the earlier commit's own, not edited.
     private func isOriginal(_ working: WorkingFile, _ file: TreeDifference.File) -> Bool {
         guard let base = working.cleanBase, ExactPath(base.path) == ExactPath(file.path) else {
@@ -158,10 +168,11 @@ extension BaseMove {
 
     /// Takes a folder away that they have removed; with something of ours in it, it goes on as ours.
     mutating func removeDirectory(_ path: ExactPath) {
-        guard case .name(let parent, let name) = locate(path.text),
-            let node = child(name, of: parent), let directory = node.directory,
-            isInPlace(node, at: path.text)
+        // Also in a folder of our own, where what we left of theirs came to be.
+        guard let node = object(at: path.text), let parent = node.parent,
+            let directory = node.directory, isInPlace(node, at: path.text)
         else { return }
+        let name = node.name
         stale.insert(entry(name, in: parent))
         let isLeft = directory.children.values.contains {
             !droppedNumbers.contains($0.number)

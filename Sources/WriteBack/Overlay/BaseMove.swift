@@ -64,6 +64,7 @@ struct BaseMove {
         let files = difference.files.filter { !ours.contains(ExactPath($0.path)) }
         var newFiles: [ExactPath: TreeDifference.File] = [:]
         var newFolders: Set<ExactPath> = []
+        for file in difference.same { newFiles[ExactPath(file.path)] = file }
         for file in difference.files where file.content != nil {
             newFiles[ExactPath(file.path)] = file
             newFolders.formUnion(ExactPath(file.path).parents)

@@ -126,6 +126,8 @@ struct Prepared {
     /// From the mounted directory.
     var deletedFiles: [String] = []
     var deletedDirectories: [(path: String, oid: TreeOID)] = []
+    /// Files of a renamed directory that the Hub does not take: paths.
+    var unkept: [String] = []
 
     var isEmpty: Bool { files.isEmpty && deletedFiles.isEmpty && deletedDirectories.isEmpty }
 

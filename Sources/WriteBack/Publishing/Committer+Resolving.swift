@@ -87,8 +87,9 @@ extension Committer {
         let target = record.isMoved ? base : head
         try source.prepare(target)
         let theirs =
-            record.isMoved
-            ? TreeDifference() : try TreeDifference(from: base, to: target, source: source)
+            try record.isMoved
+            ? files(at: side == .theirs ? chosen : [], of: target)
+            : TreeDifference(from: base, to: target, source: source)
         let known = Set(record.paths.map { ExactPath($0.path) })
         let decided = chosen.union(record.same.map { ExactPath($0) })
         return try withListings { overlay throws(WriteBackError) in
@@ -108,6 +109,32 @@ extension Committer {
                 if let ref = record.ref { try transaction.set(.target, ref) }
             }
         }
+    }
+
+    /// No difference, but with the files that a commit has at these paths: what shows in the place of
+    /// ours, also where a folder of ours is in front of it.
+    private func files(
+        at paths: Set<ExactPath>, of commit: CommitOID
+    ) throws(PublishError) -> TreeDifference {
+        var difference = TreeDifference()
+        for path in paths {
+            var folder = ""
+            search: for name in BaseMove.names(path.text) {
+                let listing = try source.listing(of: folder, at: commit)
+                guard let index = listing.index(of: name) else { break }
+                folder = BaseMove.join(folder, name)
+                switch listing.kind(at: index) {
+                case .directory: continue
+                case .file(let content, let size):
+                    if ExactPath(folder) == path {
+                        difference.addSame(
+                            TreeDifference.File(path: folder, content: content, size: size))
+                    }
+                    break search
+                }
+            }
+        }
+        return difference
     }
 
     /// Runs what may have to know directories of the base, and brings their listings.
@@ -166,8 +193,9 @@ extension Committer {
         }
         let known = try conflictRecord().map { $0.isMoved ? $0.paths : [] } ?? []
         let base = workspace.overlay.baseCommit
-        let ours = Set(change.ours.map { ExactPath($0) })
-        try theirs.leaveOutDirectories(above: ours, thereAt: base, source)
+        let ours = change.decided(of: theirs)
+        try theirs.leaveOutDirectories(
+            above: Set(change.ours.map { ExactPath($0) }), thereAt: base, source)
         let moving = try withListings { overlay throws(WriteBackError) in
             try overlay.move(to: base, from: from, over: theirs, keeping: ours, .always) {
                 transaction, moving in

@@ -60,7 +60,7 @@ extension Committer {
     }
 
     /// The commit that was made of a plan, if the branch has it: the child of the plan's parent, with
-    /// every planned path as planned. Also found with foreign commits on top.
+    /// every planned path as planned, and nothing else changed. Also found with foreign commits on top.
     func madeCommit(of plan: CommitPlan) throws(PublishError) -> CommitOID? {
         guard plan.opensPullRequest else { return try madeCommit(of: plan, in: branch) }
         let refs = try ask { client.refs(repo, includesPullRequests: true, completion: $0) }
@@ -85,9 +85,26 @@ extension Committer {
         guard let parent = plan.parentCommit else { return nil }
         let child = try ask { client.child(of: parent, repo, in: ref, completion: $0) }
         guard case .found(let summary) = child,
-            try differences(of: summary.commit, from: plan).isEmpty
+            try differences(of: summary.commit, from: plan).isEmpty,
+            try !changesMore(summary.commit, than: plan)
         else { return nil }
         return summary.commit
+    }
+
+    /// Whether a child of the plan's parent differs from it at a path that is not planned: then it is
+    /// somebody else's, who has done the same and more.
+    private func changesMore(
+        _ commit: CommitOID, than plan: CommitPlan
+    ) throws(PublishError) -> Bool {
+        guard let parent = plan.parentCommit else { return true }
+        try source.prepare(commit)
+        var planned = Set((plan.puts.map(\.path) + plan.deletedFiles).map { ExactPath($0) })
+        planned.insert(ExactPath(Self.attributesPath))
+        let removed = Set(plan.deletedDirectories.map { ExactPath($0) })
+        return try TreeDifference(from: parent, to: commit, source: source).files.contains { file in
+            let path = ExactPath(inRepo(file.path))
+            return !planned.contains(path) && !path.parents.contains { removed.contains($0) }
+        }
     }
 
     private func dropPlan() throws(PublishError) {
@@ -218,6 +235,7 @@ extension Committer {
         let ours = (plan.puts.map(\.path) + plan.deletedFiles).compactMap(inMount)
         return ForeignChange(
             from: base, to: parent, ours: ours.filter { $0 != attributes?.path },
+            removedDirectories: plan.deletedDirectories.compactMap(inMount),
             attributes: attributes)
     }
 

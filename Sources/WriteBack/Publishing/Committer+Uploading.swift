@@ -22,8 +22,11 @@ extension Committer {
             let batch = Array(
                 staged[start..<min(start + HubClient.preuploadCountMax, staged.count)])
             for (file, verdict) in zip(batch, try preupload(batch, gitIgnore: gitIgnore)) {
-                // What the repo has already is not ignored, whatever .gitignore says.
-                if verdict.isIgnored, file.replaces == nil { ignored.insert(ExactPath(file.path)) }
+                // What the repo has already is not ignored, whatever .gitignore says; a directory
+                // that was renamed goes with all that the repo has in it.
+                if verdict.isIgnored, file.replaces == nil, file.number != nil {
+                    ignored.insert(ExactPath(file.path))
+                }
                 modes[ExactPath(file.path)] = verdict.mode
             }
             start += batch.count
@@ -37,6 +40,9 @@ extension Committer {
             localOnly.append(LocalOnly(path: file.path, reason: .refused(file.reason)))
         }
         let refusedPaths = Set(refused.map { ExactPath($0.path) })
+        prepared.unkept = prepared.files.filter {
+            $0.number == nil && refusedPaths.contains(ExactPath($0.path))
+        }.map(\.path)
         prepared.files.removeAll { refusedPaths.contains(ExactPath($0.path)) }
         return modes
     }

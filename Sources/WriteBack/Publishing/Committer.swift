@@ -128,22 +128,29 @@ package final class Committer: Sendable {
     private func commit(
         _ request: CommitRequest, part: Int
     ) throws(PublishError) -> CommitReport {
-        progress { $0.step = .sealing }
         let overlay = workspace.overlay
-        let tree = try local { () throws(WriteBackError) in
-            try overlay.freeze(leavesOpenFiles: request.leavesOpenFiles)
-        }
-        defer { tree.release() }
-        do throws(PublishError) {
-            return try publish(tree, request, part: part)
-        } catch {
-            try local { () throws(WriteBackError) in
-                // A plan whose outcome is not known keeps its sealed bytes until it is.
-                if try workspace.journal.value(.plan) == nil { try overlay.thaw() }
+        for _ in 0..<Self.freezeCountMax {
+            progress { $0.step = .sealing }
+            let tree = try local { () throws(WriteBackError) in
+                try overlay.freeze(leavesOpenFiles: request.leavesOpenFiles)
             }
-            throw error
+            defer { tree.release() }
+            do throws(PublishError) {
+                if let report = try publish(tree, request, part: part) { return report }
+            } catch {
+                try local { () throws(WriteBackError) in
+                    // A plan whose outcome is not known keeps its sealed bytes until it is.
+                    if try workspace.journal.value(.plan) == nil { try overlay.thaw() }
+                }
+                throw error
+            }
+            try local { () throws(WriteBackError) in try overlay.thaw() }
         }
+        throw .base("directories are renamed faster than they can be committed")
     }
+
+    /// Times the tree is frozen for one commit; more than two need renames all the time.
+    private static let freezeCountMax = 8
 
     /// Gives up every edit. Only after the end of the mount.
     package func discardAll() throws(WriteBackError) { try workspace.overlay.discardAll() }
@@ -160,15 +167,17 @@ package final class Committer: Sendable {
         return selection.list
     }
 
+    /// - Returns: nil when something had to be kept first: the tree is to be frozen anew.
     private func publish(
         _ tree: FrozenTree, _ request: CommitRequest, part: Int
-    ) throws(PublishError) -> CommitReport {
+    ) throws(PublishError) -> CommitReport? {
         let selection = ChangeSelection(
             of: try ChangeWalk.changes(
                 of: tree, source: source, ignore: try ignoreRules(),
                 leavesOpenFiles: request.leavesOpenFiles), in: tree, paths: request.paths)
         if part == 1, !selection.unedited.isEmpty { throw .unedited(selection.unedited) }
         var changes = selection.list
+        if try keep(changes.unkept) { return nil }
         progress { $0.step = .hashing }
         var prepared = try prepare(changes)
         CrashPoint.hashed.pass()
@@ -182,6 +191,7 @@ package final class Committer: Sendable {
         let modes = try upload(&prepared, &changes.localOnly)
         CrashPoint.uploaded.pass()
         returnFreedMemory()
+        if try keep(prepared.unkept) { return nil }
         guard !prepared.isEmpty else {
             try settleUnchanged(tree, prepared, selection)
             try forgetConflicts(known, but: changes.localOnly, selection.left)

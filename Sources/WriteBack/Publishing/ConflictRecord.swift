@@ -81,6 +81,8 @@ struct ForeignChange: Codable, Sendable {
     let to: String
     /// Paths that our commit has decided.
     let ours: [String]
+    /// Directories that it has removed with everything in them.
+    let removedDirectories: [String]
     /// What the Hub made of `.gitattributes`; nil when nothing.
     let attributes: Attributes?
 
@@ -99,6 +101,15 @@ struct ForeignChange: Codable, Sendable {
         }
     }
 
+    /// What of the other side's our commit has decided.
+    func decided(of theirs: TreeDifference) -> Set<ExactPath> {
+        let removed = Set(removedDirectories.map { ExactPath($0) })
+        let below = theirs.files.map { ExactPath($0.path) }.filter { path in
+            path.parents.contains { removed.contains($0) }
+        }
+        return Set(ours.map { ExactPath($0) }).union(below)
+    }
+
     init?(encoded text: String) {
         guard let change = try? JSONDecoder().decode(Self.self, from: Data(text.utf8)) else {
             return nil
@@ -106,10 +117,14 @@ struct ForeignChange: Codable, Sendable {
         self = change
     }
 
-    init(from: CommitOID, to: CommitOID, ours: [String], attributes: TreeDifference.File?) {
+    init(
+        from: CommitOID, to: CommitOID, ours: [String], removedDirectories: [String],
+        attributes: TreeDifference.File?
+    ) {
         self.from = from.hex
         self.to = to.hex
         self.ours = ours
+        self.removedDirectories = removedDirectories
         self.attributes = attributes.map {
             Attributes(path: $0.path, content: $0.content?.hex, size: $0.size)
         }

@@ -36,11 +36,17 @@ struct EditingDaemon {
     }
 
     /// A connection on which the daemon tells how the end of the mount went; to be had before the
-    /// mount ends, because the daemon may end with it.
+    /// mount ends, because the daemon may end with it. It has heard the question when this returns:
+    /// one that it hears after its own end of the mount would wait for another.
     func outcome() throws(Failure) -> ControlClient {
         do throws(ControlClient.Silence) {
             let client = try ControlClient(mountPoint: mountPoint, folders: folders)
             try client.ask(.outcome)
+            // Peers are heard in turn.
+            let next = try ControlClient(mountPoint: mountPoint, folders: folders)
+            defer { next.close() }
+            try next.ask(.status)
+            _ = try next.status(until: Self.deadline)
             return client
         } catch {
             throw Failure(.timedOut, "\(mountPoint): \(error.sentence)")

@@ -13,7 +13,7 @@ import mounting
 
 from . import comparison, journal, shared
 from .comparison import Different
-from .hub_side import FOREIGN, HubSide
+from .hub_side import FOREIGN, HubSide, invent_in_the_way
 from .lane import Lane
 from .publishing import CONFLICT, DONE, REFUSED, Before, Publishing, is_at, is_text
 from .shared import Content
@@ -117,17 +117,46 @@ class CommittingWorld(World):
     def settle(self) -> None:
         """After the base has moved, or may have."""
         self.publishing.judge_status()
+        self.decide()
         if self.past:
             self.past = Past(self.publishing.divide().published, self.publishing.base)
+
+    def decide(self) -> None:
+        """About what others committed where something stands that is only here."""
+        covered, self.publishing.undecided = self.publishing.undecided, set()
+        if not covered:
+            return
+        found = {item["path"] for item in self.publishing.shown_base()[1]["conflicts"]}
+        if found != covered:
+            raise Different(f"in conflict are {found}, it should be {covered}")
+        self.compare_all()
+        for path in sorted(covered):
+            is_file = os.path.isfile(self.lane.plain.at(path)) and path.isascii()
+            side = "ours" if is_file and len(path) % 2 else "theirs"
+            code, text = self.command("resolve", self.mount.path / path, f"--{side}")
+            if code != DONE:
+                raise Different(f"resolve {path!r} ended with {code}: {text}")
+            if side == "theirs":
+                self.publishing.give_way(path)
+        self.publishing.judge_status()
+        self.compare_all()
+
+    def ignore(self, lines: list[str]) -> None:
+        """Another `.hubfsignore`; a commit beside reads it at a moment of its own."""
+        if self.past:
+            return
+        for side in (self.lane.plain, self.lane.mounted):
+            Path(side.at(shared.IGNORE_FILE)).write_text("".join(line + "\n" for line in lines))
 
     def pull(self) -> None:
         self.join()
         self.follow_commits()
         before = self.publishing.look()
         code, text = self.command("pull", self.mount.path)
-        if code not in (DONE, CONFLICT) or before.conflicts and code != CONFLICT:
-            raise Different(f"the pull ended with {code}: {text} ({before.conflicts})")
-        if code == CONFLICT and not before.conflicts and not self.may_conflict(before):
+        conflicts = before.conflicts | before.covered
+        if code not in (DONE, CONFLICT) or conflicts and code != CONFLICT:
+            raise Different(f"the pull ended with {code}: {text} ({conflicts})")
+        if code == CONFLICT and not conflicts and not self.may_conflict(before):
             raise Different(f"the pull ended with {code}: {text}, and there is no conflict")
         self.settle()
         if code == DONE and self.publishing.base != before.head:
@@ -179,7 +208,7 @@ class CommittingWorld(World):
         before = self.publishing.look()
         tree = self.hub.tree(before.head)
         # The client wants a README.md to be text.
-        touched = self.publishing.writers() | {".gitattributes", "README.md"}
+        touched = self.publishing.writers() | {".gitattributes", "README.md", shared.IGNORE_FILE}
         free = sorted(tree.keys() - before.ours.keys() - touched)
         disputed = sorted(before.ours.keys() - touched)
         folders = sorted(
@@ -198,6 +227,9 @@ class CommittingWorld(World):
             and not any(parent in tree or parent in changes for parent in shared.parents(path))
             and path not in shared.directories([*tree, *changes])
         }
+        in_the_way = invent_in_the_way(seed, self.publishing.coverable(before, tree))
+        if not any(is_at(path, name) or is_at(name, path) for path in tree for name in in_the_way):
+            changes = in_the_way or changes
         if changes:
             self.hub.commit(changes)
 
@@ -229,6 +261,7 @@ class CommittingWorld(World):
             raise Different(f"the commit beside ended with {process.returncode}: {text}")
         self.follow_commits()
         self.publishing.judge_status()
+        self.decide()
         if self.moment in ("manual", "unmount"):
             self.past = None
 
@@ -320,6 +353,7 @@ class CommittingWorld(World):
         self.mount.restart()
         self.publishing.judge_status()
         self.publishing.take_over_dates()
+        self.decide()
         if moment not in ("manual", "unmount"):
             self.past = Past(self.publishing.divide().published, self.publishing.base)
         self.compare_all()

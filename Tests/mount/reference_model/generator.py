@@ -41,6 +41,8 @@ ODD_NAMES = [
 ]
 TOO_LONG = "l" * 256
 ATTRIBUTES = ["user.a", "user.note", "user.ü"]
+# Lines that a .hubfsignore can have.
+IGNORED = ["config.json", "c/", "*.bin", "/d", "l*"]
 # Boundaries of pages, of the cache's blocks, of readahead and of the largest request.
 EDGES = [4096, 65536, 131072, 1 << 20]
 
@@ -56,11 +58,13 @@ WEIGHTS = {
     "scan": 2, "scan_some": 3, "scan_end": 2,
     "remount": 0.7, "kill": 0.7,
     "commit": 1.5, "commit_beside": 0.7, "kill_commit": 0.5, "foreign": 1.5, "pull": 0.6,
-    "discard": 0.9,
+    "discard": 0.9, "ignore": 0.5,
 }  # fmt: skip
 
 # Those that have to do with the Hub.
-PUBLISHING = frozenset({"commit", "commit_beside", "kill_commit", "foreign", "pull", "discard"})
+PUBLISHING = frozenset(
+    {"commit", "commit_beside", "kill_commit", "foreign", "pull", "discard", "ignore"}
+)
 
 NEED_HANDLE = {
     "close", "pread", "pwrite", "write", "ftruncate", "fallocate", "fsync", "fdatasync", "fchmod",
@@ -106,8 +110,9 @@ class Generator:
                     self.files.append(here)
                 else:
                     (self.directories if kind == stat.S_IFDIR else self.others).append(here)
-        # The Hub writes into this one by itself.
-        self.files = [path for path in self.files if path != ".gitattributes"]
+        # The Hub writes into the one by itself, and the other decides about the rest.
+        kept = (".gitattributes", ".hubfsignore")
+        self.files = [path for path in self.files if path not in kept]
         # os.walk is in the order of the disk, which is not the same in every run.
         for paths in (self.files, self.directories, self.others):
             paths.sort()
@@ -348,6 +353,9 @@ class Generator:
 
     def make_foreign(self) -> dict:
         return {"seed": self.seed()}
+
+    def make_ignore(self) -> dict:
+        return {"lines": self.random.sample(IGNORED, self.random.randrange(4))}
 
     def make_discard(self) -> dict:
         return {"seed": self.seed()}

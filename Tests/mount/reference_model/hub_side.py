@@ -102,6 +102,17 @@ class HubSide:
         return changes
 
 
+def invent_in_the_way(seed: int, places: list[str]) -> dict[str, bytes | None]:
+    """Changes that others could make at or below a path where something stands that is only here."""
+    dice = random.Random(seed)
+    if not places or dice.random() < 0.6:
+        return {}
+    place = dice.choice(places)
+    if dice.random() < 0.5:
+        place += f"/theirs-{dice.randrange(100)}.txt"
+    return {place: dice.randbytes(dice.choice([0, 5, 70_000]))}
+
+
 def content_of_blob(data: bytes) -> Content:
     if data.startswith(f"version {POINTER_VERSION}\n".encode()):
         fields = dict(line.split(" ", 1) for line in data.decode().splitlines())

@@ -42,6 +42,8 @@ class Before:
     orphans: set[str]
     # Paths of theirs that programs can write to here, or that may count as edited.
     doubtful: set[str]
+    # Where something that is only here stands in front of theirs: no commit of ours has to do with it.
+    covered: set[str]
 
 
 class Publishing:
@@ -59,6 +61,8 @@ class Publishing:
         self.sent: set[str] = set()
         # Paths at which others' objects show since the last look at the numbers.
         self.replaced: set[str] = set()
+        # Paths at which ours covers what others did, and nobody has decided.
+        self.undecided: set[str] = set()
 
     def begin(self) -> None:
         shared.note_origins(self.root, self.hub.tree(self.base), self.divide())
@@ -81,12 +85,65 @@ class Publishing:
                 divided.published[path] = tree[path]
         ours = shared.difference(tree, divided.published)
         ours.pop(ATTRIBUTES, None)
+        # A link removes nothing of theirs.
+        links = [path for path in self.undecided if os.path.islink(self.plain.at(path))]
+        for path in [path for path in ours if any(is_at(path, link) for link in links)]:
+            del ours[path]
         theirs = shared.difference(tree, self.hub.tree(head))
         disputed = shared.Disputed(ours, theirs, tree, self.root)
         return Before(
             base, head, divided, ours, theirs, disputed.paths | disputed.clashes,
             disputed.clashes, disputed.orphans, set(theirs) & self.writers(),
+            self.covered(theirs.keys() - ours.keys(), theirs, divided),
         )  # fmt: skip
+
+    def covered(
+        self, paths: set[str], theirs: dict[str, Content | None], divided: Shared
+    ) -> set[str]:
+        """What stands here, at or above paths of theirs, and is nothing of the base's."""
+        found = set()
+        for path in paths:
+            if theirs.get(path):
+                found |= {self.cover(path, divided)} - {None}
+        return {path for path in found if not found & set(shared.parents(path))}
+
+    def cover(self, path: str, divided: Shared) -> str | None:
+        for parent in [*shared.parents(path)][::-1]:
+            here = self.plain.at(parent)
+            is_folder = os.path.isdir(here) and not os.path.islink(here)
+            if os.path.lexists(here) and not is_folder and parent not in divided.published:
+                return parent
+        is_here = os.path.lexists(self.plain.at(path)) and path not in divided.published
+        return path if is_here else None
+
+    def coverable(self, before: Before, tree: dict[str, Content]) -> list[str]:
+        """Where something stands that is only here, and that the base has nothing to do with."""
+        known = tree.keys() | shared.directories(tree)
+        return sorted(
+            path
+            for path, group in before.shared.local_only.items()
+            if group in ("ignored", "localOnly")
+            and is_text(path) and not shared.is_aside(path)
+            and all(shared.is_storable(name) for name in path.split("/"))
+            and path not in known
+            and shared.origin_of(self.root, path) is None
+            and all(shared.origin_of(self.root, up) in (up, None) for up in shared.parents(path))
+            and not any(is_at(writer, path) for writer in self.writers())
+        )
+
+    def give_way(self, path: str) -> None:
+        """Ours is set aside, and theirs shows."""
+        tree = self.hub.tree(self.base)
+        folder = shared.directories(tree) | tree.keys()
+        aside = shared.aside_of(
+            path, lambda name: name in folder or os.path.lexists(self.plain.at(name))
+        )
+        with self.same_time(os.path.dirname(self.plain.at(path))):
+            os.rename(self.plain.at(path), self.plain.at(aside))
+        self.replaced |= {path, aside}
+        self.show({name: has for name, has in tree.items() if is_at(name, path)})
+        shared.note_origins(self.root, tree, self.divide())
+        self.take_over_dates()
 
     def writers(self) -> set[str]:
         """Paths that are open for writing."""
@@ -162,7 +219,17 @@ class Publishing:
         old, new = self.hub.tree(self.base), self.hub.tree(commit)
         if old.get(ATTRIBUTES) != new.get(ATTRIBUTES):
             changed.add(ATTRIBUTES)
-        self.show({path: new.get(path) for path in changed - self.sent})
+        changed -= self.sent
+        divided = self.divide()
+        covered = self.covered(changed, new, divided)
+        self.undecided |= covered
+        self.show(
+            {
+                path: new.get(path)
+                for path in changed
+                if not any(is_at(path, place) for place in covered)
+            }
+        )
         self.remove_emptied(shared.directories(old) - shared.directories(new))
         self.base = commit
         self.sent = set()
@@ -217,7 +284,13 @@ class Publishing:
                     raise Different(f"{path!r} was replaced, and keeps its number")
 
     def make_folders(self, path: str) -> None:
-        if not path or os.path.isdir(self.plain.at(path)):
+        if not path:
+            return
+        if os.path.isdir(self.plain.at(path)):
+            # One that was only here shows what is in theirs as well.
+            if shared.origin_of(self.root, path) is None:
+                os.setxattr(self.plain.at(path), shared.ORIGIN, os.fsencode(path))
+                self.make_folders(os.path.dirname(path))
             return
         self.make_folders(os.path.dirname(path))
         with self.same_time(os.path.dirname(self.plain.at(path))):

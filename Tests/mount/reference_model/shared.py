@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+import itertools
 import os
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 # The SHA-256 of a file and its size.
@@ -18,6 +19,10 @@ Content = tuple[str, int]
 ORIGIN = "user.hubfs.origin"
 
 IGNORED_FOLDERS = (".git", "__pycache__", ".ipynb_checkpoints")
+# Our own versions that gave way to others'.
+ASIDE = ".hubfs-ours"
+ASIDE_NAMES = (f"*{ASIDE}", f"*{ASIDE}-[0-9]*")
+IGNORE_FILE = ".hubfsignore"
 IGNORED_NAMES = ("*.swp", "*.swx", ".#*", ".DS_Store", ".nfs*", ".fuse_hidden*")
 # Characters; the Hub takes no longer path.
 PATH_MAX = 1000
@@ -33,11 +38,47 @@ def is_storable(name: str) -> bool:
     return not has_control and "\\" not in name and name.lower() != ".git"
 
 
-def is_ignored(path: str, *, is_directory: bool) -> bool:
+def lines_of_ignore_file(root: str) -> list[str]:
+    try:
+        with open(os.path.join(root, IGNORE_FILE)) as file:
+            return file.read().splitlines()
+    except OSError:
+        return []
+
+
+def is_ignored(path: str, *, is_directory: bool, lines: Iterable[str] = ()) -> bool:
+    """Of the patterns of a `.hubfsignore`, those that `lines` can have: no "!", no "**"."""
     name = os.path.basename(path)
     if is_directory and (name in IGNORED_FOLDERS or path == ".cache/huggingface"):
         return True
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in IGNORED_NAMES)
+    for line in lines:
+        if line.endswith("/") and not is_directory:
+            continue
+        pattern = line.rstrip("/")
+        where = path if pattern.startswith("/") else name
+        if fnmatch.fnmatchcase(where, pattern.lstrip("/")) and ("/" not in where):
+            return True
+    return is_aside(name) or any(fnmatch.fnmatchcase(name, pattern) for pattern in IGNORED_NAMES)
+
+
+def is_aside(path: str) -> bool:
+    return any(
+        fnmatch.fnmatchcase(name, pattern) for name in path.split("/") for pattern in ASIDE_NAMES
+    )
+
+
+def aside_of(path: str, is_taken: Callable[[str], bool]) -> str:
+    """The name beside a path under which our version stays."""
+    folder, name = os.path.split(path)
+    for count in itertools.count(1):
+        ending = (ASIDE if count == 1 else f"{ASIDE}-{count}").encode()
+        stem = os.fsencode(name)[: 255 - len(ending)]
+        while stem != os.fsencode(name) and not is_storable(os.fsdecode(stem)):
+            stem = stem[:-1]
+        found = os.path.join(folder, os.fsdecode(stem + ending))
+        if not is_taken(found):
+            return found
+    raise AssertionError("there are no more numbers")
 
 
 def parents(path: str) -> Iterable[str]:
@@ -100,6 +141,7 @@ class Divider:
     def divide(self, base: dict[str, Content]) -> Shared:
         self.base = base
         self.shared = Shared()
+        self.lines = lines_of_ignore_file(self.root)
         self.visit("", "")
         return self.shared
 
@@ -116,16 +158,18 @@ class Divider:
     def visit_entry(self, path: str, status: os.stat_result, *, is_in_place: bool) -> bool:
         is_directory = stat.S_ISDIR(status.st_mode)
         origin = origin_of(self.root, path) if is_directory else None
-        ignored = is_ignored(path, is_directory=is_directory)
+        ignored = is_ignored(path, is_directory=is_directory, lines=self.lines)
+        ignored = ignored or self.is_below_ignored(path)
+        group = "localOnly" if is_aside(path) else "ignored"
         if not is_storable(os.path.basename(path)) or len(path) > PATH_MAX:
-            self.shared.local_only[path] = "ignored" if ignored else "unpublishable"
+            self.shared.local_only[path] = group if ignored else "unpublishable"
             return False
         if stat.S_ISLNK(status.st_mode):
             self.shared.local_only[path] = "localOnly"
             return False
         is_tracked = origin == path if is_directory else is_in_place and path in self.base
-        if not is_tracked and (ignored or self.is_below_ignored(path)):
-            self.shared.local_only[path] = "ignored"
+        if not is_tracked and ignored:
+            self.shared.local_only[path] = group
             return False
         if not is_directory:
             self.shared.published[path] = self.hashes.of(os.path.join(self.root, path), status)
@@ -135,9 +179,10 @@ class Divider:
         self.shared.local_only[path] = "localOnly"
         return False
 
-    @staticmethod
-    def is_below_ignored(path: str) -> bool:
-        return any(is_ignored(parent, is_directory=True) for parent in parents(path))
+    def is_below_ignored(self, path: str) -> bool:
+        return any(
+            is_ignored(parent, is_directory=True, lines=self.lines) for parent in parents(path)
+        )
 
 
 def origin_of(root: str, path: str) -> str | None:
