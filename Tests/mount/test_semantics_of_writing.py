@@ -92,6 +92,9 @@ TESTS = {
         "test_in_the_way.test_what_is_not_ignored_any_more_is_still_in_conflict",
         "test_in_the_way.test_theirs_is_taken_and_ours_stays_beside",
     ],
+    28: [
+        "test_commit.test_a_directory_with_a_name_that_is_never_published_shows_what_it_did",
+    ],
 }
 
 
