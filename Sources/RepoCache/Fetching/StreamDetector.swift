@@ -125,7 +125,8 @@ struct StreamDetector {
 
     private func wish(of stream: Stream) -> Wish? {
         guard stream.readCount >= policy.readCountMin else { return nil }
-        let window = policy.windowBytes(consumedBytes: stream.consumedBytes)
+        let window = policy.windowBytes(
+            consumedBytes: stream.consumedBytes, isFromHead: stream.start == 0)
         let chunk = policy.chunkBytes(windowBytes: window)
         let limit = limit(of: stream)
         let end = min(stream.next + window, limit)

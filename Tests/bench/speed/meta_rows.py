@@ -21,7 +21,9 @@ def rows(scene: Scene, library: Library) -> list[Row]:
         list_cold(scene, library),
         list_warm(scene, library),
         list_later(scene, library),
-        mount_again(scene, library),
+        mount_again(scene, library, 0, [Goal("usable", "ms", at_most=50)]),
+        # Here the Hub is asked what the branch is now, over a connection that has to be made.
+        mount_again(scene, library, 20, [Goal("usable", "ms")]),
     ]
 
 
@@ -95,9 +97,9 @@ def list_later(scene: Scene, library: Library) -> Row:
     )
 
 
-def mount_again(scene: Scene, library: Library) -> Row:
+def mount_again(scene: Scene, library: Library, rtt: int, goals: list[Goal]) -> Row:
     def hubfs(count: int) -> Samples:
-        scene.place_hub(20)
+        scene.place_hub(rtt)
         repo = library.tree(count)
         with scene.new_folder() as folder:
             mount = mounting.Mount(folder, scene.hub.address.endpoint)
@@ -107,12 +109,13 @@ def mount_again(scene: Scene, library: Library) -> Row:
             return {"usable": seconds * 1000, "requests": scene.traffic().requests}
 
     return Row(
-        name="mount",
-        title="mounted in the background, its {} files known, until its root is listed, at 20 ms",
+        name=f"mount-{rtt}ms",
+        title="mounted in the background, its {} files known, until its root is listed,"
+        + f" at {rtt} ms",
         size=1000,
         quick_size=200,
         contenders={OURS: hubfs},
-        goals=[Goal("usable", "ms", at_most=50), Goal("requests", "")],
+        goals=[*goals, Goal("requests", "")],
     )
 
 
