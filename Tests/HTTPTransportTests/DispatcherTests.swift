@@ -30,7 +30,7 @@ struct DispatcherTests {
         #expect(answer1 == [.init(id: 3, loop: 1)])
     }
 
-    /// Issue: the second page of a file was read over a new connection.
+    /// The next request may come before the one before it has ended, and finds its connection.
     @Test func smallRequestsAreSpreadByGroups() {
         var dispatcher = dispatcher(small: 8)
         let admissions = (1...9).map { submit(&dispatcher, $0) }

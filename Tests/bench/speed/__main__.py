@@ -54,8 +54,8 @@ def parse() -> argparse.Namespace:
         prog="scripts/bench",
         description="Builds hubfs for release and measures it beside its peers and yardsticks on a "
         "local Hub, in turns, on the disk that TMPDIR is on (8 GB free are needed). "
-        "docs/PERFORMANCE.md explains the rows, bench/RESULTS.md keeps the last figures. Ends with 1 "
-        "when a goal is missed.",
+        "docs/PERFORMANCE.md explains the rows, bench/RESULTS.md keeps the last figures. Ends with "
+        "1 when a goal is missed.",
     )
     parser.add_argument(
         "groups", nargs="*", metavar="GROUP",

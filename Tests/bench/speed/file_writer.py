@@ -2,7 +2,8 @@
 
 usage: python -m speed.file_writer text|binary FOLDER COUNT
 
-The Hub keeps text in git and binaries in LFS, an object each. A program of its own, so that a file system that hangs cannot hang the benchmark with it.
+The Hub keeps text in git and binaries in LFS, an object each. A program of its own, so that a file
+system that hangs cannot hang the benchmark with it.
 """
 
 import os

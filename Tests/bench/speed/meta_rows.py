@@ -30,10 +30,12 @@ def rows(scene: Scene, library: Library) -> list[Row]:
 def list_cold(scene: Scene, library: Library) -> Row:
     def hubfs(count: int) -> Samples:
         scene.place_hub(20)
-        with scene.reading(library.tree(count)) as mount:
-            scene.reset_traffic()
+        repo = library.tree(count)
+        # The mount may begin to list before anybody asks.
+        scene.reset_traffic()
+        with scene.reading(repo) as mount:
             seconds = list_recursively(mount.path)
-            return {"ls -lR": seconds, "requests": scene.traffic().requests}
+            return {"ls -lR": seconds, "listing requests": scene.traffic().listings}
 
     return Row(
         name="list-cold",
@@ -41,7 +43,10 @@ def list_cold(scene: Scene, library: Library) -> Row:
         size=1000,
         quick_size=200,
         contenders={OURS: hubfs},
-        goals=[Goal("ls -lR", "s", at_most=0.1), Goal("requests", "", at_most=1, is_worst=True)],
+        goals=[
+            Goal("ls -lR", "s", at_most=0.1),
+            Goal("listing requests", "", at_most=1, is_worst=True),
+        ],
     )
 
 

@@ -1,4 +1,4 @@
-"""Other ways to see a Hub's files: rclone's mount of a web server, and the official client's files."""
+"""Other ways to see a Hub's files: rclone's mount of a web server, the official client's files."""
 
 from __future__ import annotations
 
@@ -76,8 +76,11 @@ def official_client_read(path: str, endpoint: str, folder: Path) -> dict:
     """Reads a file from start to end with HfFileSystem, in pieces of 1 MiB."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     environment = {
-        **clean, "HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "hf-home"), "HF_HUB_DISABLE_XET": "1",
-    }  # fmt: skip
+        **clean,
+        "HF_ENDPOINT": endpoint,
+        "HF_HOME": str(folder / "hf-home"),
+        "HF_HUB_DISABLE_XET": "1",
+    }
     done = subprocess.run(
         [OFFICIAL_PYTHON, "-c", READ_ALL, path], env=environment, capture_output=True, text=True,
         timeout=600,

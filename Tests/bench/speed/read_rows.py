@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import mounting
@@ -23,14 +24,15 @@ VERIFYING_SECONDS_MAX = 60
 
 def rows(scene: Scene, library: Library) -> list[Row]:
     reading = ColdReading(scene, library)
+    last_byte = partial(Goal, "last byte", "MB/s")
     return [
-        reading.row(0, [Goal("last byte", "MB/s", at_least=1200), Goal("last byte", "MB/s", against=LIBCURL, at_least=0.8)]),
-        reading.row(20, [Goal("last byte", "MB/s", at_least=1000)]),
-        reading.row(50, [Goal("last byte", "MB/s", at_least=600)]),
+        reading.row(0, [last_byte(at_least=1200), last_byte(against=LIBCURL, at_least=0.8)]),
+        reading.row(20, [last_byte(at_least=1000)]),
+        reading.row(50, [last_byte(at_least=600)]),
         first_page(scene, library),
         threads(scene, library),
         processes(scene, library),
-    ]  # fmt: skip
+    ]
 
 
 class ColdReading:

@@ -2,8 +2,8 @@
 
 usage: python -m speed.reader WAY PLACE [NUMBER…]
 
-A program of its own, so that a file system that hangs cannot hang the benchmark with it, and so that
-nothing a reader has in memory helps the next one. All times are seconds.
+A program of its own, so that a file system that hangs cannot hang the benchmark with it, and so
+that nothing a reader has in memory helps the next one. All times are seconds.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def mapped(path: str) -> dict:
     """All of a file through a mapping, 1 MiB at a time."""
     started = time.perf_counter()
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as pages:
-        count = sum(len(pages[start : start + MEBIBYTE]) for start in range(0, len(pages), MEBIBYTE))
+        starts = range(0, len(pages), MEBIBYTE)
+        count = sum(len(pages[start : start + MEBIBYTE]) for start in starts)
     return {"seconds": time.perf_counter() - started, "bytes": count}
 
 
@@ -202,7 +203,9 @@ def sorted_files(folder: str) -> Iterator[str]:
 
 WAYS = {
     way.__name__: way
-    for way in [sequential, mapped, scattered, first_pages, threads, processes, crowd, files, sparse]
+    for way in (
+        sequential, mapped, scattered, first_pages, threads, processes, crowd, files, sparse
+    )
 }
 
 

@@ -117,9 +117,7 @@ def keep(page: Path, group: str, records: list[dict]) -> None:
 
 def parse(text: str) -> dict[str, str]:
     parts = text.split("\n## ")[1:]
-    return {
-        name: body.strip() for name, body in (part.split("\n", 1) for part in parts)
-    }
+    return {name: body.strip() for name, body in (part.split("\n", 1) for part in parts)}
 
 
 def circumstances(records: list[dict]) -> str:
@@ -127,8 +125,10 @@ def circumstances(records: list[dict]) -> str:
     load = os.getloadavg()[1]
     rounds = max(record["rounds"] for record in records)
     when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+    # The benchmark itself keeps about so many busy.
+    mark = "Provisional, the machine had other work: " if load > 1.5 * (os.cpu_count() or 1) else ""
     return (
-        f"{when}, {rounds} rounds, {os.cpu_count()} processors ({processor()}), Linux "
+        f"{mark}{when}, {rounds} rounds, {os.cpu_count()} processors ({processor()}), Linux "
         f"{platform.release()}, load {load:.1f} (5 minutes)."
     )
 

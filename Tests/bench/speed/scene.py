@@ -46,8 +46,9 @@ class Traffic:
 
     requests: int
     byte_count: int
-    # Requests for the place of a file.
+    # Requests for the place of a file, and for pages of listings.
     resolves: int
+    listings: int
 
 
 class Scene:
@@ -95,6 +96,7 @@ class Scene:
             requests + self.hub.requests("api", "resolve", "cdn"),
             byte_count + self.hub.bytes_sent("api", "resolve", "cdn"),
             stats["endpoints"].get("resolve", 0),
+            stats["endpoints"].get("tree", 0),
         )
 
     @contextlib.contextmanager

@@ -34,9 +34,10 @@ http {{
     server {{
         listen 127.0.0.1:{port} backlog=1024;
         root {objects};
-        location ~ "^/(models|datasets|spaces)/([^/]+)/([^/]+)/(([0-9a-f]{{2}})([0-9a-f]{{2}})[0-9a-f]{{60}})$" {{
+        # /models/NAMESPACE/NAME/SHA256
+        location ~ "^/(models|datasets|spaces)/([^/]+/[^/]+)/(([0-9a-f]{{2}})([0-9a-f]{{2}})\\w+)$" {{
             if ($arg_Signature = "") {{ return 403; }}
-            try_files /$1/$2/$3.git/lfs/objects/$5/$6/$4 =404;
+            try_files /$1/$2.git/lfs/objects/$4/$5/$3 =404;
         }}
         location /mirror/ {{
             root {folder};
