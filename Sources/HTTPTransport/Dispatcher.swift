@@ -148,18 +148,10 @@ struct Dispatcher {
         return nil
     }
 
-    /// Small requests that a loop gets before the next one gets any.
-    ///
-    /// A reader of single pages sends its next request when the last bytes of the one before are
-    /// here, which is a moment before libcurl has ended that one: another loop would need a new
-    /// connection, and this one has a free one by the time it looks.
-    static let smallGroupCount = 4
-
     /// The loop with the fewest requests of this pool, the first of equals: requests one after
     /// another stay on one loop and so on one warm connection.
     private mutating func start(_ id: RequestID, _ key: PoolKey, _ pool: inout Pool) -> Int {
-        let group = key.lane == .small ? Self.smallGroupCount : 1
-        let counts = pool.runningCountByLoop.map { $0 / group }
+        let counts = pool.runningCountByLoop
         let loop = counts.indices.min { counts[$0] < counts[$1] } ?? 0
         pool.runningCountByLoop[loop] += 1
         running[id] = (key, loop)

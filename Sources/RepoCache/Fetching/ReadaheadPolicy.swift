@@ -1,9 +1,7 @@
 /// How far a stream is read ahead, as a function of how much of it was read.
 ///
 /// The first `quietBytes` of a stream get a small window: a loader that reads one tensor of a file
-/// must not fetch much more than that tensor, and the kernel reads ahead by up to 1 MiB itself. A
-/// small window costs a round trip each time it is used up, so a stream from the start of a file,
-/// which most read to its end, gets it for less long.
+/// must not fetch much more than that tensor, and the kernel reads ahead by up to 1 MiB itself.
 /// After that the window grows by each byte read, which doubles it again and again; what a stream
 /// that ends early has fetched in vain is always less than what it used.
 package struct ReadaheadPolicy: Sendable {
@@ -11,8 +9,6 @@ package struct ReadaheadPolicy: Sendable {
     package var startBytes: UInt64 = 256 << 10
     /// Bytes a stream reads before its window grows.
     package var quietBytes: UInt64 = 4 << 20
-    /// The same for a stream that began with the file.
-    package var headQuietBytes: UInt64 = 512 << 10
     /// Largest window of one stream.
     package var windowBytesMax: UInt64 = 64 << 20
     /// Smallest and largest range of one request.
@@ -28,13 +24,10 @@ package struct ReadaheadPolicy: Sendable {
 
     /// Bytes to have fetched or asked for beyond the reader's position.
     ///
-    /// - Parameters:
-    ///   - consumedBytes: What the stream has read so far.
-    ///   - isFromHead: It began at the start of the file.
-    package func windowBytes(consumedBytes: UInt64, isFromHead: Bool = false) -> UInt64 {
-        let quiet = isFromHead ? headQuietBytes : quietBytes
-        guard consumedBytes > quiet else { return min(startBytes, windowBytesMax) }
-        return min(startBytes + (consumedBytes - quiet), windowBytesMax)
+    /// - Parameter consumedBytes: What the stream has read so far.
+    package func windowBytes(consumedBytes: UInt64) -> UInt64 {
+        guard consumedBytes > quietBytes else { return min(startBytes, windowBytesMax) }
+        return min(startBytes + (consumedBytes - quietBytes), windowBytesMax)
     }
 
     /// Bytes of one request of a stream with this window: a quarter, so that several are under

@@ -125,8 +125,7 @@ struct StreamDetector {
 
     private func wish(of stream: Stream) -> Wish? {
         guard stream.readCount >= policy.readCountMin else { return nil }
-        let window = policy.windowBytes(
-            consumedBytes: stream.consumedBytes, isFromHead: stream.start == 0)
+        let window = policy.windowBytes(consumedBytes: stream.consumedBytes)
         let chunk = policy.chunkBytes(windowBytes: window)
         let limit = limit(of: stream)
         let end = min(stream.next + window, limit)
