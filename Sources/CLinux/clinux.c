@@ -3,11 +3,9 @@
 
 #include <spawn.h>
 #include <fcntl.h>
-#include <link.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -50,26 +48,6 @@ void hubfs_limit_malloc(int arena_count_max, int mmap_threshold, int trim_thresh
 }
 
 void hubfs_trim_malloc(void) { (void)malloc_trim(0); }
-
-static int forget_code_of(struct dl_phdr_info *object, size_t size, void *unused) {
-    (void)size;
-    (void)unused;
-    const uintptr_t page_mask = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
-    for (int index = 0; index < object->dlpi_phnum; index++) {
-        const ElfW(Phdr) *segment = &object->dlpi_phdr[index];
-        // Code alone: what the loader or the program has written to would be lost.
-        if (segment->p_type != PT_LOAD || (segment->p_flags & (PF_X | PF_W)) != PF_X) continue;
-        // Whole pages: a neighbour's may begin in the last one.
-        const uintptr_t start = object->dlpi_addr + segment->p_vaddr;
-        const uintptr_t first = (start + page_mask) & ~page_mask;
-        const uintptr_t end = (start + segment->p_filesz) & ~page_mask;
-        // The kernel's own object is refused; it has nothing to give back.
-        if (first < end) (void)madvise((void *)first, end - first, MADV_DONTNEED);
-    }
-    return 0;
-}
-
-void hubfs_forget_code(void) { (void)dl_iterate_phdr(forget_code_of, NULL); }
 
 int hubfs_ioctl_pointer(int fd, unsigned long request, void *argument) {
     return ioctl(fd, request, argument);

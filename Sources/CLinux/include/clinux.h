@@ -39,10 +39,6 @@ void hubfs_limit_malloc(int arena_count_max, int mmap_threshold, int trim_thresh
 /// malloc_trim, from the same header.
 void hubfs_trim_malloc(void);
 
-/// Unmaps the pages of code of the program and its libraries, with madvise's MADV_DONTNEED; those
-/// that are needed come back from the files. dl_iterate_phdr is hidden behind _GNU_SOURCE.
-void hubfs_forget_code(void);
-
 /// ioctl is variadic.
 int hubfs_ioctl_pointer(int fd, unsigned long request, void *_Nullable argument);
 

@@ -92,7 +92,6 @@ struct MountDaemon {
                     "at": "\(mount.mountPoint)", "pid": "\(getpid())",
                 ])
             askTreeSize(of: mount, hub)
-            Resources.forgetCodeOfTheStart()
         } else {
             mount.stop()
         }
