@@ -87,6 +87,7 @@ TESTS = {
         "test_altered_commits.test_it_is_decided_like_a_conflict",
         "test_altered_commits.test_the_next_commit_overwrites_nothing_unasked",
     ],
+    27: ["test_discarding.test_a_name_that_is_not_utf8_is_not_taken_for_another"],
 }
 
 
