@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 
 import pytest
+from mounting import binary
 from published import Judge, Published, tree
 from samples import noise
 
-BUSY = 8
+BUSY, USAGE = 8, 2
 START = {
     "config.json": b"{}\n",
     "notes.txt": b"first\n",
@@ -80,3 +82,23 @@ def test_a_reader_keeps_its_bytes_and_a_writer_keeps_everything(judge):
         assert path.read_bytes() == START["notes.txt"]
         assert os.fstat(reader.fileno()).st_ino != path.stat().st_ino
     judge.check(commits=0)
+
+
+def test_a_name_that_is_not_utf8_is_not_taken_for_another(judge):
+    """As a text it is the name of the other."""
+    folder = judge.mount.path / "data"
+    bare, twin = os.fsencode(folder) + b"/caf\xe9", folder / "caf\ufffd"
+    for path in (bare, twin):
+        with open(path, "wb") as file:
+            file.write(b"new\n")
+    for command in (("discard", "--yes"), ("commit",), ("diff",)):
+        words = [os.fsencode(binary()), command[0].encode(), os.fsencode(judge.mount.path), bare]
+        done = subprocess.run(
+            words + [word.encode() for word in command[1:]], env=judge.mount.environment,
+            capture_output=True, timeout=60, check=False)
+        assert done.returncode == USAGE and b"is not UTF-8" in done.stderr, done.stderr
+    assert twin.read_bytes() == b"new\n" and os.path.exists(bare)
+    judge.mount.run("discard", "--yes", judge.mount.path, twin)
+    assert not twin.exists() and os.path.exists(bare)
+    judge.mount.run("discard", "--yes", judge.mount.path, folder)
+    assert not os.path.exists(bare)

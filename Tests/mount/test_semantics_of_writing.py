@@ -95,6 +95,7 @@ TESTS = {
     28: [
         "test_commit.test_a_directory_with_a_name_that_is_never_published_shows_what_it_did",
     ],
+    29: ["test_discarding.test_a_name_that_is_not_utf8_is_not_taken_for_another"],
 }
 
 

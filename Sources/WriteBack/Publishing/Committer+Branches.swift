@@ -49,6 +49,7 @@ extension Committer {
         case .failure(.refused(let error)), .failure(.unknown(let error)):
             if try head(of: name) != commit { throw .hub(error) }
         }
+        CrashPoint.branchMade.pass()
     }
 
     /// Moves to a commit with the edits on top, unless both sides changed a path.

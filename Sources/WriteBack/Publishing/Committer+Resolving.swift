@@ -70,6 +70,7 @@ extension Committer {
             try apply(record, head, Set(chosen.map { ExactPath($0.path) }), side)
         }
         guard moving.busy.isEmpty else { throw .busy(moving.busy) }
+        CrashPoint.resolved.pass()
         if let ref = record.ref { turn(to: ref) }
         observer.withLock { $0 }?.changed(moving.stale)
         resolution.asides = moving.asides
@@ -91,6 +92,7 @@ extension Committer {
             ? files(at: side == .theirs ? chosen : [], of: target)
             : TreeDifference(from: base, to: target, source: source)
         let known = Set(record.paths.map { ExactPath($0.path) })
+        CrashPoint.resolving.pass()
         let decided = chosen.union(record.same.map { ExactPath($0) })
         return try withListings { overlay throws(WriteBackError) in
             try overlay.move(

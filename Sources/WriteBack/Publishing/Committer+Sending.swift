@@ -62,18 +62,28 @@ extension Committer {
     /// The commit that was made of a plan, if the branch has it: the child of the plan's parent, with
     /// every planned path as planned, and nothing else changed. Also found with foreign commits on top.
     func madeCommit(of plan: CommitPlan) throws(PublishError) -> CommitOID? {
-        guard plan.opensPullRequest else { return try madeCommit(of: plan, in: branch) }
+        guard plan.opensPullRequest else { return try madeCommit(of: plan, in: branch)?.commit }
         let refs = try ask { client.refs(repo, includesPullRequests: true, completion: $0) }
         let newest = refs.pullRequests.sorted {
             (Int($0.name) ?? 0) > (Int($1.name) ?? 0)
         }.prefix(Self.pullRequestCountMax)
         for request in newest {
-            if let commit = try madeCommit(of: plan, in: Revision(request.ref)) {
+            // Others can have opened one of the same contents, which is theirs.
+            if let made = try madeCommit(of: plan, in: Revision(request.ref)),
+                isTitle(made.title, of: plan)
+            {
                 try follow(request.ref)
-                return commit
+                return made.commit
             }
         }
         return nil
+    }
+
+    /// Whether a history may show a commit under this title: it shows the first line, cut if it is long.
+    private func isTitle(_ title: String, of plan: CommitPlan) -> Bool {
+        let line = plan.title.utf8.split(separator: UInt8(ascii: "\n")).first ?? [][...]
+        let shown = title.utf8
+        return shown.starts(with: line) || line.starts(with: shown)
     }
 
     /// Pull requests that are looked through for a commit whose answer was lost.
@@ -81,14 +91,14 @@ extension Committer {
 
     private func madeCommit(
         of plan: CommitPlan, in ref: Revision
-    ) throws(PublishError) -> CommitOID? {
+    ) throws(PublishError) -> CommitSummary? {
         guard let parent = plan.parentCommit else { return nil }
         let child = try ask { client.child(of: parent, repo, in: ref, completion: $0) }
         guard case .found(let summary) = child,
             try differences(of: summary.commit, from: plan).isEmpty,
             try !changesMore(summary.commit, than: plan)
         else { return nil }
-        return summary.commit
+        return summary
     }
 
     /// Whether a child of the plan's parent differs from it at a path that is not planned: then it is
@@ -159,6 +169,10 @@ extension Committer {
                 // Not there: it can be sent again with the same parent, so at most one lands.
                 guard let seconds = waits.popFirst() else { throw .unknownOutcome(error) }
                 pause(seconds)
+                // No parent keeps a second pull request from being opened: the last look is just before.
+                if plan.opensPullRequest, let commit = try afterUncertainty(plan, error) {
+                    return commit
+                }
             }
         }
     }

@@ -59,6 +59,7 @@ package final class Committer: Sendable {
         try local { () throws(WriteBackError) in
             try workspace.journal.writeDurably { try $0.set(.target, ref) }
         }
+        CrashPoint.followed.pass()
         turn(to: ref)
     }
 

@@ -59,6 +59,20 @@ package enum CrashPoint: String, CaseIterable, Sendable {
     /// The mount shows their commit.
     case moved
 
+    // In the order of a resolve; it moves as a pull does.
+
+    /// What others did since the base is known; nothing is decided.
+    case resolving
+    /// The conflicts are decided, and nobody was told.
+    case resolved
+
+    // Where commits go.
+
+    /// The Hub has the new branch; the journal does not know.
+    case branchMade = "branch-made"
+    /// The journal knows that commits go elsewhere from now on.
+    case followed
+
     /// Ends the process if this is where it is to crash.
     @inline(__always)
     func pass() {

@@ -1,4 +1,5 @@
 import FuseBridge
+import Glibc
 import Platform
 import SystemPackage
 
@@ -53,7 +54,13 @@ struct MountedFolder {
 
     /// A path below the mount as it is in the mount: given as the shell completes it, from the current
     /// directory or whole, or from the mounted directory.
+    ///
+    /// - Throws: `Failure` with code `usage` for a path that is not UTF-8: as text it could be another's.
     func inside(_ path: String) throws(Failure) -> String {
+        if path.unicodeScalars.contains("\u{fffd}"), !Self.isArgument(path) {
+            throw Failure(
+                .usage, "\(path) is not UTF-8 and cannot be named here; name the folder it is in")
+        }
         if let place = MountPath.split(path), place.mountPoint == self.path,
             !place.inside.isEmpty
         {
@@ -70,5 +77,13 @@ struct MountedFolder {
             throw Failure(.usage, "\(path) is not in \(self.path)")
         }
         return names.string == "." ? "" : names.string
+    }
+
+    /// Whether an argument of this process has exactly these bytes: those that are not UTF-8 became
+    /// others when it was made a text.
+    private static func isArgument(_ text: String) -> Bool {
+        (0..<Int(CommandLine.argc)).contains { index in
+            CommandLine.unsafeArgv[index].map { strcmp($0, text) == 0 } ?? false
+        }
     }
 }
