@@ -106,13 +106,7 @@ class Round:
             return self.start_again()
         if dice < 0.02:
             script.let_go()
-            self.log.append("unmount, mount")
-            self.mount.unmount()
-            if not self.machine.has_power():
-                return False
-            self.allowed.sync_all()
-            self.allowed.barrier()
-            return self.start_again()
+            return script.run(self.unmounting(), self.machine.has_power) and self.start_again()
         if dice < 0.03:
             return self.commit()
         return script.run(script.next(), self.machine.has_power) and self.machine.has_power()
@@ -123,6 +117,14 @@ class Round:
             return True
         except PowerGone:
             return False
+
+    def unmounting(self) -> Step:
+        def perform() -> None:
+            self.mount.unmount()
+            if not self.machine.has_power():
+                raise OSError(0, "the power went before the daemon had ended")
+
+        return Step("unmount, mount", perform, self.allowed.sync_all, is_barrier=True)
 
     def commit(self) -> bool:
         """Returns whether it ended, and the machine still runs."""
