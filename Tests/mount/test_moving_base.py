@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -43,6 +44,21 @@ def test_a_directory_that_is_open_can_be_read_again_after_a_commit(judge):
     finally:
         os.close(folder)
     judge.check()
+
+
+def test_a_workspace_without_edits_goes_on_from_the_head(judge):
+    judge.mount.kill()
+    (judge.plain / "theirs.txt").write_bytes(b"theirs\n")
+    judge.published.commit({"theirs.txt": b"theirs\n"})
+    for name in ("first.txt", "second.txt"):
+        judge.mount.restart()
+        judge.edit(lambda root, name=name: (root / name).write_bytes(b"new\n"))
+        judge.mount.kill()
+    judge.mount.restart()
+    status = json.loads(judge.mount.run("status", "--json", judge.mount.path).stdout)
+    assert status["mounts"][0]["edits"]["base"] == judge.published.head
+    judge.commit()
+    judge.check(2)
 
 
 def test_what_comes_back_has_a_number_of_its_own(judge):

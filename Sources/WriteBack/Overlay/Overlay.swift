@@ -46,7 +46,8 @@ package final class Overlay: Sendable {
         root.lookupCount = 1
         tree.withLock { $0.nodes[.root] = root }
         restore(contents)
-        if !root.isRecorded {
+        // Also of a workspace that has lost its edits, or never had any, and goes on from the head.
+        if !root.isRecorded || contents.baseCommit != baseCommit {
             try journal.write { transaction in
                 try transaction.put(root.record)
                 try transaction.set(.baseCommit, baseCommit.hex)
