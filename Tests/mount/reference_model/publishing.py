@@ -63,6 +63,8 @@ class Publishing:
         self.replaced: set[str] = set()
         # Paths at which ours covers what others did, and nobody has decided.
         self.undecided: set[str] = set()
+        # Links that stay in front of files of theirs, decided or not.
+        self.in_front: set[str] = set()
 
     def begin(self) -> None:
         shared.note_origins(self.root, self.hub.tree(self.base), self.divide())
@@ -86,7 +88,9 @@ class Publishing:
         ours = shared.difference(tree, divided.published)
         ours.pop(ATTRIBUTES, None)
         # A link removes nothing of theirs.
+        self.in_front = {path for path in self.in_front if os.path.islink(self.plain.at(path))}
         links = [path for path in self.undecided if os.path.islink(self.plain.at(path))]
+        links += self.in_front
         for path in [path for path in ours if any(is_at(path, link) for link in links)]:
             del ours[path]
         theirs = shared.difference(tree, self.hub.tree(head))
@@ -217,6 +221,9 @@ class Publishing:
             raise Different(f"the mount stands on {commit}, which does not follow {self.base}")
         changed = self.foreign_paths(commit)
         old, new = self.hub.tree(self.base), self.hub.tree(commit)
+        self.in_front |= {
+            path for path in changed if new.get(path) and os.path.islink(self.plain.at(path))
+        }
         if old.get(ATTRIBUTES) != new.get(ATTRIBUTES):
             changed.add(ATTRIBUTES)
         changed -= self.sent
