@@ -25,6 +25,11 @@ os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 pytest.register_assert_rewrite("published")
 
 
+def pytest_configure(config) -> None:
+    if hasattr(config, "workerinput"):
+        mounting.leave_mounts_of_others()
+
+
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory) -> localhub.LocalHub:
     """A running Hub."""

@@ -15,8 +15,7 @@ from localhub import REPOSITORY
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 READY_TIMEOUT_SECONDS = 20
-# Source: linux/sched.h and linux/mount.h.
-CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000
+MS_BIND = 0x1000  # Source: linux/mount.h.
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -95,8 +94,7 @@ class Machine:
 
 def own_boot_id(folder: Path) -> Path:
     """Gives this process, and those it starts, a boot id of its own. Returns the file it is in."""
-    check(LIBC.unshare(CLONE_NEWNS), "unshare")
-    check(LIBC.mount(None, b"/", None, MS_REC | MS_PRIVATE, None), "mount")
+    mounting.leave_mounts_of_others()
     path = folder / "boot-id"
     path.write_text(f"{uuid.uuid4()}\n")
     check(LIBC.mount(os.fsencode(path), BOOT_ID.encode(), None, MS_BIND, None), "mount")
