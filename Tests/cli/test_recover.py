@@ -92,7 +92,7 @@ def test_they_are_exported(hub, editor, left, tmp_path):
         for path in folder.rglob("*") if path.is_file()
     } == {"config.json": "{}\n", "new/file.txt": "new\n"}
     # Whole files need nothing of the Hub.
-    assert hub.requests() == 0
+    assert hub.asked() == {}
     assert [workspace["edits"] for workspace in listed(editor)] == [4]
     message = editor.fail(program.USAGE, "recover", "--export", folder)
     assert "not empty" in message

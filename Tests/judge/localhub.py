@@ -155,6 +155,11 @@ class LocalHub:
         """Requests since the reset, in these classes of traffic or in all."""
         return self._sum("requests", classes)
 
+    def asked(self) -> dict[str, int]:
+        """Requests since the reset, by the endpoint they were for; without the one question that a
+        daemon asks at a moment of its own, for the size of what is mounted."""
+        return {name: n for name, n in self.stats()["endpoints"].items() if name != "treesize"}
+
     def _sum(self, field: str, classes: tuple[str, ...]) -> int:
         tallies = self.stats()["classes"]
         return sum(tallies[name][field] for name in classes or tallies)

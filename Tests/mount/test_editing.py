@@ -106,7 +106,7 @@ def test_renaming_a_directory_lists_nothing(hub, new_editable_mount, import_repo
     list(mount.path.iterdir())
     hub.reset_stats()
     os.rename(mount.path / "tree", mount.path / "moved")
-    assert hub.requests() == 0
+    assert hub.asked() == {}
     assert (mount.path / "moved/7/27.txt").read_bytes() == b"27"
     assert not (mount.path / "tree").exists()
     assert sum(len(files) for _, _, files in os.walk(mount.path / "moved")) == 400
@@ -118,7 +118,7 @@ def test_making_and_filling_a_new_directory_asks_the_hub_nothing(hub, mount):
     (mount.path / "new/below").mkdir(parents=True)
     (mount.path / "new/below/file").write_bytes(SMALL)
     shutil.rmtree(mount.path / "new")
-    assert hub.requests() == 0
+    assert hub.asked() == {}
 
 
 # What there is not.

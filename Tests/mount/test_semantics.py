@@ -180,7 +180,7 @@ def test_s08_what_is_cached_needs_no_network(hub, new_mount, sample):
     hub.add_fault("--reset")
     for path, data in FILES.items():
         assert (again.path / path).read_bytes() == data
-    assert hub.requests() == 0
+    assert hub.asked() == {}
 
 
 def test_s09_times_are_the_commit_date(new_mount, git, sample):
