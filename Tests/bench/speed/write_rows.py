@@ -143,7 +143,7 @@ def edit_in_place(scene: Scene) -> Row:
                     f"seek={mebibytes * MEBIBYTE // 8}", "conv=notrunc,fsync")  # fmt: skip
                 seconds = time.monotonic() - started
                 return {
-                    "fetched for 4 bytes": scene.hub.bytes_sent(),
+                    "fetched for 4 bytes": scene.hub.bytes_sent("resolve", "cdn"),
                     "time": seconds * 1000,
                     **memory(mount),
                 }
