@@ -62,13 +62,8 @@ package final class BaseTree: Sendable {
 
     /// Opens the bytes of a file that edits stand on, which may be of an earlier commit.
     func open(_ file: BaseFile) throws(CacheError) -> OpenContent {
-        try cache.contents.open(location(of: file))
-    }
-
-    func location(of file: BaseFile) -> ContentLocation {
-        ContentLocation(
-            repo: snapshot.repo, commit: file.commit, path: inRepo(file.path),
-            content: file.content, size: file.size)
+        try cache.contents.open(
+            ContentLocation(of: file, in: snapshot.repo, mountedPath: rootPath))
     }
 
     /// Bytes of a content that are in the cache.

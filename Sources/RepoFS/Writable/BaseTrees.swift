@@ -89,7 +89,8 @@ package final class BaseTrees: BaseSource {
         _ file: BaseFile, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer
     ) throws(PublishError) {
         do throws(CacheError) {
-            let content = try cache.contents.open(location(of: file))
+            let content = try cache.contents.open(
+                ContentLocation(of: file, in: repo, mountedPath: rootPath))
             defer { content.close() }
             if try content.readWaiting(into: buffer, at: offset) == buffer.count { return }
         } catch {
@@ -99,18 +100,20 @@ package final class BaseTrees: BaseSource {
     }
 }
 
-extension BaseTrees {
-    private func location(of file: BaseFile) -> ContentLocation {
-        ContentLocation(
+extension ContentLocation {
+    /// - Parameter mountedPath: The mounted directory, "" for the whole repo.
+    init(of file: BaseFile, in repo: RepoID, mountedPath: String) {
+        self.init(
             repo: repo, commit: file.commit,
-            path: rootPath.isEmpty ? file.path : rootPath + "/" + file.path,
+            path: mountedPath.isEmpty ? file.path : mountedPath + "/" + file.path,
             content: file.content, size: file.size)
     }
 }
 
 extension BaseTrees: ContentSink {
     package func adopt(_ file: BaseFile, from path: FilePath) {
-        cache.contents.adopt(location(of: file), from: path)
+        cache.contents.adopt(
+            ContentLocation(of: file, in: repo, mountedPath: rootPath), from: path)
     }
 }
 

@@ -41,8 +41,7 @@ struct ChangeWalk {
         var list = ChangeList()
         let gone = deletes.filter { (path, kind) in
             // A file is replaced by being put; a directory has to make room for it.
-            if case .deleted = kind, puts[path] != nil { return false }
-            return true
+            if case .deleted = kind { puts[path] == nil } else { true }
         }
         list.detached = detached
         list.stuck = stuck
