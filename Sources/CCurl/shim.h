@@ -50,6 +50,12 @@ static inline CURLcode hubfs_easy_set_prerequest_callback(
     return curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, value);
 }
 
+/// CURLOPT_XFERINFOFUNCTION, called whenever bytes may have moved; on with CURLOPT_NOPROGRESS 0.
+static inline CURLcode hubfs_easy_set_progress_callback(
+    CURL *easy, curl_xferinfo_callback value) {
+    return curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, value);
+}
+
 /// Options of a multi handle that take a long.
 static inline CURLMcode hubfs_multi_set_long(CURLM *multi, CURLMoption option, long value) {
     return curl_multi_setopt(multi, option, value);

@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -55,6 +57,13 @@ int hubfs_ioctl_pointer(int fd, unsigned long request, void *argument) {
 
 uint32_t hubfs_major(uint64_t device) { return major(device); }
 uint32_t hubfs_minor(uint64_t device) { return minor(device); }
+
+int hubfs_fork(void) { return fork(); }
+int hubfs_unshare(int flags) { return unshare(flags); }
+
+int hubfs_set_parent_death_signal(int signal) {
+    return prctl(PR_SET_PDEATHSIG, (unsigned long)signal, 0UL, 0UL, 0UL);
+}
 
 int hubfs_spawn_close_from(void *actions, int lowest_fd) {
     return posix_spawn_file_actions_addclosefrom_np(actions, lowest_fd);

@@ -54,10 +54,19 @@ package enum Answer {
     case attributes(Attributes, CacheTime)
     /// `keepsCache`: pages of earlier opens stay valid, because the bytes cannot have changed.
     case opened(HandleID, keepsCache: Bool)
+    /// Every read is asked for, whatever size the file shows, and no page of it is kept.
+    case openedDirectly(HandleID)
+    /// The kernel reads the file by itself; nothing but the release comes for the handle, and reads
+    /// by readahead(2) and posix_fadvise(2).
+    case openedBacked(HandleID, BackingFiles.ID)
     case openedDirectory(HandleID, keepsCache: Bool)
     case created(Entry, HandleID, keepsCache: Bool)
-    /// Valid during the call only.
+    /// Of a file. Valid during the call only.
     case bytes(UnsafeRawBufferPointer)
+    /// Of a directory. Valid during the call only.
+    case entries(UnsafeRawBufferPointer)
+    /// Of an extended attribute. Valid during the call only.
+    case value(UnsafeRawBufferPointer)
     case link(FileName)
     case statistics(FileSystemStatistics)
     /// The size a buffer for an extended attribute needs.

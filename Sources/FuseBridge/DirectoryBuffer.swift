@@ -7,6 +7,8 @@ package struct DirectoryBuffer: ~Copyable {
     package let carriesEntries: Bool
     private let storage: UnsafeMutableRawBufferPointer
     private var used = 0
+    /// Whose numbers the entries have.
+    private var numbers = PartNumbers.whole
 
     /// What the kernel takes at most.
     package var byteCountMax: Int { storage.count }
@@ -15,6 +17,14 @@ package struct DirectoryBuffer: ~Copyable {
     package init(carriesEntries: Bool, storage: UnsafeMutableRawBufferPointer) {
         self.carriesEntries = carriesEntries
         self.storage = storage
+    }
+
+    /// The same buffer for a part of the file system, which fills it in numbers of its own. Nothing may
+    /// have been added.
+    package consuming func handed(to part: PartNumbers) -> DirectoryBuffer {
+        var buffer = DirectoryBuffer(carriesEntries: carriesEntries, storage: storage)
+        buffer.numbers = part
+        return buffer
     }
 
     /// Adds a name, its `st_ino` and type. The kernel takes no node from it, in a readdirplus
@@ -40,7 +50,7 @@ package struct DirectoryBuffer: ~Copyable {
     package mutating func add(
         _ name: borrowing [CChar], _ entry: Entry, nextOffset: UInt64
     ) -> Bool {
-        var parameters = entry.parameters
+        var parameters = numbers.outside(entry).parameters
         let room = storage.count - used
         let size = fuse_add_direntry_plus(nil, tail, room, name, &parameters, off_t(nextOffset))
         return take(size, of: room)

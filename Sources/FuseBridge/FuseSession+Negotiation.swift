@@ -23,9 +23,8 @@ extension FuseSession {
         if isWritable { negotiateWriting(&connection) }
     }
 
-    /// What a writable mount needs besides. libfuse asks for writes of more than a page (big
-    /// writes) by itself, and for parallel_dirops, which is safe here: the kernel still holds a
-    /// directory for itself while it changes, only lookups and listings of it run side by side.
+    /// What a writable mount needs besides. libfuse asks for writes of more than a page (big writes) by
+    /// itself. Lookups and listings of one directory come one after the other: see `InitAmendment`.
     private func negotiateWriting(_ connection: inout fuse_conn_info) {
         // The most there is (max_pages 256). libfuse sizes its buffers and max_pages by it.
         connection.max_write = UInt32(ThreadBuffer.byteCount)

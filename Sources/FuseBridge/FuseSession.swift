@@ -13,8 +13,12 @@ package final class FuseSession: @unchecked Sendable {
     let fileSystem: any FileSystem
     /// The same file system, if the mount is writable.
     private let writableFileSystem: (any WritableFileSystem)?
-    let channel = KernelChannel()
-    let initAmendment = InitAmendment()
+    private let folder: FolderFileSystem?
+    let channel: KernelChannel
+    let initAmendment: InitAmendment
+    package let counters = RequestCounters()
+    package let times = RequestTimes()
+    private let backingFiles: BackingFiles?
     private let options: SessionOptions
     private let logger: Logger
     private var session: OpaquePointer!
@@ -27,13 +31,33 @@ package final class FuseSession: @unchecked Sendable {
         var isStopping = false
     }
 
-    /// - Parameter fileSystem: Must be a `WritableFileSystem` if `options.isWritable`.
+    /// - Parameters:
+    ///   - fileSystem: Must be a `WritableFileSystem` if `options.isWritable`.
+    ///   - backingFiles: What the file system has the kernel read by itself; nil for nothing, as on
+    ///     every writable mount.
+    ///   - folder: Shown in the root.
     /// - Throws: `FuseError.sessionRefused`.
     package init(
-        fileSystem: any FileSystem, options: SessionOptions, logger: Logger
+        fileSystem: any FileSystem, options: SessionOptions, backingFiles: BackingFiles? = nil,
+        folder: VirtualFolder? = nil, logger: Logger
     ) throws(FuseError) {
-        self.fileSystem = fileSystem
-        writableFileSystem = options.isWritable ? fileSystem as? any WritableFileSystem : nil
+        precondition(
+            !options.isWritable || backingFiles == nil,
+            "on a writable mount the kernel would write to backing files")
+        let channel = KernelChannel(backingFiles: backingFiles, times: times)
+        self.channel = channel
+        initAmendment = InitAmendment(
+            isWritable: options.isWritable, backingFiles: backingFiles)
+        self.backingFiles = backingFiles
+        self.folder = folder.map { folder in
+            guard options.isWritable, let below = fileSystem as? any WritableFileSystem else {
+                return FolderFileSystem(folder, over: fileSystem, channel)
+            }
+            return WritableFolderFileSystem(folder, over: below, channel)
+        }
+        let whole: any FileSystem = self.folder ?? fileSystem
+        self.fileSystem = whole
+        writableFileSystem = options.isWritable ? whole as? any WritableFileSystem : nil
         precondition(
             !options.isWritable || writableFileSystem != nil,
             "a writable mount needs a file system that can be written to")
@@ -67,7 +91,7 @@ package final class FuseSession: @unchecked Sendable {
     /// - Throws: `FuseError.mountFailed`; libfuse or fusermount3 says why on stderr.
     package func mount(at path: String) throws(FuseError) {
         guard fuse_session_mount(session, path) == 0 else { throw .mountFailed(path: path) }
-        if isWritable { initAmendment.install(in: session) }
+        initAmendment.install(in: session)
     }
 
     /// Serves the mount until it is unmounted or `stop` is called; then detaches it.
@@ -85,8 +109,10 @@ package final class FuseSession: @unchecked Sendable {
         service.wait { $0.isStopping ? () : nil }
         endThreads(threads)
         willEnd()
+        folder?.state.close()
         waitForParked()
         channel.close()
+        backingFiles?.end()
         fuse_session_unmount(session)
     }
 
@@ -108,6 +134,7 @@ package final class FuseSession: @unchecked Sendable {
         WakeSignal.unblock()
         var buffer = fuse_buf()
         defer { free(buffer.mem) }
+        let times = times.beginThread()
         while fuse_session_exited(session) == 0 {
             let count = fuse_session_receive_buf(session, &buffer)
             // EINTR is a wake-up call: the loop's condition decides.
@@ -116,7 +143,9 @@ package final class FuseSession: @unchecked Sendable {
                 if count < 0 { logger.error("reading requests failed: errno \(-count)") }
                 break
             }
+            times.begin(RequestTimes.Kind(operation: counters.count(buffer)))
             fuse_session_process_buf(session, &buffer)
+            times.end()
         }
         stop()
         service.update { $0.servingCount -= 1 }

@@ -5,14 +5,27 @@ import SystemPackage
 
 /// Sends answers to the kernel through libfuse.
 final class KernelChannel: ReplyChannel {
-    /// Handlers of the requests that are parked now.
-    private let handlers = Guarded<[RequestID: @Sendable () -> Void]>([:], rank: .leaf)
+    private struct Parked {
+        /// What an interrupt does.
+        let handler: @Sendable () -> Void
+        let request: ParkedRequest?
+    }
+
+    /// The requests that are parked now.
+    private let parked = Guarded<[RequestID: Parked]>([:], rank: .leaf)
+    private let times: RequestTimes
     /// Runs handlers: libfuse holds the request's lock while it reports an interrupt, so the
     /// request must not be answered on that thread.
     private let interrupts = Worker(name: "hubfs-interrupt")
+    private let backingFiles: BackingFiles?
+
+    init(backingFiles: BackingFiles?, times: RequestTimes) {
+        self.backingFiles = backingFiles
+        self.times = times
+    }
 
     /// Requests that are parked now.
-    var parkedCount: Int { handlers.withLock { $0.count } }
+    var parkedCount: Int { parked.withLock { $0.count } }
 
     /// Ends the interrupt thread. No request may be parked afterwards.
     func close() {
@@ -39,6 +52,17 @@ final class KernelChannel: ReplyChannel {
             info.fh = handle.number
             info.keep_cache = keepsCache ? 1 : 0
             fuse_reply_open(req, &info)
+        case .openedDirectly(let handle):
+            var info = fuse_file_info()
+            info.fh = handle.number
+            info.direct_io = 1
+            fuse_reply_open(req, &info)
+        case .openedBacked(let handle, let file):
+            backingFiles?.countOpen()
+            withUnsafeBytes(of: BackedOpening(handle: handle.number, file: file.number)) { bytes in
+                let start = bytes.baseAddress!.assumingMemoryBound(to: CChar.self)
+                fuse_reply_buf(req, start, bytes.count)
+            }
         case .openedDirectory(let handle, let keepsCache):
             var info = fuse_file_info()
             info.fh = handle.number
@@ -52,8 +76,9 @@ final class KernelChannel: ReplyChannel {
             info.keep_cache = keepsCache ? 1 : 0
             fuse_reply_create(req, &parameters, &info)
         case .bytes(let bytes):
-            let start = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
-            fuse_reply_buf(req, start, bytes.count)
+            times.countRead(bytes.count)
+            reply(with: bytes, to: req)
+        case .entries(let bytes), .value(let bytes): reply(with: bytes, to: req)
         case .link(let target):
             var text = target.bytes.map { CChar(bitPattern: $0) }
             text.append(0)
@@ -63,26 +88,48 @@ final class KernelChannel: ReplyChannel {
             fuse_reply_statfs(req, &values)
         case .size(let size): fuse_reply_xattr(req, size)
         case .offset(let offset): fuse_reply_lseek(req, off_t(offset))
-        case .written(let count): fuse_reply_write(req, count)
+        case .written(let count):
+            times.countWritten(count)
+            fuse_reply_write(req, count)
         }
         // A negative result means that the caller or the whole mount has gone: nobody is left to
         // tell.
     }
 
+    private func reply(with bytes: UnsafeRawBufferPointer, to req: fuse_req_t) {
+        let start = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
+        fuse_reply_buf(req, start, bytes.count)
+    }
+
     func armInterrupt(of request: RequestID, _ handler: @escaping @Sendable () -> Void) {
-        handlers.withLock { $0[request] = handler }
+        let entry = Parked(handler: handler, request: ThreadTimes.park())
+        parked.withLock { $0[request] = entry }
         fuse_req_interrupt_func(request.pointer, reportInterrupt, nil)
     }
 
     func disarmInterrupt(of request: RequestID) {
         fuse_req_interrupt_func(request.pointer, nil, nil)
-        handlers.withLock { _ = $0.removeValue(forKey: request) }
+        let entry = parked.withLock { $0.removeValue(forKey: request) }
+        if let request = entry?.request { times.ended(request) }
     }
 
     /// Called by libfuse when the caller of a parked request is interrupted.
     func interrupted(_ request: RequestID) {
-        guard let handler = handlers.withLock({ $0[request] }) else { return }
+        guard let handler = parked.withLock({ $0[request]?.handler }) else { return }
         _ = interrupts.submit(handler)
+    }
+}
+
+/// `struct fuse_open_out` with what libfuse 3.14 does not know. The kernel allows no flag of its page
+/// cache beside FOPEN_PASSTHROUGH.
+private struct BackedOpening {
+    let handle: UInt64
+    let flags: UInt32 = 1 << 7
+    let file: Int32
+
+    init(handle: UInt64, file: Int32) {
+        self.handle = handle
+        self.file = file
     }
 }
 

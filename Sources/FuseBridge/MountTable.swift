@@ -1,6 +1,6 @@
 import CFuse
 import Glibc
-import SystemPackage
+package import SystemPackage
 
 /// One line of /proc/self/mountinfo. Source: man 5 proc_pid_mountinfo.
 package struct MountRecord: Hashable, Sendable {
@@ -9,6 +9,8 @@ package struct MountRecord: Hashable, Sendable {
     package let mountPoint: String
     /// Such as `ext4` or `fuse.hubfs`.
     package let type: String
+    /// Who has mounted it, of a FUSE file system; nil of others.
+    package let userID: UInt32?
 
     /// True for a mount of ours.
     package var isOurs: Bool { type == "fuse.hubfs" }
@@ -21,6 +23,9 @@ package struct MountRecord: Hashable, Sendable {
         device = String(fields[2])
         mountPoint = Self.unescape(fields[4])
         type = String(fields[dash + 1])
+        let options = fields.last?.split(separator: ",") ?? []
+        userID = options.first { $0.hasPrefix("user_id=") }
+            .flatMap { UInt32($0.dropFirst("user_id=".count)) }
     }
 
     /// Spaces, tabs, newlines and backslashes are written as three octal digits.
@@ -44,14 +49,17 @@ package struct MountRecord: Hashable, Sendable {
 /// The mounts this process sees.
 package enum MountTable {
     /// All mounts, in the order they were made; of several at one path the last is on top.
-    package static func records() -> [MountRecord] {
-        guard let text = readText("/proc/self/mountinfo") else { return [] }
+    ///
+    /// - Parameter process: Whose; nil for this one. A process may be in another mount namespace.
+    package static func records(of process: Int32? = nil) -> [MountRecord] {
+        let name = process.map(String.init) ?? "self"
+        guard let text = readText("/proc/\(name)/mountinfo") else { return [] }
         return text.split(separator: "\n").compactMap { MountRecord(line: $0) }
     }
 
     /// The mount on top at exactly this path.
-    package static func record(at path: String) -> MountRecord? {
-        records().last { $0.mountPoint == path }
+    package static func record(at path: String, of process: Int32? = nil) -> MountRecord? {
+        records(of: process).last { $0.mountPoint == path }
     }
 }
 
@@ -69,6 +77,21 @@ package enum MountPoint {
         try unmountByHelper(path, lazily: lazily)
     }
 
+    /// Shows a mount at another path too. Neither its server nor what is mounted at the path is asked anything.
+    ///
+    /// - Parameter isReadOnly: There alone. Source: man 2 mount.
+    package static func bind(
+        _ source: String, to path: String, isReadOnly: Bool
+    ) throws(Errno) {
+        let (readOnly, remount, bind): (UInt, UInt, UInt) = (1, 32, 4096)  // MS_RDONLY, …
+        guard mount(source, path, nil, bind, nil) == 0 else { throw Errno(rawValue: errno) }
+        // One call cannot do both.
+        guard isReadOnly, mount(nil, path, nil, bind | remount | readOnly, nil) != 0 else { return }
+        let code = Errno(rawValue: errno)
+        umount2(path, 8 | 2)
+        throw code
+    }
+
     /// Takes away a mount of ours whose server is dead.
     ///
     /// - Returns: true when there was one.
@@ -78,21 +101,6 @@ package enum MountPoint {
         guard let record = MountTable.record(at: path), record.isOurs else { return false }
         try unmount(path, lazily: true)
         return true
-    }
-
-    /// Raises the kernel's readahead for a mount from 128 KiB, the most INIT can ask for.
-    ///
-    /// The device number is read from the mount table, since `stat` would ask the mount itself.
-    ///
-    /// - Returns: false when it is not permitted (not root) or the mount is not found.
-    package static func raiseReadahead(of path: String, kibibytes: Int) -> Bool {
-        guard let record = MountTable.record(at: path) else { return false }
-        let setting = "/sys/class/bdi/\(record.device)/read_ahead_kb"
-        guard let file = try? FileDescriptor.open(FilePath(setting), .writeOnly) else {
-            return false
-        }
-        defer { try? file.close() }
-        return (try? file.writeAll("\(kibibytes)\n".utf8)) != nil
     }
 
     /// Not root: fusermount3 is setuid and unmounts what the user mounted.

@@ -53,18 +53,20 @@ package final class Notifier: Sendable {
     /// Makes the kernel forget many names and the listings of their directories, as one notification:
     /// however many there are, none is left out.
     ///
+    /// - Parameter directories: More directories whose listings and attributes it is to forget.
     /// - Parameter patienceSeconds: How long to wait until it is done. The kernel itself waits for
     ///   requests in those directories, which can wait for the network.
     package func invalidateEntries(
-        _ entries: [(name: FileName, parent: NodeID)], patienceSeconds: Double
+        _ entries: [(name: FileName, parent: NodeID)], directories: [NodeID] = [],
+        patienceSeconds: Double
     ) {
         let isDone = Monitor(false)
         let isTaken = worker.submit { [session] in
             for (name, parent) in entries {
                 Self.sendInvalidEntry(name, in: parent, to: session)
             }
-            for parent in Set(entries.map(\.parent)) {
-                Self.sendInvalidInode(parent, to: session)
+            for directory in Set(entries.map(\.parent)).union(directories) {
+                Self.sendInvalidInode(directory, to: session)
             }
             isDone.update { $0 = true }
         }

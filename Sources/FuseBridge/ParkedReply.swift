@@ -16,11 +16,13 @@ package final class ParkedReply<Kind>: Sendable {
 
     private let request: RequestID
     private let channel: any ReplyChannel
+    private let numbers: PartNumbers
     private let state = Guarded(State(), rank: .leaf)
 
-    init(request: RequestID, channel: any ReplyChannel) {
+    init(request: RequestID, channel: any ReplyChannel, numbers: PartNumbers) {
         self.request = request
         self.channel = channel
+        self.numbers = numbers
         // Armed before anybody else can answer: afterwards the request may be gone.
         channel.armInterrupt(of: request) { [weak self] in self?.interrupt() }
     }
@@ -40,7 +42,7 @@ package final class ParkedReply<Kind>: Sendable {
         }
         guard isFirst else { return nil }
         channel.disarmInterrupt(of: request)
-        return Reply(request: request, channel: channel)
+        return Reply(request: request, channel: channel, numbers: numbers)
     }
 
     /// Ends the call with an error unless it has been answered.

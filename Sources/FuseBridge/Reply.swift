@@ -32,10 +32,29 @@ package struct Reply<Kind>: ~Copyable, Sendable {
     // Not counted, so that a reply costs nothing to make: the session keeps its channel alive until
     // every request is answered.
     unowned(unsafe) let channel: any ReplyChannel
+    /// Whose numbers the answer will have.
+    let numbers: PartNumbers
 
-    package init(request: RequestID, channel: any ReplyChannel) {
+    package init(
+        request: RequestID, channel: any ReplyChannel, numbers: PartNumbers = .whole
+    ) {
         self.request = request
         self.channel = channel
+        self.numbers = numbers
+    }
+
+    /// The same right for a part of the file system, which answers in numbers of its own.
+    package consuming func handed(to part: PartNumbers) -> Reply<Kind> {
+        let handed = Reply(request: request, channel: channel, numbers: part)
+        discard self
+        return handed
+    }
+
+    /// The same right, with the answer going elsewhere.
+    consuming func redirected(to channel: any ReplyChannel) -> Reply<Kind> {
+        let redirected = Reply(request: request, channel: channel, numbers: numbers)
+        discard self
+        return redirected
     }
 
     deinit {
@@ -49,13 +68,13 @@ package struct Reply<Kind>: ~Copyable, Sendable {
     }
 
     consuming func answer(_ answer: Answer) {
-        channel.send(answer, to: request)
+        channel.send(numbers.outside(answer), to: request)
         discard self
     }
 
     /// Keeps the request for later, to be answered from another thread.
     package consuming func park() -> ParkedReply<Kind> {
-        let parked = ParkedReply<Kind>(request: request, channel: channel)
+        let parked = ParkedReply<Kind>(request: request, channel: channel, numbers: numbers)
         discard self
         return parked
     }
@@ -93,6 +112,14 @@ extension Reply where Kind == RequestKind.Open {
     package consuming func opened(_ handle: HandleID, keepsCache: Bool) {
         answer(.opened(handle, keepsCache: keepsCache))
     }
+
+    package consuming func openedDirectly(_ handle: HandleID) { answer(.openedDirectly(handle)) }
+
+    /// - Parameter file: The same for all opens of the node that overlap, and none of them may be
+    ///   answered otherwise: the kernel ends the second open with EIO.
+    package consuming func opened(_ handle: HandleID, backedBy file: BackingFiles.ID) {
+        answer(.openedBacked(handle, file))
+    }
 }
 
 extension Reply where Kind == RequestKind.OpenDirectory {
@@ -102,8 +129,10 @@ extension Reply where Kind == RequestKind.OpenDirectory {
 }
 
 extension Reply where Kind == RequestKind.Data {
-    /// Answers a read or a readdir; an empty buffer is the end.
+    /// Answers a read; an empty buffer is the end.
     package consuming func bytes(_ bytes: UnsafeRawBufferPointer) { answer(.bytes(bytes)) }
+    /// Answers a readdir; an empty buffer is the end.
+    package consuming func entries(_ bytes: UnsafeRawBufferPointer) { answer(.entries(bytes)) }
 }
 
 extension Reply where Kind == RequestKind.Status {
@@ -132,7 +161,7 @@ extension Reply where Kind == RequestKind.ExtendedAttribute {
             // The answer is sent within the call, while the array is pinned.
             let (request, channel) = (request, channel)
             discard self
-            value.withUnsafeBytes { channel.send(.bytes($0), to: request) }
+            value.withUnsafeBytes { channel.send(.value($0), to: request) }
         }
     }
 }

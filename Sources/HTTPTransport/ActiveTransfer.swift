@@ -20,6 +20,7 @@ final class ActiveTransfer {
     let easy: EasyHandle
     private(set) var phase = Phase.connecting
     private(set) var bodyByteCount: UInt64 = 0
+    private var sentByteCount: UInt64 = 0
     private let startedAt: MonotonicInstant
     private var progressAt: MonotonicInstant
     private var parser = HeadParser()
@@ -45,20 +46,16 @@ final class ActiveTransfer {
         transfer.receiver.begun()
     }
 
-    /// The next bytes of the request's body. That libcurl asks for them means that the network has
-    /// taken those before: sending is progress.
+    /// The next bytes of the request's body.
     ///
     /// - Returns: how many there are, 0 at the end; nil to make libcurl end the transfer.
     func requestBody(into buffer: UnsafeMutableRawBufferPointer) -> Int? {
-        progressAt = .now
         guard !transfer.isCancelled else {
             phase = .refused(.cancelled)
             return nil
         }
         do throws(BodyReader.Unreadable) {
-            let count = try bodyReader?.read(into: buffer) ?? 0
-            transfer.receiver.sent(bodyReader?.offset ?? 0)
-            return count
+            return try bodyReader?.read(into: buffer) ?? 0
         } catch {
             phase = .refused(.unreadableBody(error.reason))
             return nil
@@ -69,9 +66,15 @@ final class ActiveTransfer {
     ///
     /// - Returns: false when the body has no such place.
     func rewind(to place: Int) -> Bool {
-        guard bodyReader?.seek(to: place) ?? (place == 0) else { return false }
-        transfer.receiver.sent(bodyReader?.offset ?? 0)
-        return true
+        bodyReader?.seek(to: place) ?? (place == 0)
+    }
+
+    /// So many bytes of the body are with the network. libcurl says so often; sending is progress.
+    func sent(_ byteCount: UInt64) {
+        guard byteCount != sentByteCount else { return }
+        sentByteCount = byteCount
+        progressAt = .now
+        transfer.receiver.sent(byteCount)
     }
 
     /// - Returns: false to make libcurl end the transfer.

@@ -69,9 +69,9 @@ final class EasyHandle {
     private func setBody(_ request: HTTPRequest, _ context: UnsafeMutableRawPointer) -> Bool {
         guard request.method != .get, request.method != .head else { return request.body == nil }
         let byteCount = curl_off_t(request.body?.byteCount ?? 0)
-        // A call for each 64 KiB costs more than it saves; what is read and not yet sent cannot be
-        // watched for progress, so not more. 16 KiB is the least that 7.88 takes.
-        let bufferByteCountMax = request.lane == .upload ? 256 << 10 : 64 << 10
+        // What the socket does not take at once waits in the buffer for the next round: the fewer
+        // rounds, the fewer wakeups. 16 KiB is the least that 7.88 takes, 2 MiB the most.
+        let bufferByteCountMax = request.lane == .upload ? 1 << 20 : 64 << 10
         let bufferByteCount = min(bufferByteCountMax, max(16 << 10, Int(byteCount)))
         return set(CURLOPT_UPLOAD_BUFFERSIZE, bufferByteCount)
             && hubfs_easy_set_offset(pointer, CURLOPT_POSTFIELDSIZE_LARGE, byteCount) == CURLE_OK
@@ -79,13 +79,18 @@ final class EasyHandle {
             && hubfs_easy_set_data_callback(pointer, CURLOPT_READFUNCTION, requestBodyCallback)
                 == CURLE_OK
             && hubfs_easy_set_seek_callback(pointer, rewindCallback) == CURLE_OK
+            && set(CURLOPT_NOPROGRESS, 0)
+            && hubfs_easy_set_progress_callback(pointer, sentCallback) == CURLE_OK
+            && hubfs_easy_set_pointer(pointer, CURLOPT_XFERINFODATA, context) == CURLE_OK
             && hubfs_easy_set_pointer(pointer, CURLOPT_READDATA, context) == CURLE_OK
             && hubfs_easy_set_pointer(pointer, CURLOPT_SEEKDATA, context) == CURLE_OK
     }
 
     private func setAnswer(_ request: HTTPRequest, _ context: UnsafeMutableRawPointer) -> Bool {
-        // 512 KiB is the most 7.88 takes: one call a piece instead of thirty-two.
-        let bufferByteCount = request.lane == .stream ? 512 << 10 : 64 << 10
+        // libcurl takes this buffer anew for each transfer, and hands it on by 16 KiB anyway. Larger
+        // than this, malloc maps it: with 512 KiB, 38 000 page faults a GiB instead of 6 000, and 6 MiB
+        // more of resident memory, for 3 500 reads of sockets instead of 10 000.
+        let bufferByteCount = request.lane == .stream ? 112 << 10 : 64 << 10
         return set(CURLOPT_BUFFERSIZE, bufferByteCount)
             && set(CURLOPT_FOLLOWLOCATION, 0) && set(CURLOPT_HTTP_CONTENT_DECODING, 0)
             && set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
@@ -111,7 +116,19 @@ final class EasyHandle {
             && set(CURLOPT_FRESH_CONNECT, request.isSentOnce ? 1 : 0)
             && set(CURLOPT_CONNECTTIMEOUT_MS, milliseconds(request.bounds.connectSeconds))
             && set(CURLOPT_MAXAGE_CONN, options.connectionIdleSecondsMax)
-            && set(CURLOPT_USERAGENT, options.userAgent)
+            && set(CURLOPT_USERAGENT, options.userAgent) && setAuthorities(options.authorities)
+    }
+
+    /// A proxy that is spoken to by TLS is trusted in the same way as a server.
+    private func setAuthorities(_ authorities: CertificateAuthorities) -> Bool {
+        var isSet = true
+        if let file = authorities.file {
+            isSet = set(CURLOPT_CAINFO, file) && set(CURLOPT_PROXY_CAINFO, file)
+        }
+        if let folder = authorities.folder {
+            isSet = isSet && set(CURLOPT_CAPATH, folder) && set(CURLOPT_PROXY_CAPATH, folder)
+        }
+        return isSet
     }
 
     private func set(_ option: CURLoption, _ value: Int) -> Bool {

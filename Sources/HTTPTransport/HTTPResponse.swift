@@ -36,8 +36,7 @@ package protocol HTTPReceiver: AnyObject, Sendable {
     /// nothing of it.
     func begun()
 
-    /// Part of the request's body has been taken for sending; the last piece, at most 256 KiB, may
-    /// still be on this side of the network.
+    /// Part of the request's body has been handed to the network.
     ///
     /// - Parameter byteCount: Bytes since the body's beginning; less than before when it has to be
     ///   sent anew.

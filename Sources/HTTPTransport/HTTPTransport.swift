@@ -5,7 +5,8 @@ import Platform
 ///
 /// Any thread may submit; answers come to the request's receiver on a transfer thread. Requests
 /// over the connection limits wait in a bounded queue, urgent ones first. Proxies are taken from
-/// the environment as curl does (`https_proxy`, `no_proxy`, …).
+/// the environment as curl does (`https_proxy`, `no_proxy`, …), and authorities for TLS as its callers
+/// found them there.
 package final class HTTPTransport: Sendable {
     package struct Configuration: Sendable {
         /// Threads, each with connections of its own.
@@ -21,6 +22,8 @@ package final class HTTPTransport: Sendable {
         package var userAgent: String
         /// An unused connection older than this is not used again: servers drop idle ones.
         package var connectionIdleSecondsMax: Int
+        /// Whom servers and proxies are trusted by.
+        package var authorities = CertificateAuthorities()
 
         package init(
             threadCount: Int = 2, streamCountPerHostMax: Int = 24, smallCountPerHostMax: Int = 64,
@@ -74,6 +77,9 @@ package final class HTTPTransport: Sendable {
         }
         threads.update { $0 = started }
     }
+
+    /// Requests that were submitted and have not ended. Locks: takes transport.
+    package var requestCount: Int { state.withLock { $0.transfers.count } }
 
     /// Starts a request and returns at once. Locks: takes transport.
     ///
@@ -178,11 +184,14 @@ extension HTTPTransport {
 
     /// Ends a request that was cancelled: at once if it only waited, else on its loop.
     func cancel(_ transfer: HTTPTransfer) {
-        let wasWaiting = state.withLock { state in
-            guard state.dispatcher.withdraw(transfer.id) else { return false }
+        let (wasWaiting, hasEnded) = state.withLock { state in
+            guard state.dispatcher.withdraw(transfer.id) else {
+                return (false, state.transfers[transfer.id] == nil)
+            }
             state.transfers[transfer.id] = nil
-            return true
+            return (true, false)
         }
+        if hasEnded { return }
         if wasWaiting {
             let tell = { @Sendable in transfer.receiver.end(.failure(.cancelled)) }
             if !run(tell) { tell() }
@@ -230,7 +239,8 @@ private let globalInitialisation: CURLcode = hubfs_curl_global_init()
 ///
 /// - Returns: nil when the text is not an absolute http or https URL.
 private func originText(_ url: String) -> String? {
-    for scheme in ["https://", "http://"] where url.lowercased().hasPrefix(scheme) {
+    for scheme in ["https://", "http://"]
+    where url.prefix(scheme.count).lowercased() == scheme {
         let rest = url.dropFirst(scheme.count)
         let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
         return authority.isEmpty ? nil : scheme + authority.lowercased()

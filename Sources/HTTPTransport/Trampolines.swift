@@ -24,6 +24,11 @@ let rewindCallback: curl_seek_callback = { context, offset, origin in
     return isFound ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL
 }
 
+let sentCallback: curl_xferinfo_callback = { context, _, _, _, sentByteCount in
+    activeTransfer(context).sent(UInt64(max(0, sentByteCount)))
+    return 0
+}
+
 let connectedCallback: curl_prereq_callback = { context, _, _, _, _ in
     activeTransfer(context).connected()
     return CURL_PREREQFUNC_OK

@@ -18,6 +18,8 @@ final class TransferLoop: @unchecked Sendable {
     private struct Inbox {
         var commands: [Command] = []
         var isClosed = false
+        /// The loop's thread waits, or is about to. Invariant: nothing has been added since.
+        var isWaiting = false
     }
 
     private let inbox = Guarded(Inbox(), rank: .transport)
@@ -28,9 +30,13 @@ final class TransferLoop: @unchecked Sendable {
     /// Idle handles by lane, because the size of their receive buffer is the lane's.
     private var idle: [HTTPRequest.Lane: [EasyHandle]] = [:]
     private var isStopping = false
+    /// When time-outs are looked at next.
+    private var lookAt = MonotonicInstant.now
 
+    /// A request may last so much longer than its time-outs allow.
+    private static let lookSeconds = 0.25
     /// Idle easy handles kept per lane; more are freed.
-    private static let idleCountMax = 16
+    private static let idleCountMax = 32
 
     init(options: HTTPTransport.Configuration) {
         guard let multi = curl_multi_init() else { fatalError("libcurl is out of memory") }
@@ -50,12 +56,13 @@ final class TransferLoop: @unchecked Sendable {
     /// - Returns: false when the loop has ended; the command is not carried out.
     @discardableResult
     func post(_ command: Command) -> Bool {
-        let isAccepted = inbox.withLock { inbox in
-            guard !inbox.isClosed else { return false }
+        let (isAccepted, mustWake) = inbox.withLock { inbox in
+            guard !inbox.isClosed else { return (false, false) }
             inbox.commands.append(command)
-            return true
+            defer { inbox.isWaiting = false }
+            return (true, inbox.isWaiting)
         }
-        if isAccepted { curl_multi_wakeup(multi) }
+        if mustWake { curl_multi_wakeup(multi) }
         return isAccepted
     }
 
@@ -70,7 +77,7 @@ final class TransferLoop: @unchecked Sendable {
             endFinished()
             endOverdue()
             owner.endOverdueInQueue()
-            curl_multi_poll(multi, nil, 0, pollMilliseconds(), nil)
+            if beginWaiting() { curl_multi_poll(multi, nil, 0, pollMilliseconds(), nil) }
         }
         close()
     }
@@ -79,7 +86,17 @@ final class TransferLoop: @unchecked Sendable {
         inbox.withLock { inbox in
             let commands = inbox.commands
             inbox.commands = []
+            inbox.isWaiting = false
             return commands
+        }
+    }
+
+    /// - Returns: false when there are commands already: what this thread does leads to most of them,
+    ///   and it need not wake itself.
+    private func beginWaiting() -> Bool {
+        inbox.withLock { inbox in
+            inbox.isWaiting = inbox.commands.isEmpty
+            return inbox.isWaiting
         }
     }
 
@@ -126,11 +143,15 @@ final class TransferLoop: @unchecked Sendable {
         }
     }
 
+    /// Looks at every request's time-outs, at most once in `lookSeconds`: a thread with dozens of small
+    /// requests comes by thousands of times a second.
     private func endOverdue() {
         let now = MonotonicInstant.now
+        guard now >= lookAt else { return }
         for running in active.values {
             if let error = running.overdue(now: now) { end(running, .failure(error)) }
         }
+        lookAt = now.advanced(bySeconds: Self.lookSeconds)
     }
 
     private func result(
@@ -155,11 +176,10 @@ final class TransferLoop: @unchecked Sendable {
     }
 
     private func pollMilliseconds() -> Int32 {
-        let now = MonotonicInstant.now
-        let deadlines = active.values.map(\.deadline) + [owner?.queueCheckAt].compactMap { $0 }
+        let instants = [active.isEmpty ? nil : lookAt, owner?.queueCheckAt].compactMap { $0 }
         // Nothing to wait for: the next command wakes us.
-        guard let first = deadlines.min() else { return 60_000 }
-        return Int32(min(max(first.seconds(since: now) * 1000 + 1, 1), 60_000))
+        guard let first = instants.min() else { return 60_000 }
+        return Int32(min(max(first.seconds(since: .now) * 1000 + 1, 1), 60_000))
     }
 
     /// Ends everything that is left; nothing is accepted after.

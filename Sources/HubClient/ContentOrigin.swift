@@ -50,8 +50,12 @@ package protocol ContentOrigin: AnyObject, Sendable {
 /// Where directory listings and revisions come from.
 package protocol TreeOrigin: AnyObject, Sendable {
     /// Resolves a revision to the commit it names now, with what a mount needs to know of it.
+    ///
+    /// - Parameter known: What it named before. If it still does, that is the answer, and no more
+    ///   than one question is asked.
     func resolve(
-        _ repo: RepoID, _ revision: Revision,
+        _ repo: RepoID, _ revision: Revision, knowing known: RepoSnapshot?,
+        priority: FetchPriority,
         completion: @escaping @Sendable (Result<RepoSnapshot, HubError>) -> Void)
 
     /// Lists one directory (`recursive` false) or everything below it, every page of it.
@@ -63,6 +67,16 @@ package protocol TreeOrigin: AnyObject, Sendable {
         _ repo: RepoID, at commit: CommitOID, path: String, recursive: Bool, entryCountMax: Int,
         priority: FetchPriority,
         completion: @escaping @Sendable (Result<TreeListing, HubError>) -> Void)
+}
+
+extension TreeOrigin {
+    /// Resolves a revision of which nothing is known, for somebody who waits.
+    package func resolve(
+        _ repo: RepoID, _ revision: Revision,
+        completion: @escaping @Sendable (Result<RepoSnapshot, HubError>) -> Void
+    ) {
+        resolve(repo, revision, knowing: nil, priority: .demand, completion: completion)
+    }
 }
 
 /// The answer to `TreeOrigin.list`.

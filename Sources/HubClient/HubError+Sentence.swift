@@ -17,7 +17,7 @@ extension HubError {
         case .status(let refusal): "the Hub failed (\(refusal.detail))"
         case .unreachable(let url, let reason): "\(url) cannot be reached: \(reason)"
         case .malformed(let url, let reason): "\(url) answered what cannot be used: \(reason)"
-        case .offline: "no network is to be used (HF_HUB_OFFLINE)"
+        case .offline: "no network is to be used (--offline, HF_HUB_OFFLINE)"
         case .cancelled: "the request was cancelled"
         }
     }

@@ -57,6 +57,23 @@ extension FileDescriptor {
         }
     }
 
+    /// Whether anybody else has the file open or mapped, the kernel itself included: it keeps a file of
+    /// ours open for those who read it by passthrough, without a lock that could be seen.
+    ///
+    /// Asks for a write lease, which is given only where there is nobody else, and gives it back.
+    /// Source: man 2 fcntl (F_SETLEASE).
+    ///
+    /// - Returns: false also where leases are not to be had, as on some file systems.
+    package func isOpenElsewhere() -> Bool {
+        // F_SETSIG: who opens the file in between would have us killed by SIGIO. SIGURG is ignored.
+        _ = fcntl(rawValue, LeaseCommand.setSignal, SIGURG)
+        guard fcntl(rawValue, LeaseCommand.setLease, Int32(F_WRLCK)) == 0 else {
+            return errno == EAGAIN
+        }
+        _ = fcntl(rawValue, LeaseCommand.setLease, Int32(F_UNLCK))
+        return false
+    }
+
     /// Sets the file's size. Source: man 2 ftruncate.
     package func truncate(to size: UInt64) throws(Errno) {
         try check { Int(ftruncate(rawValue, Int(size))) }
@@ -77,12 +94,21 @@ extension FileDescriptor {
         try check { Int(hubfs_syncfs(rawValue)) }
     }
 
+    /// How long the file is. Source: man 2 fstat.
+    package func byteCount() throws(Errno) -> Int { Int(try status().st_size) }
+
     /// The file's metadata. Source: man 2 fstat.
     package func status() throws(Errno) -> Glibc.stat {
         var status = Glibc.stat()
         try check { Int(fstat(rawValue, &status)) }
         return status
     }
+}
+
+/// Hidden behind _GNU_SOURCE. Source: linux/fcntl.h.
+private enum LeaseCommand {
+    static let setSignal: Int32 = 10
+    static let setLease: Int32 = 1024
 }
 
 /// Calls `body` until it is not interrupted, and throws `errno` when it returns -1.

@@ -8,6 +8,8 @@ package import SystemPackage
 package struct FileSystemFacts: Hashable, Sendable {
     /// Name of the network file system, such as "NFS"; nil on a local one.
     package let networkName: String?
+    /// Whether it is an overlayfs, as the root of most containers is.
+    package let isOverlay: Bool
     /// Size in bytes.
     package let totalBytes: UInt64
     /// Bytes that a process without privileges may still use.
@@ -18,10 +20,14 @@ package struct FileSystemFacts: Hashable, Sendable {
         var total: UInt64 = 0
         var available: UInt64 = 0
         _ = try check { Int(hubfs_statfs(path.string, &kind, &total, &available)) }
+        isOverlay = UInt32(truncatingIfNeeded: kind) == Self.overlay
         networkName = Self.networkNames[UInt32(truncatingIfNeeded: kind)]
         totalBytes = total
         availableBytes = available
     }
+
+    /// Source: linux/magic.h.
+    private static let overlay: UInt32 = 0x794C_7630
 
     /// File systems whose locks or shared mappings do not hold between hosts, by `f_type`.
     ///

@@ -38,6 +38,11 @@ package enum Folder {
         throw Errno(rawValue: errno)
     }
 
+    /// Gives a file another name, in place of what has it. Source: man 2 rename.
+    package static func rename(_ path: FilePath, to target: FilePath) throws(Errno) {
+        if Glibc.rename(path.string, target.string) != 0 { throw Errno(rawValue: errno) }
+    }
+
     /// The metadata of what a path names, links followed; nil when nothing is there.
     package static func status(_ path: FilePath) throws(Errno) -> Glibc.stat? {
         var status = Glibc.stat()

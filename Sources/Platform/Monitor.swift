@@ -45,6 +45,17 @@ package final class Monitor<State>: @unchecked Sendable {
         return try body(&state)
     }
 
+    /// Runs `body` with exclusive access, then wakes every thread that waits if `body` says so.
+    package func updateWakingIfTold<Result>(
+        _ body: (inout State) -> (result: Result, mustWake: Bool)
+    ) -> Result {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        let (result, mustWake) = body(&state)
+        if mustWake { pthread_cond_broadcast(condition) }
+        return result
+    }
+
     /// Waits until `body` returns a value.
     ///
     /// - Parameters:

@@ -43,12 +43,14 @@ package final class TimerQueue: Sendable {
     package func schedule(
         at instant: MonotonicInstant, _ action: @escaping @Sendable () -> Void
     ) -> Token {
-        schedule.update { schedule in
+        schedule.updateWakingIfTold { schedule -> (result: Token, mustWake: Bool) in
             schedule.lastNumber += 1
             let token = Token(number: schedule.lastNumber)
+            // The thread waits for the first one as it is.
+            let isFirst = schedule.entries.min.map { instant < $0.instant } ?? true
             schedule.entries.insert(Entry(instant: instant, token: token))
             schedule.actions[token] = action
-            return token
+            return (token, isFirst)
         }
     }
 
@@ -65,7 +67,9 @@ package final class TimerQueue: Sendable {
     /// - Returns: false when it has run, is running or was cancelled already.
     @discardableResult
     package func cancel(_ token: Token) -> Bool {
-        schedule.update { $0.actions.removeValue(forKey: token) != nil }
+        schedule.updateWakingIfTold { schedule -> (result: Bool, mustWake: Bool) in
+            (schedule.actions.removeValue(forKey: token) != nil, false)
+        }
     }
 
     /// Drops what is scheduled and ends the thread. Call at most once, not from a closure.

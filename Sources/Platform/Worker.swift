@@ -1,4 +1,5 @@
 import DequeModule
+import Glibc
 
 /// A few named threads that run jobs from one bounded inbox, in order of arrival.
 ///
@@ -23,11 +24,16 @@ package final class Worker: Sendable {
     /// - Parameters:
     ///   - name: Thread name, at most 15 characters.
     ///   - jobCountMax: Jobs that may wait; `submit` refuses more.
-    package init(name: String, threadCount: Int = 1, jobCountMax: Int = 65536) {
+    ///   - isPatient: Its threads take the processor when nobody else wants it much, at nice 5: for work
+    ///     nobody waits for. Source: man 2 setpriority, which on Linux is about one thread.
+    package init(
+        name: String, threadCount: Int = 1, jobCountMax: Int = 65536, isPatient: Bool = false
+    ) {
         self.jobCountMax = jobCountMax
         let inbox = self.inbox
         threads = (0..<threadCount).map { _ in
             Thread(name: name) {
+                if isPatient { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5) }
                 while case .job(let job) = Worker.next(inbox) { job() }
             }
         }

@@ -31,6 +31,7 @@ package enum CacheError: Error, Hashable, Sendable {
 extension CacheError: CustomStringConvertible {
     package var description: String {
         switch self {
+        case .hub(.offline): "not in the cache, and \(HubError.offline.sentence)"
         case .hub(let error): "the Hub did not answer: \(error)"
         case .integrity(let content): "content \(content.hex) arrived damaged and was dropped"
         case .timedOut(let content, let offset, let count):

@@ -8,6 +8,8 @@ import SystemPackage
 /// cache.db       snapshots, listings, content rows            CacheDatabase
 /// small.db       contents below 64 KiB                        SmallContents
 /// setup.lock     held while a process opens the databases
+/// evict.lock     held while a process makes room
+/// space.map      what is used, counted by all processes          SharedCount
 /// contents/ab/   one folder per first two digits of the name
 ///   abcd…        bytes of a content, sparse                   ContentFile
 ///   abcd….map    which of them are present                    Sidecar
@@ -31,6 +33,8 @@ struct CacheFolder: Sendable {
     var contents: FilePath { root.appending("contents") }
     var database: FilePath { root.appending("cache.db") }
     var smallDatabase: FilePath { root.appending("small.db") }
+    var evictionLock: FilePath { root.appending("evict.lock") }
+    var spaceCount: FilePath { root.appending("space.map") }
     var setupLock: FilePath { root.appending("setup.lock") }
 
     /// The folder a content's two files lie in.

@@ -47,31 +47,31 @@ package final class CacheInventory: Sendable {
         }
     }
 
-    /// What `verify` found.
-    package struct Scrub: Hashable, Sendable {
-        package var checkedCount = 0
-        package var checkedBytes: UInt64 = 0
-        /// Sealed contents whose bytes were wrong. They were dropped.
-        package var damaged: [ContentID] = []
-    }
-
-    private let folder: CacheFolder
-    private let database: CacheDatabase
-    private let small: SmallContents
+    let folder: CacheFolder
+    let database: CacheDatabase
+    let small: SmallContents
+    /// Databases that were damaged when this was opened.
+    let rebuiltDatabases: [String]
     private let worker: Worker
 
-    /// - Parameter root: The cache folder; made when it is missing.
-    package init(root: FilePath, logger: Logger) throws(CacheError) {
+    /// - Parameters:
+    ///   - root: The cache folder; made when it is missing.
+    ///   - mendsDatabases: Looks at every page of the databases, and begins those anew that are damaged.
+    package init(
+        root: FilePath, mendsDatabases: Bool = false, logger: Logger
+    ) throws(CacheError) {
         folder = try CacheFolder(root)
+        rebuiltDatabases = mendsDatabases ? try DatabaseFile.removeDamaged(in: folder) : []
         database = try CacheDatabase(in: folder)
         worker = Worker(name: "hubfs-cache")
-        small = try SmallContents(in: folder, memoryBytesMax: 0, worker: worker, logger: logger)
+        small = SmallContents(in: folder, memoryBytesMax: 0, worker: worker, logger: logger)
+        _ = try small.file
     }
 
     /// Ends the thread and closes the databases. Call once.
     package func close() {
         worker.close()
-        small.file.close()
+        (try? small.file)?.close()
         database.file.close()
     }
 
@@ -129,54 +129,6 @@ package final class CacheInventory: Sendable {
         removal.removedCount = files.count + rows.count
         removal.freedBytes = (files + rows).reduce(0) { $0 + $1.diskBytes }
         return removal
-    }
-
-    /// Compares every sealed content with its name; wrong ones are dropped, and mounts that have
-    /// them open answer errors from then on.
-    package func verify() throws(CacheError) -> Scrub {
-        var scrub = Scrub()
-        for content in try contents() where content.isSealed {
-            let isRight =
-                content.size < SmallContents.sizeMax
-                ? try verifyRow(content) : try verifyFile(content)
-            guard let isRight else { continue }
-            scrub.checkedCount += 1
-            scrub.checkedBytes += content.size
-            if !isRight { scrub.damaged.append(content.content) }
-        }
-        return scrub
-    }
-
-    private func verifyRow(_ content: CachedContent) throws(CacheError) -> Bool? {
-        guard let bytes = small.row(content.content.hex) else { return nil }
-        var digest = ContentDigest(of: content.content, size: UInt64(bytes.count))
-        bytes.withUnsafeBytes { digest.update($0) }
-        if digest.matches { return true }
-        try small.remove([content.content.hex])
-        return false
-    }
-
-    private func verifyFile(_ content: CachedContent) throws(CacheError) -> Bool {
-        let file = try ContentFile.open(
-            content.content, size: content.size, in: folder, bootID: .current)
-        // Opening made it afresh: its files did not even fit each other.
-        guard file.sidecar.isSealed else { return false }
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
-        defer { buffer.deallocate() }
-        var digest = ContentDigest(of: content.content, size: content.size)
-        var offset: UInt64 = 0
-        while offset < content.size {
-            let range = file.geometry.clamped(offset: offset, count: buffer.count)
-            let part = UnsafeMutableRawBufferPointer(rebasing: buffer[0..<range.count])
-            let isRead = (try? file.read(into: part, at: offset)) ?? false
-            guard isRead else { break }
-            digest.update(UnsafeRawBufferPointer(part))
-            offset = range.upperBound
-        }
-        if offset == content.size, digest.matches { return true }
-        file.drop()
-        try database.forget([content.content.hex])
-        return false
     }
 
     private func sidecar(of hex: String) -> (sidecar: Sidecar, content: ContentID)? {

@@ -26,6 +26,11 @@ package final class BaseTree: Sendable {
         self.cache = cache
     }
 
+    /// The same place of the repo at another commit.
+    func at(_ snapshot: RepoSnapshot) -> BaseTree {
+        BaseTree(snapshot: snapshot, rootPath: rootPath, cache: cache)
+    }
+
     /// Bytes of the whole tree as far as they are known.
     package var knownBytes: UInt64 {
         sizes.withLock { max($0.treeBytes ?? 0, $0.listedBytes) }
@@ -43,12 +48,15 @@ package final class BaseTree: Sendable {
 
     /// The listing of a directory, from the cache or the Hub. `completion` runs once, on any
     /// thread, possibly before this returns.
+    ///
+    /// - Parameter isAlone: Asks for nothing below the directory along with it.
     package func listing(
-        path: String, tree: TreeOID?,
+        path: String, tree: TreeOID?, isAlone: Bool = false,
         completion: @escaping @Sendable (Result<DirectoryListing, CacheError>) -> Void
     ) {
         cache.snapshots.listing(
-            snapshot: snapshot, path: inRepo(path), treeOID: tree, priority: .demand
+            snapshot: snapshot, path: inRepo(path), treeOID: tree, priority: .demand,
+            isAlone: isAlone
         ) { [self] result in
             if case .success(let listing) = result { count(listing) }
             completion(result)
@@ -56,9 +64,12 @@ package final class BaseTree: Sendable {
     }
 
     /// Opens a file's content for reading.
-    func open(path: String, content: ContentID, size: UInt64) throws(CacheError) -> OpenContent {
-        try cache.contents.open(location(path: path, content: content, size: size))
+    func open(_ location: ContentLocation) throws(CacheError) -> OpenContent {
+        try cache.contents.open(location)
     }
+
+    /// Notes that a file was opened whose content was not.
+    func noteUse(of location: ContentLocation) { cache.contents.noteUse(location) }
 
     /// Opens the bytes of a file that edits stand on, which may be of an earlier commit.
     func open(_ file: BaseFile) throws(CacheError) -> OpenContent {
@@ -66,12 +77,20 @@ package final class BaseTree: Sendable {
             ContentLocation(of: file, in: snapshot.repo, mountedPath: rootPath))
     }
 
-    /// Bytes of a content that are in the cache.
-    func presentBytes(of content: ContentID, size: UInt64) -> UInt64 {
-        cache.contents.presentBytes(of: content, size: size)
+    /// Bytes of a content that can be read without the Hub.
+    func presentBytes(of location: ContentLocation) -> UInt64 {
+        cache.contents.presentBytes(of: location)
     }
 
-    private func location(path: String, content: ContentID, size: UInt64) -> ContentLocation {
+    /// The same of a file that edits may stand on.
+    func presentBytes(of file: BaseFile) -> UInt64 {
+        presentBytes(of: ContentLocation(of: file, in: snapshot.repo, mountedPath: rootPath))
+    }
+
+    /// Where a file's content is to be had.
+    ///
+    /// - Parameter path: From the mounted directory.
+    func location(path: String, content: ContentID, size: UInt64) -> ContentLocation {
         ContentLocation(
             repo: snapshot.repo, commit: snapshot.commit, path: inRepo(path), content: content,
             size: size)

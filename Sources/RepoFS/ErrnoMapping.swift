@@ -42,6 +42,17 @@ extension CacheError {
     }
 }
 
+extension CatalogueError {
+    /// What a program that names something in the whole Hub's tree is told.
+    var errno: Errno {
+        switch self {
+        case .absent: .noSuchFileOrDirectory  // the Hub has said so
+        case .busy: .resourceTemporarilyUnavailable  // not known yet: EAGAIN, never ENOENT
+        case .cache(let error): error.errno
+        }
+    }
+}
+
 extension WriteBackError {
     /// What a program that edits the mount is told.
     package var errno: Errno {

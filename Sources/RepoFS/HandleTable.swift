@@ -17,8 +17,18 @@ struct HandleTable<Value> {
         return HandleID(UInt64(values.count - 1))
     }
 
+    /// Nil for a handle that was not given out. What was can be changed, and is ended by `remove`.
     subscript(handle: HandleID) -> Value? {
-        handle.number < UInt64(values.count) ? values[Int(handle.number)] : nil
+        get { handle.number < UInt64(values.count) ? values[Int(handle.number)] : nil }
+        set {
+            guard let newValue, self[handle] != nil else { return }
+            values[Int(handle.number)] = newValue
+        }
+    }
+
+    /// Puts another value in the place of one that was given out.
+    mutating func replace(_ value: Value, at handle: HandleID) {
+        if self[handle] != nil { values[Int(handle.number)] = value }
     }
 
     /// - Returns: nil for a handle that was not given out.

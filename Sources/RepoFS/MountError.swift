@@ -19,6 +19,10 @@ package enum MountError: Error, Sendable {
     case target(PublishError)
     /// Only a branch can be edited; the text names what it is instead.
     case notABranch(revision: String)
+    /// Only what can change can be followed; the revision is a commit.
+    case nothingToFollow(revision: String)
+    /// The order that is to be fetched was recorded of another repo.
+    case foreignOrder(recorded: RepoID, mounted: RepoID)
     /// The Hub does not let this user commit.
     case notWritable(HubError)
 }

@@ -8,21 +8,19 @@ extension RepoFileSystem {
     package func lookup(
         _ name: FileName, in parent: NodeID, _ reply: consuming Reply<RequestKind.Lookup>
     ) {
-        guard let node = inodes.withLock({ $0.node(parent) }) else {
-            return reply.fail(.staleNFSFileHandle)
-        }
-        guard case .directory(let tree) = node.kind else { return reply.fail(.notDirectory) }
-        if let listing = listingAtHand(of: node, tree) {
-            return answer(reply, name: name, in: parent, listing)
-        }
-        let parked = reply.park()
-        fetchListing(of: node, tree) { [self] result in
-            guard let reply = parked.take() else { return }
-            switch result {
-            case .success(let listing): answer(reply, name: name, in: parent, listing)
-            case .failure(let error): reply.fail(error.errno)
+        let found = inodes.withLock { $0.lookUp(name, in: parent) }
+        if case .unlisted = found {
+            if contentsAtHand(of: parent) != nil { return lookup(name, in: parent, reply) }
+            let parked = reply.park()
+            return fetchContents(of: parent) { [self] result in
+                guard let reply = parked.take() else { return }
+                switch result {
+                case .success: answer(reply, inodes.withLock { $0.lookUp(name, in: parent) })
+                case .failure(let error): reply.fail(error.errno)
+                }
             }
         }
+        answer(reply, found)
     }
 
     package func openDirectory(
@@ -31,15 +29,13 @@ extension RepoFileSystem {
         guard let known = inodes.withLock({ $0.node(node) }) else {
             return reply.fail(.staleNFSFileHandle)
         }
-        guard case .directory(let tree) = known.kind else { return reply.fail(.notDirectory) }
-        if let listing = listingAtHand(of: known, tree) {
-            return reply.opened(insertDirectory(listing), keepsCache: true)
-        }
+        guard case .directory = known.kind else { return reply.fail(.notDirectory) }
+        if let contents = contentsAtHand(of: node) { return open(contents, reply) }
         let parked = reply.park()
-        fetchListing(of: known, tree) { [self] result in
+        fetchContents(of: node) { [self] result in
             guard let reply = parked.take() else { return }
             switch result {
-            case .success(let listing): reply.opened(insertDirectory(listing), keepsCache: true)
+            case .success(let contents): open(contents, reply)
             case .failure(let error): reply.fail(error.errno)
             }
         }
@@ -49,20 +45,34 @@ extension RepoFileSystem {
         _ node: NodeID, _ handle: HandleID, offset: UInt64, into buffer: consuming DirectoryBuffer,
         _ reply: consuming Reply<RequestKind.Data>
     ) {
-        let listing = directories.withLock { $0[handle] }
-        guard let listing, let known = inodes.withLock({ $0.node(node) }) else {
+        guard let contents = contents(of: node, handle, offset: offset),
+            let known = inodes.withLock({ $0.node(node) })
+        else {
             return reply.fail(.badFileDescriptor)
         }
         var next = offset
-        while next < UInt64(listing.count) + Self.dotCount {
+        while next < UInt64(contents.listing.count) + Self.dotCount {
             let fits =
                 next < Self.dotCount
                 ? addDot(number: next, of: known, to: &buffer)
-                : add(index: Int(next - Self.dotCount), of: listing, in: node, to: &buffer)
+                : add(index: Int(next - Self.dotCount), of: contents, in: node, to: &buffer)
             guard fits else { break }
             next += 1
         }
-        reply.bytes(buffer.bytes)
+        reply.entries(buffer.bytes)
+    }
+
+    /// What a stream goes on in. One that begins, or begins anew, shows the commit of that moment.
+    private func contents(
+        of node: NodeID, _ handle: HandleID, offset: UInt64
+    ) -> InodeTable.Contents? {
+        let opened = directories.withLock { $0[handle] }
+        guard isMoving, offset == 0, let opened,
+            let present = inodes.withLock({ $0.contents(of: node) }),
+            present.version != opened.version
+        else { return opened }
+        directories.withLock { $0.replace(present, at: handle) }
+        return present
     }
 
     package func releaseDirectory(_ handle: HandleID) {
@@ -85,15 +95,18 @@ extension RepoFileSystem {
 
     /// - Returns: false when the entry does not fit; its lookup count is then unchanged.
     private func add(
-        index: Int, of listing: DirectoryListing, in parent: NodeID,
+        index: Int, of contents: InodeTable.Contents, in parent: NodeID,
         to buffer: inout DirectoryBuffer
     ) -> Bool {
+        let listing = contents.listing
         let name = listing.withName(at: index) { $0.map { CChar(bitPattern: $0) } + [0] }
         let nextOffset = UInt64(index) + Self.dotCount + 1
-        if buffer.carriesEntries {
-            guard let child = inodes.withLock({ $0.lookUp(index: index, in: parent) }) else {
-                return false
-            }
+        // Of an earlier commit there are names alone: what they stand for is that of this one.
+        if buffer.carriesEntries,
+            let child = inodes.withLock({
+                $0.lookUp(index: index, in: parent, version: contents.version)
+            })
+        {
             if buffer.add(name, entry(child), nextOffset: nextOffset) { return true }
             forget(child.id, count: 1)
             return false
@@ -105,41 +118,76 @@ extension RepoFileSystem {
     }
 
     private func answer(
-        _ reply: consuming Reply<RequestKind.Lookup>, name: FileName, in parent: NodeID,
-        _ listing: DirectoryListing
+        _ reply: consuming Reply<RequestKind.Lookup>, _ found: InodeTable.Found
     ) {
-        guard let index = name.bytes.withUnsafeBytes({ listing.index(ofName: $0) }) else {
-            return reply.absent(.forever)
+        switch found {
+        case .node(let child): reply.entry(entry(child))
+        case .absent: reply.absent(.forever)
+        case .notDirectory: reply.fail(.notDirectory)
+        case .unlisted, .unknownNode: reply.fail(.staleNFSFileHandle)
         }
-        guard let child = inodes.withLock({ $0.lookUp(index: index, in: parent) }) else {
-            return reply.fail(.staleNFSFileHandle)
-        }
-        reply.entry(entry(child))
     }
 
-    private func insertDirectory(_ listing: DirectoryListing) -> HandleID {
-        directories.withLock { $0.insert(listing) }
+    private func open(
+        _ contents: InodeTable.Contents, _ reply: consuming Reply<RequestKind.OpenDirectory>
+    ) {
+        reply.opened(directories.withLock { $0.insert(contents) }, keepsCache: !isMoving)
     }
 
-    /// The listing if it is in memory, remembered with the inode.
-    private func listingAtHand(of node: InodeTable.Node, _ tree: TreeOID?) -> DirectoryListing? {
-        if let listing = node.listing { return listing }
-        let path = inodes.withLock { $0.path(of: node.id) }
-        guard let listing = base.cachedListing(path: path, tree: tree) else { return nil }
-        return inodes.withLock { $0.setListing(listing, of: node.id) }
+    /// What the listing of a directory has to be asked for with.
+    private struct Question {
+        let place: InodeTable.Place
+        let tree: TreeOID?
+    }
+
+    private func question(for node: NodeID) -> Question? {
+        inodes.withLock { inodes in
+            guard case .directory(let tree)? = inodes.node(node)?.kind else { return nil }
+            return Question(place: inodes.place(of: node), tree: tree)
+        }
+    }
+
+    /// What a directory holds if its listing is in memory, remembered with the inode.
+    private func contentsAtHand(of node: NodeID) -> InodeTable.Contents? {
+        if let contents = inodes.withLock({ $0.contents(of: node) }) { return contents }
+        guard let question = question(for: node),
+            let listing = tree(at: question.place.snapshot).cachedListing(
+                path: question.place.path, tree: question.tree)
+        else { return nil }
+        guard case .contents(let contents) = accept(listing, of: node, question) else { return nil }
+        return contents
+    }
+
+    private func accept(
+        _ listing: DirectoryListing, of node: NodeID, _ question: Question
+    ) -> InodeTable.Acceptance {
+        inodes.withLock {
+            $0.setListing(
+                listing, of: node, tree: question.tree, at: question.place.snapshot.commit)
+        }
     }
 
     /// Brings the listing from the cache's database or the Hub, and remembers it with the inode.
-    private func fetchListing(
-        of node: InodeTable.Node, _ tree: TreeOID?,
-        completion: @escaping @Sendable (Result<DirectoryListing, CacheError>) -> Void
+    /// When the mount goes to another commit meanwhile, that commit's.
+    private func fetchContents(
+        of node: NodeID,
+        completion: @escaping @Sendable (Result<InodeTable.Contents, CacheError>) -> Void
     ) {
-        let path = inodes.withLock { $0.path(of: node.id) }
-        base.listing(path: path, tree: tree) { [self] result in
-            completion(
-                result.map { listing in
-                    inodes.withLock { $0.setListing(listing, of: node.id) } ?? listing
-                })
+        guard let question = question(for: node) else { return completion(.failure(.closed)) }
+        let base = tree(at: question.place.snapshot)
+        base.listing(path: question.place.path, tree: question.tree) { [self] result in
+            switch result {
+            case .success(let listing):
+                switch accept(listing, of: node, question) {
+                case .contents(let contents): completion(.success(contents))
+                case .outdated: fetchContents(of: node, completion: completion)
+                case .unknownNode: completion(.failure(.closed))
+                }
+            case .failure(let error):
+                let commit = inodes.withLock { $0.place(of: node).snapshot.commit }
+                if commit == base.snapshot.commit { return completion(.failure(error)) }
+                fetchContents(of: node, completion: completion)
+            }
         }
     }
 }

@@ -9,9 +9,10 @@ enum HubAttribute: String, CaseIterable {
     case oid = "user.hubfs.oid"
     /// The sha256 of the bytes; on LFS files only.
     case sha256 = "user.hubfs.sha256"
-    /// The commit the mount shows.
+    /// The commit the mount shows, or did when it had the file that is open.
     case commit = "user.hubfs.commit"
-    /// How many bytes of a file are in the cache, in decimal.
+    /// How many bytes of a file can be read without the Hub, in decimal: those in the cache or in the
+    /// official client's.
     case cached = "user.hubfs.cached"
 }
 
@@ -52,13 +53,20 @@ extension RepoFileSystem {
 
     private func value(of attribute: HubAttribute, for node: InodeTable.Node) -> String? {
         switch (attribute, node.kind) {
-        case (.commit, _): base.snapshot.commit.hex
+        case (.commit, _): inodes.withLock { $0.place(of: node.id).snapshot.commit.hex }
         case (.oid, .directory(let tree)): tree?.hex
         case (.oid, .file(let content, _)): content.hex
         case (.sha256, .file(.lfs(let oid), _)): oid.hex
         case (.sha256, _), (.cached, .directory): nil
         case (.cached, .file(let content, let size)):
-            String(base.presentBytes(of: content, size: size))
+            String(presentBytes(of: content, size: size, at: node.id))
         }
+    }
+
+    private func presentBytes(of content: ContentID, size: UInt64, at node: NodeID) -> UInt64 {
+        let place = inodes.withLock { $0.place(of: node) }
+        let tree = tree(at: place.snapshot)
+        return tree.presentBytes(
+            of: tree.location(path: place.path, content: content, size: size))
     }
 }

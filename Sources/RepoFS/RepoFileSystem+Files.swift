@@ -7,36 +7,22 @@ import RepoCache
 import SystemPackage
 
 extension RepoFileSystem {
-    package func open(
-        _ node: NodeID, flags: Int32, _ reply: consuming Reply<RequestKind.Open>
-    ) {
-        guard flags & O_ACCMODE == O_RDONLY, flags & O_TRUNC == 0 else {
-            return reply.fail(.readOnlyFileSystem)
-        }
-        let found = inodes.withLock { inodes in
-            inodes.node(node).map { (node: $0, path: inodes.path(of: node)) }
-        }
-        guard let found else { return reply.fail(.staleNFSFileHandle) }
-        guard case .file(let content, let size) = found.node.kind else {
-            return reply.fail(.isDirectory)
-        }
-        do throws(CacheError) {
-            let opened = try base.open(path: found.path, content: content, size: size)
-            reply.opened(files.withLock { $0.insert(opened) }, keepsCache: true)
-        } catch {
-            logger.error("\(found.path) cannot be opened: \(error)")
-            reply.fail(error.errno)
-        }
-    }
-
     package func read(
         _ node: NodeID, _ handle: HandleID, offset: UInt64, count: Int,
         _ reply: consuming Reply<RequestKind.Data>
     ) {
-        guard let content = files.withLock({ $0[handle] }) else {
-            return reply.fail(.badFileDescriptor)
-        }
         let count = min(count, ThreadBuffer.byteCount)
+        let content: OpenContent
+        switch source(of: handle) {
+        case .content(let found): content = found
+        case .backing(let found):
+            // The kernel reads such a file by itself. What it asks for here is readahead(2) or
+            // posix_fadvise(2) into the pages of the mount, which nobody would read: the wish is
+            // passed on to the file that is read.
+            found.readAhead(offset: offset, count: count)
+            return reply.fail(.ioError)
+        case .failure(let error): return reply.fail(error)
+        }
         var reply = Optional(reply)
         ThreadBuffer.withBytes(count: count) { buffer in
             guard let read = content.readPresent(into: buffer, at: offset) else { return }
@@ -44,10 +30,6 @@ extension RepoFileSystem {
         }
         guard let reply = reply.take() else { return }
         park(reply.park(), content: content, offset: offset, count: count, triesLeft: 3)
-    }
-
-    package func release(_ handle: HandleID) {
-        files.withLock { $0.remove(handle) }?.close()
     }
 
     package func seek(

@@ -6,27 +6,67 @@ import Platform
 import RepoCache
 import SystemPackage
 
-/// A repo at one commit as the kernel sees it.
+/// A repo at one commit as the kernel sees it; at a later one when it was moved there.
 ///
 /// What is in memory or in the cache is answered on the thread that asked. What must be fetched
 /// parks its reply; the fetch answers it. Nothing here waits on the network.
 ///
-/// Locks: `inodes` and `files` are held for memory operations only, never together.
+/// Locks: none is held together with another; `openings` while a file is registered with the
+/// kernel, which waits for nothing, the others for memory operations only.
 package final class RepoFileSystem: FileSystem {
-    let base: BaseTree
+    private let current: Guarded<BaseTree>
+    /// Whether the mount may go to other commits. The kernel then keeps no listings: a stream that it
+    /// began to serve from the one of an earlier commit would go on in that of a later one.
+    let isMoving: Bool
     let presentation: Presentation
     let logger: Logger
     let inodes: Guarded<InodeTable>
-    let files = Guarded(HandleTable<OpenContent>(), rank: .handle)
-    let directories = Guarded(HandleTable<DirectoryListing>(), rank: .handle)
+    let files = Guarded(HandleTable<ReadableFile>(), rank: .handle)
+    let openings = Guarded(OpeningTable(), rank: .inode)
+    let backingFiles: BackingFiles?
+    let directories = Guarded(HandleTable<InodeTable.Contents>(), rank: .handle)
 
-    package init(base: BaseTree, presentation: Presentation, logger: Logger) {
-        self.base = base
+    /// - Parameters:
+    ///   - backingFiles: Lets the kernel read whole files by itself.
+    ///   - name: What inode numbers are made from, where it is not the repo's own name: two commits of a
+    ///     repo in one mount must not share them.
+    package init(
+        base: BaseTree, presentation: Presentation, backingFiles: BackingFiles? = nil,
+        isMoving: Bool = false, numberedAs name: String? = nil, logger: Logger
+    ) {
+        self.backingFiles = backingFiles
+        current = Guarded(base, rank: .leaf)
+        self.isMoving = isMoving
         self.presentation = presentation
         self.logger = logger
         let number = InodeNumbers.root(
-            repo: base.snapshot.repo.description, path: base.rootPath)
-        inodes = Guarded(InodeTable(rootInodeNumber: number), rank: .inodeTable)
+            repo: name ?? base.snapshot.repo.description, path: base.rootPath)
+        inodes = Guarded(
+            InodeTable(rootInodeNumber: number, snapshot: base.snapshot), rank: .inodeTable)
+    }
+
+    /// The commit that is shown.
+    package var base: BaseTree { current.withLock { $0 } }
+
+    /// The commit that an inode is of: that which is shown, or an earlier one.
+    func tree(at snapshot: RepoSnapshot) -> BaseTree {
+        let base = base
+        return base.snapshot.commit == snapshot.commit ? base : base.at(snapshot)
+    }
+
+    /// Shows another commit, as `InodeTable.move`.
+    func move(
+        to next: BaseTree, root: DirectoryListing, listings: [TreeOID: DirectoryListing]
+    ) -> InodeTable.Move {
+        precondition(isMoving, "the kernel keeps listings of the one commit")
+        let move = inodes.withLock {
+            $0.move(to: next.snapshot, root: root, listings: listings)
+        }
+        guard case .done(let stale) = move else { return move }
+        let bytes = Int64(clamping: base.knownBytes).addingReportingOverflow(stale.addedBytes)
+        next.setTreeBytes(UInt64(clamping: bytes.partialValue))
+        current.withLock { $0 = next }
+        return move
     }
 
     package func forget(_ node: NodeID, count: UInt64) {
@@ -57,14 +97,22 @@ package final class RepoFileSystem: FileSystem {
                 fileCount: UInt64(max(inodes.withLock { $0.count }, 1))))
     }
 
+    /// Of the mounted directory.
+    var rootAttributes: Attributes? {
+        inodes.withLock { $0.node(.root) }.map { attributes(of: $0) }
+    }
+
+    /// Inodes that the kernel knows, the root not counted.
+    var knownInodeCount: Int { inodes.withLock { $0.count } - 1 }
+
+    /// Files and directories that are open.
+    var openHandleCount: Int {
+        files.withLock { $0.count } + directories.withLock { $0.count }
+    }
+
     /// The inodes that hold `content`, to invalidate what the kernel keeps of them.
     package func nodes(holding content: ContentID) -> [NodeID] {
         inodes.withLock { $0.nodes(holding: content) }
-    }
-
-    /// Closes what the kernel has not released. Call when no more requests come.
-    package func closeHandles() {
-        for content in files.withLock({ $0.removeAll() }) { content.close() }
     }
 
     func attributes(of node: InodeTable.Node) -> Attributes {
@@ -76,7 +124,7 @@ package final class RepoFileSystem: FileSystem {
         }
         return presentation.attributes(
             inodeNumber: node.inodeNumber, kind: kind, size: size,
-            modifiedNanoseconds: base.snapshot.commitDateNanoseconds)
+            modifiedNanoseconds: node.modifiedNanoseconds)
     }
 
     func entry(_ node: InodeTable.Node) -> Entry {

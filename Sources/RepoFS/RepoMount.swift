@@ -26,15 +26,19 @@ package final class RepoMount: Sendable {
         }
     }
 
-    package let snapshot: RepoSnapshot
     package let mountPoint: String
     private let base: BaseTree
     private let tree: any MountedTree
+    /// The same on a mount that is read only.
+    private let reading: RepoFileSystem?
+    /// Lets the mount go where its branch goes; nil on one that stays, or moves by commits of its own.
+    package let follower: BranchFollower?
     /// The edits; nil on a mount that is read only.
     package let workspace: Workspace?
     /// Publishes them; nil on a mount that is read only.
     package let committer: Committer?
     private let session: FuseSession
+    private let backingFiles: BackingFiles?
     private let notifier: Notifier
     private let observer: KernelObserver?
 
@@ -43,14 +47,23 @@ package final class RepoMount: Sendable {
     /// - Parameters:
     ///   - mountPoint: An absolute path of an existing directory.
     ///   - editing: Makes the mount writable.
+    ///   - followSeconds: Lets a mount that is read only follow its branch, which is asked for so often.
+    ///   - learning: What becomes of the orders in which files are read.
     ///   - cache: Shared by all mounts of the process; stays open.
+    ///   - folder: Shown in the root, unless the repo has something of that name there.
     package init(
         _ source: Source, at mountPoint: String, presentation: Presentation,
-        options: SessionOptions, editing: EditingOptions? = nil, cache: RepoCache, logger: Logger
+        options: SessionOptions, editing: EditingOptions? = nil, followSeconds: Double? = nil,
+        learning: Learning = Learning(), cache: RepoCache, folder: VirtualFolder? = nil,
+        logger: Logger
     ) throws(MountError) {
-        try Self.prepare(mountPoint, logger)
+        precondition(editing == nil || followSeconds == nil, "what is edited moves by itself")
+        try MountPlace.prepare(mountPoint, logger)
         self.mountPoint = mountPoint
+        backingFiles = editing == nil ? MountPlace.backingFiles(for: cache) : nil
         let head = try Self.openBase(source, source.revision, cache, logger)
+        if followSeconds != nil { try Self.checkMoves(source.revision, head.snapshot) }
+        try Self.check(learning, of: head.snapshot)
         if let editing {
             let workspace = try Self.openWorkspace(source, head, editing, mountPoint, logger)
             self.workspace = workspace
@@ -77,17 +90,23 @@ package final class RepoMount: Sendable {
             }
             tree = WritableRepoFileSystem(
                 workspace: workspace, bases: bases, presentation: presentation, logger: logger)
+            reading = nil
         } else {
             workspace = nil
             committer = nil
             base = head
-            tree = RepoFileSystem(base: base, presentation: presentation, logger: logger)
+            let fileSystem = RepoFileSystem(
+                base: base, presentation: presentation, backingFiles: backingFiles,
+                isMoving: followSeconds != nil, logger: logger)
+            tree = fileSystem
+            reading = fileSystem
         }
-        snapshot = base.snapshot
         var options = options
         options.isWritable = editing != nil
         do throws(FuseError) {
-            session = try FuseSession(fileSystem: tree, options: options, logger: logger)
+            session = try FuseSession(
+                fileSystem: tree, options: options, backingFiles: backingFiles, folder: folder,
+                logger: logger)
             try session.mount(at: mountPoint)
         } catch {
             workspace?.close()
@@ -105,23 +124,48 @@ package final class RepoMount: Sendable {
         } else {
             observer = nil
         }
-        if !MountPoint.raiseReadahead(of: mountPoint, kibibytes: Self.readaheadKibibytes) {
-            logger.debug("the kernel's readahead stays at its default: not permitted")
+        if let reading, let followSeconds {
+            follower = BranchFollower(
+                source.repo, source.revision, intervalSeconds: followSeconds, fileSystem: reading,
+                cache: cache, notifier: notifier, logger: logger)
+        } else {
+            follower = nil
         }
+        cache.learned.begin(base.snapshot, below: source.path, learning)
     }
+
+    /// What the kernel has asked for since the mount began.
+    package var requestCounts: [String: UInt64] { session.counters.snapshot }
+
+    /// How long it waited for the answers.
+    package var requestTimes: RequestTimes.Snapshot { session.times.snapshot }
+
+    /// Whether the kernel reads whole files by itself, and how many opens were of that kind.
+    package var passthrough: (standing: BackingFiles.Standing, openCount: UInt64) {
+        (backingFiles?.standing ?? .unavailable, backingFiles?.openCount ?? 0)
+    }
+
+    /// What the mount shows now.
+    package var snapshot: RepoSnapshot { currentBase.snapshot }
+
+    private var currentBase: BaseTree { reading?.base ?? base }
 
     /// Tells `statfs` how large the mounted tree is; until then it shows what was listed so far.
     package func setTreeBytes(_ bytes: UInt64) {
-        base.setTreeBytes(bytes)
+        currentBase.setTreeBytes(bytes)
     }
 
     /// Serves until the mount is gone. Call once, on a thread that may wait.
     ///
     /// - Parameter willEnd: Must end every read that is parked: closes the cache, as a rule.
     package func run(willEnd: () -> Void) {
+        follower?.start()
         session.run {
-            notifier.close()
+            follower?.close()
+            // A notification waits for lookups in its directory, and for pages that are read: those
+            // end first.
             willEnd()
+            notifier.close()
             tree.closeHandles()
         }
     }
@@ -130,9 +174,6 @@ package final class RepoMount: Sendable {
     package func stop() {
         session.stop()
     }
-
-    /// More makes first reads faster up to here, and random reads of mappings dearer beyond.
-    private static let readaheadKibibytes = 1024
 
     private static func openWorkspace(
         _ source: Source, _ head: BaseTree, _ editing: EditingOptions, _ mountPoint: String,
@@ -207,24 +248,19 @@ package final class RepoMount: Sendable {
         }
     }
 
-    private static func prepare(_ path: String, _ logger: Logger) throws(MountError) {
-        do throws(FuseError) {
-            if try MountPoint.removeStale(path) {
-                logger.notice("the mount left at \(path) by a daemon that died was removed")
-            }
-        } catch {
-            throw .fuse(error)
-        }
-        if let record = MountTable.record(at: path), record.isOurs {
-            throw .alreadyMounted(path: path)
-        }
-        var status = stat()
-        guard stat(path, &status) == 0 else {
-            throw .mountPoint(path: path, Errno(rawValue: errno))
-        }
-        guard status.st_mode & S_IFMT == S_IFDIR else {
-            throw .mountPoint(path: path, .notDirectory)
-        }
+    /// The beginning of a commit's oid is a commit too.
+    private static func checkMoves(
+        _ revision: Revision, _ snapshot: RepoSnapshot
+    ) throws(MountError) {
+        let isCommit = revision.name.count >= 7 && snapshot.commit.hex.hasPrefix(revision.name)
+        if isCommit { throw .nothingToFollow(revision: revision.name) }
+    }
+
+    private static func check(
+        _ learning: Learning, of snapshot: RepoSnapshot
+    ) throws(MountError) {
+        guard case .given(let order) = learning.replay, order.repo != snapshot.repo else { return }
+        throw .foreignOrder(recorded: order.repo, mounted: snapshot.repo)
     }
 
     /// Resolves the revision and lists the mounted directory once, so that what is wrong with the
@@ -245,6 +281,7 @@ package final class RepoMount: Sendable {
                 base.listing(path: "", tree: nil, completion: completion)
             }
             _ = try root.get()
+            try cache.awaitOpening()
             return base
         } catch {
             throw .source(error)

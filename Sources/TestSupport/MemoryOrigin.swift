@@ -165,7 +165,8 @@ package final class MemoryOrigin: ContentOrigin, TreeOrigin {
     // MARK: Trees
 
     package func resolve(
-        _ repo: RepoID, _ revision: Revision,
+        _ repo: RepoID, _ revision: Revision, knowing known: RepoSnapshot?,
+        priority: FetchPriority,
         completion: @escaping @Sendable (Result<RepoSnapshot, HubError>) -> Void
     ) {
         let (snapshot, isOffline) = state.withLock { state in

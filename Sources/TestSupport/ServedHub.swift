@@ -1,5 +1,6 @@
 package import LocalHub
 import Foundation
+import Platform
 
 /// A running local Hub in a temporary folder, for tests of modules that speak to a Hub.
 package final class ServedHub: Sendable {
@@ -13,6 +14,19 @@ package final class ServedHub: Sendable {
         let server = try await LocalHubServer.start(
             root: folder.appendingPathComponent("root").path)
         return ServedHub(server: server, folder: folder)
+    }
+
+    /// Runs a test against a Hub of its own. On a thread of its own, because it blocks: the threads that
+    /// tests run on are the same few that the Hub answers on.
+    package static func use(_ body: @escaping @Sendable (ServedHub) throws -> Void) async throws {
+        let hub = try await start()
+        let outcome = await withCheckedContinuation { continuation in
+            _ = Platform.Thread(name: "hub-test") {
+                continuation.resume(returning: Result { try body(hub) })
+            }
+        }
+        await hub.stop()
+        try outcome.get()
     }
 
     private init(server: LocalHubServer, folder: URL) {

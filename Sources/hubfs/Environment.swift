@@ -4,13 +4,17 @@ import Glibc
 struct Environment {
     /// Variables that hold a path, made absolute: a daemon leaves the folder it was started in.
     private static let pathNames = [
-        "HF_HOME", "HF_HUB_CACHE", "HF_TOKEN_PATH", "HUBFS_CACHE", "HUGGINGFACE_HUB_CACHE",
-        "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME",
+        "CURL_CA_BUNDLE", "HF_HOME", "HF_HUB_CACHE", "HF_TOKEN_PATH", "HUBFS_CACHE",
+        "HUBFS_CONFIG", "HUBFS_CONTROL", "HUGGINGFACE_HUB_CACHE", "REQUESTS_CA_BUNDLE",
+        "SSL_CERT_DIR", "SSL_CERT_FILE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
+        "XDG_RUNTIME_DIR", "XDG_STATE_HOME",
     ]
 
     /// HOME is always set: taken from the user database when the caller, such as mount(8) at boot,
     /// has none.
     let variables: [String: String]
+
+    init(variables: [String: String]) { self.variables = variables }
 
     init() {
         var variables: [String: String] = [:]

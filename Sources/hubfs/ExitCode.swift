@@ -29,6 +29,8 @@ enum ExitCode: Int32 {
     case conflict = 13
     /// The Hub refuses what was edited: rights, quota, names or contents. Edits are kept.
     case refused = 14
+    /// Not everything that was asked for is in the cache.
+    case incomplete = 15
 }
 
 /// Why a command ends early: a sentence for people and a code for scripts.

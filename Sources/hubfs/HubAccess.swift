@@ -5,6 +5,21 @@ import Logging
 import Platform
 import RepoCache
 import SystemPackage
+import WriteBack
+
+extension Environment {
+    /// How servers are spoken to: whom their certificates are trusted by.
+    var transportConfiguration: HTTPTransport.Configuration {
+        var configuration = HTTPTransport.Configuration()
+        configuration.authorities = CertificateAuthorities(environment: variables)
+        return configuration
+    }
+
+    /// Tells which contents edits stand on, of every workspace of this user.
+    var pins: @Sendable () -> Set<ContentID> {
+        { [state = FilePath(stateFolder)] in Journal.baseContents(in: state) }
+    }
+}
 
 /// The composition root: everything below a mount or a command, built from the bottom up and closed
 /// from the top down.
@@ -19,9 +34,12 @@ struct HubAccess {
     private let transport: HTTPTransport
     private let timers: TimerQueue
 
+    /// - Parameter goesOnOpening: Parts of the cache are opened beside what comes next: see
+    ///   `RepoCache.awaitOpening`.
     /// - Throws: `Failure` when the cache cannot be used. The Hub is not asked yet.
     init(
-        hub: HubOptions, cache cacheOptions: CacheOptions, environment: Environment, logger: Logger
+        hub: HubOptions, cache cacheOptions: CacheOptions, environment: Environment, logger: Logger,
+        goesOnOpening: Bool = false
     ) throws(Failure) {
         let hubEnvironment = hub.hubEnvironment(environment)
         var configuration = HubConfiguration(
@@ -35,16 +53,23 @@ struct HubAccess {
         let root = try Self.cacheRoot(cacheOptions.cacheDir, environment)
         cachePath = root.string
         var cacheConfiguration = CacheConfiguration(root: root)
+        cacheConfiguration.endpoint = configuration.endpoint
         cacheConfiguration.sizeLimitBytes = cacheOptions.cacheSize?.bytes
+        if let free = cacheOptions.cacheFree { cacheConfiguration.freeFloorBytes = free.bytes }
+        if !cacheOptions.ignoresHfCache {
+            cacheConfiguration.lowerRoot = FilePath(hubEnvironment.officialCachePath)
+        }
+        cacheConfiguration.pins = environment.pins
         cacheConfiguration.readTimeoutSeconds = configuration.timeouts.readSeconds
 
-        transport = HTTPTransport()
+        transport = HTTPTransport(configuration: environment.transportConfiguration)
         timers = TimerQueue()
         client = HubClient(configuration: configuration, transport: transport, timers: timers)
         do throws(CacheError) {
             cache = try RepoCache(
                 configuration: cacheConfiguration, contents: client, trees: client, timers: timers,
                 logger: logger)
+            if !goesOnOpening { try cache.awaitOpening() }
         } catch {
             transport.shutdown()
             timers.close()

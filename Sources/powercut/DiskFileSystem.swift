@@ -140,7 +140,7 @@ final class DiskFileSystem: FileSystem {
                     nextOffset: UInt64(index) + 1)
                 guard fits else { break }
             }
-            reply.bytes(buffer.bytes)
+            reply.entries(buffer.bytes)
         } catch {
             reply.fail(error)
         }

@@ -166,7 +166,7 @@ final class MemoryFileSystem: FileSystem {
                         nextOffset: next)
                 guard fits else { break }
             }
-            reply.bytes(buffer.bytes)
+            reply.entries(buffer.bytes)
         } catch {
             reply.fail(error)
         }

@@ -11,6 +11,17 @@ import Testing
         #expect(record.mountPoint == "/mnt/a b")
         #expect(record.type == "fuse.hubfs")
         #expect(record.isOurs)
+        #expect(record.userID == nil)
+    }
+
+    @Test func whoHasMountedIsRead() throws {
+        let line = "36 35 0:45 / /mnt ro - fuse.hubfs hubfs ro,user_id=1234,group_id=5"
+        #expect(try #require(MountRecord(line: line)).userID == 1234)
+    }
+
+    @Test func mountsOfAnotherProcessAreFound() {
+        #expect(MountTable.record(at: "/", of: 1) != nil)
+        #expect(MountTable.records(of: -1).isEmpty)
     }
 
     @Test func linesWithoutOptionalFieldsAndOfOthers() throws {

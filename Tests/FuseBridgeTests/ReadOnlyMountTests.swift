@@ -27,6 +27,12 @@ struct ReadOnlyMountTests {
                 """)
             #expect(lines == ["b'hi'", "{'EROFS'}"])
             #expect(fileSystem.calls("open") == ["open a r", "open a r"])
+            let counts = mount.session.counters.snapshot
+            #expect(counts["init"] == 1)
+            #expect(counts["open"] == 2)
+            // The answer to the first holds for all.
+            #expect(counts["flush"] == 1)
+            #expect(counts["write"] == nil)
             #expect(
                 fileSystem.calls(
                     "create", "mknod", "mkdir", "symlink", "unlink", "rename", "setattr", "write",

@@ -14,6 +14,8 @@ private final class RecordingChannel: ReplyChannel {
         switch answer {
         case .failure(let error): text = "error \(error.rawValue)"
         case .bytes(let bytes): text = "bytes \(Array(bytes))"
+        case .entries(let bytes): text = "entries \(Array(bytes))"
+        case .value(let bytes): text = "value \(Array(bytes))"
         case .size(let size): text = "size \(size)"
         default: text = "\(answer)"
         }
@@ -67,7 +69,7 @@ private final class RecordingChannel: ReplyChannel {
         reply(3, RequestKind.ExtendedAttribute.self).value([1, 2, 3], capacity: 3)
         #expect(
             channel.sent == [
-                "1: size 3", "2: error \(Errno.outOfRange.rawValue)", "3: bytes [1, 2, 3]",
+                "1: size 3", "2: error \(Errno.outOfRange.rawValue)", "3: value [1, 2, 3]",
             ])
     }
 

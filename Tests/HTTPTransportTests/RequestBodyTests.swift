@@ -7,7 +7,7 @@ import Testing
 @testable import HTTPTransport
 
 /// Bodies that are sent, over real sockets.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct RequestBodyTests {
     private static let content = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
 
@@ -149,6 +149,33 @@ struct RequestBodyTests {
             #expect(found == nil)
             #expect(received.withLock { $0 } == byteCount)
         }
+    }
+
+    @Test func whatTheNetworkHasTakenIsTold() throws {
+        let server = RawHTTPServer { _, _ in .init(200) }
+        defer { server.close() }
+        let byteCount: UInt64 = 32 << 20
+        let steps = Guarded<[UInt64]>([])
+        try withFile([]) { file in
+            try file.truncate(to: byteCount)
+            withTransport { transport in
+                let end = Monitor<Result<HTTPResponse, HTTPTransportError>?>(nil)
+                transport.collect(
+                    .init(
+                        method: .put, url: server.url, body: .file(file, 0..<byteCount),
+                        lane: .upload),
+                    bodyByteCountMax: 9, sent: { count in steps.withLock { $0.append(count) } }
+                ) { result in end.update { $0 = result } }
+                guard case .success = end.wait({ $0 }) else {
+                    Issue.record("not sent")
+                    return
+                }
+            }
+        }
+        let told = steps.withLock { $0 }
+        #expect(told == told.sorted() && told.last == byteCount)
+        // A piece is a mebibyte at most.
+        #expect(told.count >= 32)
     }
 
     @Test func anAnswerBeforeTheEndOfTheBodyIsTheAnswer() throws {

@@ -6,7 +6,7 @@ import Testing
 @testable import HubClient
 
 /// What is sent once: commits, branches, pull requests.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CommitTests {
     private static let body = Array((0..<40_000).map { "line \($0)\n" }.joined().utf8)
     private static let oid = String(repeating: "f", count: 40)

@@ -6,7 +6,7 @@ import Testing
 @testable import HubClient
 
 /// Uploads in parts, pull requests and comparisons at a real Hub in a folder.
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct LocalHubPartsTests {
     private static let repo = WritingSession.repo
     /// As many zeros; the Hub wants them in three parts.

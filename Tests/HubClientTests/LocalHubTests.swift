@@ -7,7 +7,7 @@ import TestSupport
 @testable import HubClient
 
 /// The client against a real Hub in a folder.
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct LocalHubTests {
     private static let small: [UInt8] = Array("{\"a\": 1}\n".utf8)
     private static let large = (0..<(12 << 20)).map {
@@ -37,32 +37,38 @@ struct LocalHubTests {
     }
 
     private func withClient(
-        _ body: (HubClient, ServedHub, RepoSnapshot, [String: TreeEntry.Kind]) throws -> Void
+        _ body:
+            @escaping @Sendable (
+                HubClient, ServedHub, RepoSnapshot, [String: TreeEntry.Kind]
+            ) throws -> Void
     ) async throws {
-        let hub = try await ServedHub.start()
-        try hub.makeRepo(
-            "lab/sample",
-            files: ["config.json": Self.small, "dir/large.bin": Self.large, "empty": []])
-        let transport = HTTPTransport()
-        let timers = TimerQueue()
-        var configuration = HubConfiguration(
-            endpoint: hub.server.endpoint, token: FixedToken(nil))
-        configuration.timeouts.readSeconds = 8
-        configuration.timeouts.stallSeconds = 1
-        let client = HubClient(configuration: configuration, transport: transport, timers: timers)
-        let snapshot = try waitForAnswer { client.resolve(repo, .main, completion: $0) }.get()
-        let listing = try waitForAnswer {
-            client.list(
-                repo, at: snapshot.commit, path: "", recursive: true, entryCountMax: 1000,
-                priority: .demand, completion: $0)
-        }.get()
-        let kinds = Dictionary(uniqueKeysWithValues: listing.entries.map { ($0.path, $0.kind) })
-        let outcome = Result { try body(client, hub, snapshot, kinds) }
-        client.close()
-        transport.shutdown()
-        timers.close()
-        await hub.stop()
-        try outcome.get()
+        try await ServedHub.use { [repo] hub in
+            try hub.makeRepo(
+                "lab/sample",
+                files: ["config.json": Self.small, "dir/large.bin": Self.large, "empty": []])
+            let transport = HTTPTransport()
+            let timers = TimerQueue()
+            var configuration = HubConfiguration(
+                endpoint: hub.server.endpoint, token: FixedToken(nil))
+            configuration.timeouts.readSeconds = 8
+            configuration.timeouts.stallSeconds = 1
+            let client = HubClient(
+                configuration: configuration, transport: transport, timers: timers)
+            defer {
+                client.close()
+                transport.shutdown()
+                timers.close()
+            }
+            let snapshot = try waitForAnswer { client.resolve(repo, .main, completion: $0) }.get()
+            let listing = try waitForAnswer {
+                client.list(
+                    repo, at: snapshot.commit, path: "", recursive: true, entryCountMax: 1000,
+                    priority: .demand, completion: $0)
+            }.get()
+            let kinds = Dictionary(
+                uniqueKeysWithValues: listing.entries.map { ($0.path, $0.kind) })
+            try body(client, hub, snapshot, kinds)
+        }
     }
 
     private func location(

@@ -6,7 +6,7 @@ import Testing
 @testable import HubClient
 
 /// Writing to a real Hub in a folder.
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct LocalHubWritingTests {
     private static let repo = WritingSession.repo
     private static let text = WritingSession.text

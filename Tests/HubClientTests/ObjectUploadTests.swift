@@ -7,7 +7,7 @@ import Testing
 @testable import HubClient
 
 /// Objects on their way to signed URLs, over real sockets.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ObjectUploadTests {
     private static let content = (0..<1_000_003).map { UInt8(truncatingIfNeeded: $0 &* 13 >> 4) }
     private static let partByteCount = 100_000
@@ -96,7 +96,7 @@ struct ObjectUploadTests {
                 == #"{"oid":"\#(Self.object.oid.hex)","size":1000003}"#)
         let steps = sent.withLock { $0 }
         #expect(steps.last == UInt64(Self.content.count))
-        #expect(steps == steps.sorted() && steps.count > 1)
+        #expect(steps == steps.sorted())
         let counts = fixture.client.counters.snapshot
         #expect(counts.bytesSent == [.cdn: UInt64(Self.content.count)])
     }

@@ -15,17 +15,9 @@ struct WritingSession {
     /// The branch's head at the beginning.
     let base: CommitOID
 
-    /// Runs a test against a fresh Hub. On a thread of its own, because it blocks: the threads that
-    /// tests run on are the same few that the Hub answers on.
+    /// Runs a test against a fresh Hub.
     static func with(_ body: @escaping @Sendable (WritingSession) throws -> Void) async throws {
-        let hub = try await ServedHub.start()
-        let outcome = await withCheckedContinuation { continuation in
-            _ = Thread(name: "writing-session") {
-                continuation.resume(returning: Result { try run(body, at: hub) })
-            }
-        }
-        await hub.stop()
-        try outcome.get()
+        try await ServedHub.use { hub in try run(body, at: hub) }
     }
 
     private static func run(

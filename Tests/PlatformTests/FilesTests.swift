@@ -35,6 +35,38 @@ import TestSupport
         #expect(count == 1 && byte == [7])
     }
 
+    @Test func whoElseHasAFileOpenIsFound() throws {
+        let scratch = ScratchFolder()
+        defer { scratch.remove() }
+        let path = scratch.path.appending("file")
+        let writer = try FileDescriptor.open(
+            path, .readWrite, options: .create, permissions: .ownerReadWrite)
+        try writer.truncate(to: 4096)
+        let file = try FileDescriptor.open(path, .readOnly)
+        defer { try? file.close() }
+        #expect(file.isOpenElsewhere())
+        let memory = try MappedMemory(sharing: writer, byteCount: 4096)
+        try writer.close()
+        // A mapping needs no descriptor.
+        #expect(file.isOpenElsewhere())
+        withExtendedLifetime(memory) {}
+    }
+
+    @Test func whoHasAFileAloneIsFound() throws {
+        let scratch = ScratchFolder()
+        defer { scratch.remove() }
+        let path = scratch.path.appending("file")
+        try FileDescriptor.open(
+            path, .writeOnly, options: .create, permissions: .ownerReadWrite
+        ).close()
+        let file = try FileDescriptor.open(path, .readOnly)
+        defer { try? file.close() }
+        for _ in 0..<3 { #expect(!file.isOpenElsewhere()) }
+        // The lease has been given back: nobody waits for it.
+        try FileDescriptor.open(path, .readWrite).close()
+        #expect(!file.isOpenElsewhere())
+    }
+
     @Test func thisMachineHasABootIDAndThisDiskIsLocal() throws {
         #expect(BootID.current != BootID(bytes: [UInt8](repeating: 0, count: 16)))
         let scratch = ScratchFolder()

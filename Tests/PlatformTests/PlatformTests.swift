@@ -1,7 +1,7 @@
 import Platform
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct ThreadingTests {
+@Suite(.timeLimit(.minutes(5))) struct ThreadingTests {
     @Test func aGuardedCounterLosesNothing() {
         let counter = Guarded(0)
         let threads = (0..<8).map { number in
@@ -86,5 +86,22 @@ import Testing
         #expect(checksum(Array((0..<32).reversed())) == 0x113f_db5c)
         #expect(checksum([]) == 0)
         #expect(checksum(Array("123456789".utf8)) == 0xe306_9283)
+    }
+
+    /// Long inputs are summed in parts side by side: every length around those must be right too.
+    @Test func anyLengthIsWhatItsDefinitionSays() {
+        let bytes = (0..<3 * 21840 + 17).map { UInt8(truncatingIfNeeded: $0 &* 167 ^ $0 >> 7) }
+        // After each byte: the polynomial bit by bit, with no table and no instruction.
+        var sums: [UInt32] = [0]
+        var state = UInt32.max
+        for byte in bytes {
+            state ^= UInt32(byte)
+            for _ in 0..<8 { state = state >> 1 ^ (state & 1 == 1 ? 0x82f6_3b78 : 0) }
+            sums.append(~state)
+        }
+        let edges = [0, 7280, 21840, 2 * 21840, 65536, bytes.count]
+        for count in edges.flatMap({ ($0 - 17)...($0 + 17) }) where bytes.indices.contains(count) {
+            #expect(bytes.withUnsafeBytes { crc32c(.init(rebasing: $0[..<count])) } == sums[count])
+        }
     }
 }

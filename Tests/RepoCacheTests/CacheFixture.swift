@@ -21,11 +21,14 @@ final class CacheFixture {
     func open(_ change: (inout CacheConfiguration) -> Void = { _ in }) throws -> RepoCache {
         var configuration = CacheConfiguration(root: folder.path)
         configuration.freeFloorBytes = 0
+        // A machine that is busy for seconds must not pass for a slow network: requests are counted.
+        configuration.hedgeSeconds = 60
         change(&configuration)
         let cache = try RepoCache(
             configuration: configuration, contents: origin, trees: origin, timers: timers,
             logger: Self.logger)
         caches.append(cache)
+        try cache.awaitOpening()
         return cache
     }
 

@@ -6,7 +6,7 @@ import TestSupport
 
 /// Random reads of several contents through two caches on one folder, with faults, closes and
 /// restarts between: each read gives the right bytes or an error, and always ends.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(5)))
 struct RandomReadTests {
     private static let sizes = [0, 1, 70_000, 500_000, 65536, 9 << 20, 12 << 20 + 321]
 

@@ -7,7 +7,7 @@ import TestSupport
 @testable import RepoCache
 
 /// What a killed process, a power cut or a careless hand leaves behind.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct RestartTests {
     private static let anotherBoot = BootID(bytes: [UInt8](repeating: 9, count: 16))
 
@@ -44,7 +44,7 @@ struct RestartTests {
         fixture.origin.setOffline(true)
         let content = try fixture.open().contents.open(location)
         #expect(content.readHere(0, 1 << 20) == Array(bytes[0..<1 << 20]))
-        #expect(content.readWaiting(1 << 20, 10) == .failure(.hub(.offline)))
+        #expect(content.readWaiting(4 << 20, 10) == .failure(.hub(.offline)))
         content.close()
     }
 
@@ -58,7 +58,7 @@ struct RestartTests {
         let content = try fixture.open { $0.bootID = Self.anotherBoot }.contents.open(location)
         #expect(content.readWaiting(0, 1 << 20) == .success(Array(bytes[0..<1 << 20])))
         #expect(fixture.origin.counts.fetches == fetched + 1)
-        let refetched: Range<UInt64> = 327_680..<393_216
+        let refetched: Range<UInt64> = 327_680..<360_448
         #expect(fixture.origin.ranges.last == refetched)
         content.close()
         // It was checked once: the next one of this boot believes what it finds.
@@ -128,7 +128,7 @@ struct RestartTests {
             let range = file.geometry.bytes(ofBlock: block)
             var part = Array(bytes[Int(range.lowerBound)..<Int(range.upperBound)])
             if !isRight, block == 100 { part[5] ^= 1 }
-            try part.withUnsafeBytes { try file.write($0, block: block) }
+            try part.withUnsafeBytes { try file.write($0, blocks: block..<block + 1) }
         }
         let content = try fixture.open().contents.open(location)
         #expect(eventually { content.state == (isRight ? .sealed : .failed) })

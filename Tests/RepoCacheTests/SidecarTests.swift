@@ -19,15 +19,15 @@ import TestSupport
 
     /// The byte table of docs/CACHE-FORMAT.md.
     @Test func theLayoutIsAsDocumented() throws {
-        let (sidecar, memory) = try make(size: 70 * 65536 + 1)
+        let (sidecar, memory) = try make(size: 70 * 32768 + 1)
         sidecar.markPresent(65, crc: 0x0A0B_0C0D)
         sidecar.markSealed()
         sidecar.markDropped()
         let bytes = Array(memory.bytes)
         #expect(bytes.count == 128 + 2 * 8 + 71 * 4)
         #expect(Array(bytes[0..<8]) == Array("hubfsmap".utf8))
-        #expect(Array(bytes[8..<16]) == [1, 0, 0, 0, 0, 0, 1, 0])
-        #expect(Array(bytes[16..<24]) == [1, 0, 70, 0, 0, 0, 0, 0])
+        #expect(Array(bytes[8..<16]) == [1, 0, 0, 0, 0, 128, 0, 0])
+        #expect(Array(bytes[16..<24]) == [1, 0, 35, 0, 0, 0, 0, 0])
         #expect(Array(bytes[24..<32]) == [3, 0, 0, 0, 0, 0, 0, 0])
         #expect(Array(bytes[32..<48]) == Array(1...16))
         #expect(Array(bytes[48..<56]) == [2, 0, 0, 0, 0, 0, 0, 0])
@@ -54,7 +54,7 @@ import TestSupport
     }
 
     @Test func theNextPresentAndAbsentBlockIsFoundFromAnywhere() throws {
-        let (sidecar, _) = try make(size: 200 * 65536)
+        let (sidecar, _) = try make(size: 200 * 32768)
         let present: Set<Int> = [0, 1, 5, 63, 64, 127, 130, 199]
         for block in present { sidecar.markPresent(block, crc: 1) }
         for start in 0...200 {
@@ -65,7 +65,7 @@ import TestSupport
             }
         }
         #expect(sidecar.presentCount == present.count)
-        #expect(sidecar.presentBytes == UInt64(present.count) * 65536)
+        #expect(sidecar.presentBytes == UInt64(present.count) * 32768)
         sidecar.markAbsent(64)
         #expect(!sidecar.isPresent(64) && sidecar.isPresent(63))
     }

@@ -1,10 +1,12 @@
+import Glibc
 import HubClient
 import Platform
 import RepoCache
+import SystemPackage
 import Testing
 import TestSupport
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct SnapshotStoreTests {
     private static let snapshot = RepoSnapshot(
         repo: CacheFixture.repo, commit: CacheFixture.commit, commitDateNanoseconds: 12_345)
@@ -166,6 +168,44 @@ struct SnapshotStoreTests {
         #expect(resolve(second, commit) == .success(fresh))
         #expect(fixture.origin.counts.resolves == 2)
         #expect(resolve(second, Revision("other")) == .failure(.hub(.offline)))
+    }
+
+    @Test func aHubIsNotAnsweredForByAnother() throws {
+        let fixture = CacheFixture()
+        defer { fixture.end() }
+        fixture.origin.add(Self.snapshot, revision: .main, entries: [])
+        #expect(resolve(try fixture.open { $0.endpoint = "http://one" }) != nil)
+        fixture.origin.setOffline(true)
+        let other = try fixture.open { $0.endpoint = "http://other" }
+        #expect(resolve(other) == .failure(.hub(.offline)))
+        #expect(
+            resolve(other, Revision(CacheFixture.commit.hex)) == .failure(.hub(.offline)))
+        let same = try fixture.open { $0.endpoint = "http://one" }
+        #expect(
+            resolve(same) == .success(ResolvedSnapshot(snapshot: Self.snapshot, isStale: true)))
+    }
+
+    @Test func anAnswerThatIsRememberedIsNotWrittenAgain() throws {
+        let fixture = CacheFixture()
+        defer { fixture.end() }
+        fixture.origin.add(Self.snapshot, revision: .main, entries: [])
+        let cache = try fixture.open()
+        let log = fixture.folder.path.appending("cache.db-wal")
+        func logBytes() throws -> Int { Int(try #require(try Folder.status(log)).st_size) }
+        #expect(resolve(cache) != nil)
+        let before = try logBytes()
+        #expect(
+            resolve(cache) == .success(ResolvedSnapshot(snapshot: Self.snapshot, isStale: false)))
+        #expect(fixture.origin.counts.resolves == 2)
+        #expect(try logBytes() == before)
+
+        let moved = RepoSnapshot(
+            repo: CacheFixture.repo, commit: CommitOID(hex: hex(7, 40))!,
+            commitDateNanoseconds: 67_890)
+        fixture.origin.add(moved, revision: .main, entries: [])
+        #expect(
+            resolve(cache) == .success(ResolvedSnapshot(snapshot: moved, isStale: false)))
+        #expect(try logBytes() > before)
     }
 
     /// The Hub's answer is held back: it is not waited for, but taken when it comes.

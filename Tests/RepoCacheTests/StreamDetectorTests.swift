@@ -15,7 +15,8 @@ import Testing
         let policy = ReadaheadPolicy()
         var previous: UInt64 = 0
         for consumed in stride(from: 256 << 10, to: 256 << 20, by: 64 << 10) as StrideTo<UInt64> {
-            let window = policy.windowBytes(consumedBytes: consumed)
+            let window = policy.windowBytes(
+                consumedBytes: consumed, readCount: 2, isFromHead: false)!
             #expect(window <= consumed && window >= previous)
             #expect(window <= policy.windowBytesMax)
             if consumed <= policy.quietBytes { #expect(window == policy.startBytes) }
@@ -24,6 +25,33 @@ import Testing
             previous = window
         }
         #expect(previous == policy.windowBytesMax)
+    }
+
+    /// The round trips until a stream has its largest window, if each brings one window: what the
+    /// first second at a distance of 50 ms is made of.
+    @Test(arguments: [(isFromHead: true, countMax: 4), (isFromHead: false, countMax: 9)])
+    func theWindowIsAtItsLargestAfterFewRoundTrips(_ stream: (isFromHead: Bool, countMax: Int)) {
+        let policy = ReadaheadPolicy()
+        // The kernel reads ahead by itself, a MiB at a time.
+        var consumed: UInt64 = 1 << 20
+        var count = 0
+        while count < 100 {
+            let window = policy.windowBytes(
+                consumedBytes: consumed, readCount: 1 + count, isFromHead: stream.isFromHead)
+            if window == policy.windowBytesMax { break }
+            consumed += max(window ?? 0, 1 << 20)
+            count += 1
+        }
+        #expect(count <= stream.countMax)
+    }
+
+    @Test func aLargeFirstReadOfAFileIsReadAheadByItsOwnSize() {
+        var whole = detector()
+        #expect(whole.read(0..<1 << 20, now: .start).wish?.bytes == 1 << 20..<2 << 20)
+        var header = detector()
+        #expect(header.read(0..<128 << 10, now: .start).wish == nil)
+        var elsewhere = detector()
+        #expect(elsewhere.read(1 << 20..<2 << 20, now: .start).wish == nil)
     }
 
     @Test func aSequentialReaderIsReadAheadWithoutGapsOrOverlap() {
@@ -138,14 +166,16 @@ import Testing
     @Test func ashortStreamOvershootsByTheSmallWindow() {
         for tensorBytes in [64 << 10, 1 << 20, 2_359_296, 4 << 20] as [UInt64] {
             var detector = detector()
+            let start = Self.size / 2
+            let end = start + tensorBytes
             var asked: UInt64 = 0
-            for offset in stride(from: 0, to: tensorBytes, by: Int(Self.step)) as StrideTo<UInt64> {
-                let read = offset..<min(offset + Self.step, tensorBytes)
+            for offset in stride(from: start, to: end, by: Int(Self.step)) as StrideTo<UInt64> {
+                let read = offset..<min(offset + Self.step, end)
                 guard let wish = detector.read(read, now: .start).wish else { continue }
                 asked = wish.bytes.upperBound
                 detector.requested(wish.stream, upTo: asked)
             }
-            #expect(asked <= tensorBytes + 256 << 10)
+            #expect(asked <= end + 256 << 10)
         }
     }
 }

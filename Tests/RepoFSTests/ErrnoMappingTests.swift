@@ -38,4 +38,27 @@ import Testing
         #expect(CacheError.closed.errno == .ioError)
         #expect(CacheError.cancelled.errno == .interrupted)
     }
+
+    @Test func theTreesErrors() {
+        #expect(CatalogueError.absent.errno == .noSuchFileOrDirectory)
+        // Nobody has said that it is absent.
+        #expect(CatalogueError.busy.errno == .resourceTemporarilyUnavailable)
+        #expect(CatalogueError.cache(.hub(.offline)).errno == .networkUnreachable)
+        let refusal = HubError.Refusal(status: 404, message: "", requestID: "", url: "")
+        for error in [HubError.repoNotFound(refusal), .revisionNotFound(refusal)] {
+            #expect(CatalogueError(.hub(error)) == .absent)
+        }
+        #expect(CatalogueError(.hub(.forbidden(refusal))).errno == .permissionDenied)
+    }
+
+    @Test func onlyWhatTheHubHasSaidIsRemembered() {
+        let refusal = HubError.Refusal(status: 503, message: "", requestID: "", url: "")
+        #expect(CatalogueError.absent.isVerdict)
+        #expect(CatalogueError.cache(.hub(.gated(refusal))).isVerdict)
+        let others: [CatalogueError] = [
+            .busy, .cache(.closed), .cache(.hub(.offline)), .cache(.hub(.cancelled)),
+            .cache(.hub(.status(refusal))), .cache(.hub(.unreachable(url: "u", reason: "r"))),
+        ]
+        for error in others { #expect(!error.isVerdict) }
+    }
 }

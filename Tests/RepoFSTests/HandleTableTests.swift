@@ -19,6 +19,17 @@ import Testing
         #expect(table.count == 0)
     }
 
+    @Test func onlyWhatIsGivenOutCanBeChanged() {
+        var table = HandleTable<String>()
+        let handle = table.insert("a")
+        table[handle] = "b"
+        #expect(table[handle] == "b")
+        #expect(table.remove(handle) == "b")
+        table[handle] = "c"
+        #expect(table[handle] == nil)
+        #expect(table.count == 0)
+    }
+
     @Test func whatWasNeverGivenOutIsNotFound() {
         var table = HandleTable<Int>()
         #expect(table[HandleID(0)] == nil)

@@ -18,13 +18,18 @@ import Testing
         DirectoryListing(entries.map { TreeEntry(path: $0.name, kind: $0.kind) })!
     }
 
+    private let snapshot = RepoSnapshot(
+        repo: RepoID(kind: .model, name: "a/b"),
+        commit: CommitOID(hex: String(repeating: "a", count: 40))!, commitDateNanoseconds: 1_000)
+
     private func makeTable() -> InodeTable {
-        var table = InodeTable(rootInodeNumber: InodeNumbers.root(repo: "models/a/b", path: ""))
+        var table = InodeTable(
+            rootInodeNumber: InodeNumbers.root(repo: "models/a/b", path: ""), snapshot: snapshot)
         _ = table.setListing(
             listing([
                 ("dir", .directory(tree("1"))), ("file", .file(blob("2"), size: 7)),
                 ("twin", .file(blob("2"), size: 7)),
-            ]), of: .root)
+            ]), of: .root, tree: nil, at: snapshot.commit)
         return table
     }
 
@@ -42,7 +47,7 @@ import Testing
         let second = try lookUp(1, in: .root, &table)
         #expect(first.id == second.id)
         #expect(first.generation == second.generation)
-        #expect(table.path(of: first.id) == "file")
+        #expect(table.place(of: first.id).path == "file")
         #expect(table.count == 2)
     }
 
@@ -70,11 +75,13 @@ import Testing
     @Test func aDirectoryLivesAsLongAsItsChildren() throws {
         var table = makeTable()
         let directory = try lookUp(0, in: .root, &table)
-        _ = table.setListing(listing([("x", .file(blob("3"), size: 1))]), of: directory.id)
+        _ = table.setListing(
+            listing([("x", .file(blob("3"), size: 1))]), of: directory.id, tree: tree("1"),
+            at: snapshot.commit)
         let child = try lookUp(0, in: directory.id, &table)
-        #expect(table.path(of: child.id) == "dir/x")
+        #expect(table.place(of: child.id).path == "dir/x")
         table.forget(directory.id, count: 1)
-        #expect(table.path(of: child.id) == "dir/x")
+        #expect(table.place(of: child.id).path == "dir/x")
         table.forget(child.id, count: 1)
         #expect(table.node(directory.id) == nil)
         #expect(table.count == 1)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import gitview
 import localhub
+import mounting
 import program
 import pytest
 from samples import MEBIBYTE, noise, text
@@ -27,6 +28,11 @@ FILES_TO_EDIT = {
     "data/b.txt": text(3_000, seed=7),
     "data/deep/c.txt": b"deep\n",
 }
+
+
+def pytest_configure(config) -> None:
+    if hasattr(config, "workerinput"):
+        mounting.leave_mounts_of_others()
 
 
 @pytest.fixture(scope="session")
@@ -103,6 +109,31 @@ def repo(hub, tmp_path) -> str:
 def git(hub, repo) -> gitview.GitView:
     """The repo as git sees it."""
     return gitview.GitView(hub.root / "models" / f"{repo}.git")
+
+
+@pytest.fixture(scope="session")
+def csi_modules(tmp_path_factory):
+    """The messages and services of our csi.proto, in Python."""
+    import csi_driver
+
+    return csi_driver.generate(tmp_path_factory.mktemp("stubs"))
+
+
+@pytest.fixture
+def driver(hubfs, csi_modules):
+    """A CSI driver that is not started yet; its process is gone afterwards."""
+    import csi_driver
+
+    driver = csi_driver.Driver(hubfs, csi_modules)
+    yield driver
+    driver.tear_down()
+
+
+@pytest.fixture
+def writable(repo, write_token):
+    """What a publish request of a writable volume has beside the names."""
+    attributes = {"sourceId": repo, "readOnly": "false"}
+    return {"attributes": attributes, "secrets": {"token": write_token}}
 
 
 @pytest.hookimpl(wrapper=True)

@@ -30,6 +30,7 @@ DAMAGED = 11
 TIMED_OUT = 12
 CONFLICT = 13
 REFUSED = 14
+INCOMPLETE = 15
 
 
 class Program:
@@ -43,6 +44,7 @@ class Program:
             **{name: value for name, value in os.environ.items() if not name.startswith("HF_")},
             "HF_ENDPOINT": endpoint,
             "HF_HOME": str(folder / "hf-home"),
+            "XDG_CONFIG_HOME": str(folder / "config"),
             "XDG_RUNTIME_DIR": str(self.runtime),
             "XDG_STATE_HOME": str(folder / "state"),
             "HUBFS_CACHE": str(self.cache),
@@ -56,6 +58,11 @@ class Program:
         """A new empty directory that is unmounted at the end of the test."""
         path = self.folder / f"mnt{next(self._numbers)}"
         path.mkdir()
+        self._mount_points.append(path)
+        return path
+
+    def unmounted_at_the_end(self, path: Path) -> Path:
+        """A place where somebody else will mount for this test."""
         self._mount_points.append(path)
         return path
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+
 import program
 import pytest
 from conftest import FILES
@@ -97,4 +100,55 @@ def test_verify_of_damage_has_its_exit_code(filled):
 
 def test_an_empty_cache(hubfs):
     assert oids(hubfs) == {}
-    assert hubfs.json("cache", "verify") == {"checked": 0, "bytes": 0, "damaged": []}
+    assert hubfs.json("cache", "verify") == {
+        "checked": 0, "bytes": 0, "damaged": [], "lostBlocks": 0, "restored": [], "removedFiles": 0,
+        "databases": [],
+    }
+
+
+def age(hubfs, oid: str, seconds: int) -> None:
+    """Makes a content's last use so long ago."""
+    with contextlib.closing(sqlite3.connect(hubfs.cache / "cache.db")) as database:
+        database.execute(
+            "UPDATE content SET last_use = last_use - ? WHERE hex = ?", (seconds, oid))
+        database.commit()
+    with contextlib.closing(sqlite3.connect(hubfs.cache / "small.db")) as database:
+        database.execute(
+            "UPDATE small_content SET last_use = last_use - ? WHERE hex = ?", (seconds, oid))
+        database.commit()
+
+
+def test_prune_by_age(filled):
+    model, notes = sha256(FILES["onnx/model.onnx"]), git_oid(FILES["onnx/notes.txt"])
+    age(filled, model, 40 * 86400)
+    age(filled, notes, 40 * 86400)
+    would = filled.json("cache", "prune", "--older-than", "30d", "--dry-run")
+    assert {content["oid"] for content in would["wouldRemove"]} == {model, notes}
+    assert len(oids(filled)) == len(FILES)
+    assert "removed 2 contents" in filled.succeed("cache", "prune", "--older-than", "30d")
+    assert set(oids(filled)) == {sha256(WEIGHTS), git_oid(FILES["config.json"])}
+    assert filled.json("cache", "prune", "--older-than", "720h")["removed"] == 0
+
+
+def test_prune_by_size_takes_the_least_recently_used(filled):
+    age(filled, sha256(WEIGHTS), 100)
+    assert filled.json("cache", "du")["bytes"] > 12_000_000
+    report = filled.json("cache", "prune", "--to-size", "4M")
+    assert report["removed"] == 1 and report["left"] <= 4 << 20
+    # But for the databases' logs, which come and go.
+    assert abs(report["left"] - filled.json("cache", "du")["bytes"]) < 1 << 20
+    assert sha256(WEIGHTS) not in oids(filled) and len(oids(filled)) == len(FILES) - 1
+
+
+def test_prune_takes_others_in_place_of_what_is_open(filled):
+    age(filled, sha256(WEIGHTS), 100)
+    path = filled.mount("lab/sample")
+    with (path / "weights.safetensors").open("rb") as file:
+        filled.fail(program.BUSY, "cache", "prune", "--to-size", "4M")
+        assert set(oids(filled)) == {sha256(WEIGHTS)}
+        assert file.read() == WEIGHTS
+
+
+def test_prune_wants_to_know_what(hubfs):
+    hubfs.fail(program.USAGE, "cache", "prune")
+    hubfs.fail(program.USAGE, "cache", "prune", "--older-than", "soon")

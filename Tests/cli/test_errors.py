@@ -108,7 +108,7 @@ def test_path_of_a_file(hubfs):
     assert "config.json is a file" in message and "hubfs cat" in message
 
 
-@pytest.mark.parametrize("source", ["a b", "hf://", "ftp://lab/sample", "datasets/", "lab/.."])
+@pytest.mark.parametrize("source", ["a b", "ftp://lab/sample", "datasets/", "lab/.."])
 def test_source_that_names_no_repo(hubfs, source):
     refused(hubfs, program.USAGE, source)
 

@@ -95,6 +95,38 @@ def test_a_daemon_that_died_is_shown_and_its_socket_removed(hubfs):
     assert not stale.exists()
 
 
+def test_a_check_says_what_does_not_work(hubfs):
+    healthy, hanging, dead = (hubfs.mount("lab/sample") for _ in range(3))
+    assert hubfs.succeed("status", "--check", healthy) == ""
+    pids = {path: hubfs.status(path)["pid"] for path in [hanging, dead]}
+    os.kill(pids[dead], signal.SIGKILL)
+    program.wait_until(lambda: program.has_ended(pids[dead]))
+    assert f"{dead}: its daemon has died" in hubfs.fail(
+        program.MOUNT_POINT, "status", "--check", dead
+    )
+    os.kill(pids[hanging], signal.SIGSTOP)
+    try:
+        said = hubfs.fail(program.TIMED_OUT, "status", "--check")
+        assert f"{hanging}: its daemon does not answer" in said
+        assert f"{dead}: its daemon has died" in said
+        assert str(healthy) not in said
+    finally:
+        os.kill(pids[hanging], signal.SIGCONT)
+    assert hubfs.succeed("status", "--check", hanging) == ""
+    hubfs.fail(program.MOUNT_POINT, "status", "--check", hubfs.mount_point())
+
+
+def test_a_check_asks_the_file_system_too(hubfs):
+    path = hubfs.mount("lab/sample")
+    before = sizes_asked(hubfs, path)
+    assert hubfs.succeed("status", "--check", path) == ""
+    assert sizes_asked(hubfs, path) == before + 1
+
+
+def sizes_asked(hubfs, path) -> int:
+    return hubfs.status(path)["kernel"]["requests"].get("statfs", 0)
+
+
 def test_a_place_without_a_mount(hubfs):
     hubfs.fail(program.MOUNT_POINT, "status", hubfs.mount_point())
 

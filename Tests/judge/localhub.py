@@ -15,7 +15,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 START_TIMEOUT_SECONDS = 30
-COMMAND_TIMEOUT_SECONDS = 60
+COMMAND_TIMEOUT_SECONDS = 180
 
 # Small enough that the samples need several parts, the last of them shorter.
 MULTIPART_THRESHOLD_BYTES = 8 << 20
@@ -132,6 +132,10 @@ class LocalHub:
         match = re.search(r"\bhf_\w+", done.stdout)
         assert match, f"no token in {done.stdout!r}"
         return match.group()
+
+    def delete_token(self, name: str) -> None:
+        """From now on the token of this name is worth nothing."""
+        self.run("token", "delete", "--root", self.root, "--name", name)
 
     # Counters and faults of the running server.
 

@@ -161,10 +161,31 @@ def test_lists_come_in_pages_linked_by_absolute_urls(new_repo, endpoint, write_t
     assert (pages, len(seen), set(seen)) == (3, 5, names)
 
 
+def test_lists_have_what_is_asked_for_and_nothing_else(api, new_repo, endpoint, write_token):
+    repo = new_repo(name="expanded-shelf")
+    [found] = api.list_models(author="lab", search="expanded-", expand=["lastModified"])
+    assert found.id == repo.id
+    assert found.last_modified == api.model_info(repo.id).last_modified
+    assert found.downloads is None and found.private is None
+    url = f"{endpoint}/api/models?author=lab&search=expanded-&limit=1000&expand=lastModified"
+    [row] = wire.request("GET", url, token=write_token).json()
+    assert set(row) == {"_id", "id", "lastModified"}
+
+
 def test_private_repos_are_listed_only_to_those_who_may_read(api, anonymous, new_repo):
     private = new_repo(name="hidden-shelf", private=True)
     assert [model.id for model in api.list_models(search="hidden-shelf")] == [private.id]
     assert list(anonymous.list_models(search="hidden-shelf")) == []
+
+
+def test_whoami_names_the_organisations(hub, endpoint):
+    from huggingface_hub import HfApi
+
+    token = hub.create_token("member", "read", namespaces="first-org,second-org,member")
+    api = HfApi(endpoint=endpoint, token=token)
+    me = api.whoami()
+    assert me["name"] == "member"
+    assert [organisation["name"] for organisation in me["orgs"]] == ["first-org", "second-org"]
 
 
 def test_whoami(api, reader):

@@ -14,6 +14,7 @@ from pathlib import Path
 import localhub
 import mounting
 import pytest
+from hub_tree import Account
 from reference_model.comparison import names_below
 
 
@@ -110,6 +111,18 @@ def new_editable_mount(hub, tmp_path, write_token):
     """Makes mounts for somebody who may write to the repos of these tests."""
     with mounts(hub, tmp_path, write_token) as make:
         yield make
+
+
+@pytest.fixture
+def account(hub, write_token) -> Account:
+    """An account of one test's own, for tests of the whole Hub's tree."""
+    return Account(hub, write_token)
+
+
+@pytest.fixture
+def model(account) -> str:
+    """A small model of that account."""
+    return account.create("model", files={"config.json": "{}\n", "sub/a.txt": "a\n"})
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -35,6 +36,7 @@ class Mount:
             **{name: value for name, value in os.environ.items() if not name.startswith("HF_")},
             "HF_ENDPOINT": endpoint,
             "HF_HOME": str(folder / "hf-home"),
+            "XDG_CONFIG_HOME": str(folder / "config"),
             "XDG_RUNTIME_DIR": str(folder / "run"),
             "XDG_STATE_HOME": str(folder / "state"),
             "HUBFS_CACHE": str(self.cache),
@@ -45,8 +47,10 @@ class Mount:
         self.process: subprocess.Popen | None = None
 
     def start(self, source: str, *options: object) -> "Mount":
-        """Mounts `source` and waits until the kernel shows it."""
+        """Mounts `source` and waits until the kernel shows it and its commands find it."""
         self.source, self.options = source, options
+        # The clock of files lags behind by a tick.
+        began = time.time() - 0.1
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [binary(), "mount", "-f", source, self.path, *map(str, options)],
@@ -56,11 +60,19 @@ class Mount:
                 stderr=log,
             )
         deadline = time.monotonic() + READY_TIMEOUT_SECONDS
-        while not self.is_mounted():
+        while not self.is_mounted() or not self.has_socket(began):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the mount did not come up:\n{self.log()}")
             time.sleep(0.01)
         return self
+
+    def has_socket(self, since: float) -> bool:
+        """Whether there is a control socket, and not that of a daemon before."""
+        for socket in Path(self.environment["XDG_RUNTIME_DIR"], "hubfs").glob("*.sock"):
+            with contextlib.suppress(FileNotFoundError):
+                if socket.stat().st_mtime >= since:
+                    return True
+        return False
 
     def is_mounted(self) -> bool:
         """Looks at the mount table only: never waits for the daemon."""
@@ -75,7 +87,11 @@ class Mount:
         return None
 
     def run(
-        self, *arguments: object, check: bool = True, timeout: float = 60
+        self,
+        *arguments: object,
+        check: bool = True,
+        timeout: float = 60,
+        cwd: Path | None = None,
     ) -> subprocess.CompletedProcess:
         """Runs one `hubfs` command in this mount's environment."""
         done = subprocess.run(
@@ -84,6 +100,7 @@ class Mount:
             capture_output=True,
             text=True,
             timeout=timeout,
+            cwd=cwd,
             stdin=subprocess.DEVNULL,
         )
         if check and done.returncode != 0:
@@ -123,15 +140,24 @@ class Mount:
         detach(self.path)
 
     def drop_page_cache(self) -> None:
-        """Makes the kernel forget what it has read from anywhere."""
+        """Makes the kernel forget what it has read from anywhere: a test that does so runs alone."""
+        if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+            raise RuntimeError(f"in {worker}, beside tests that count on the kernel's memory: mark it `alone`")
         Path("/proc/sys/vm/drop_caches").write_text("3")
 
     def peak_memory_bytes(self) -> int:
         """The daemon's peak resident size so far."""
+        return self._memory_bytes("VmHWM")
+
+    def file_memory_bytes(self) -> int:
+        """What of the daemon's resident size are pages of files now: of its program, as a rule."""
+        return self._memory_bytes("RssFile")
+
+    def _memory_bytes(self, field: str) -> int:
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(f"{field}:"):
                 return int(line.split()[1]) * 1024
-        raise RuntimeError("no VmHWM")
+        raise RuntimeError(f"no {field}")
 
     def tear_down(self) -> None:
         """Leaves nothing behind, whatever state the daemon is in."""

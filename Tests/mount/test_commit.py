@@ -377,6 +377,7 @@ def test_a_deleted_directory_is_one_operation(hub, new_judge):
     judge.check()
 
 
+@pytest.mark.alone
 def test_a_large_file_is_sent_once_and_only_what_is_missing_is_fetched(hub, new_judge):
     judge = new_judge({"large.bin": LARGE})
 

@@ -162,7 +162,7 @@ def test_a_commit_that_dies_is_made_by_the_next(judge, point):
     judge.remount()
 
 
-@pytest.mark.parametrize("point", ["uploading:20", "uploading:60", "object-uploaded:3"])
+@pytest.mark.parametrize("point", ["uploading:4", "uploading:16", "object-uploaded:3"])
 def test_objects_that_arrived_are_not_sent_again(hub, judge, point):
     judge.start(point)
     judge.edit(large_edits)

@@ -31,7 +31,7 @@ def sample(import_repo) -> str:
 
 @pytest.fixture(scope="module")
 def many(import_repo) -> str:
-    files = {f"a/{number}": b"x" for number in range(1200)}
+    files = {f"a/{number}": b"x" for number in range(2200)}
     return import_repo(files | {"dir/inner.txt": b"inner\n"})
 
 
@@ -110,7 +110,7 @@ def test_a_fault_that_lasts_is_an_errno(hub, mount, name):
 
 @pytest.mark.parametrize("fault", [("--status", 503), ("--429", 8), ("--reset",)])
 def test_a_listing_that_fails_never_says_enoent(hub, new_mount, many, fault):
-    # In a repo of more than a page the root is listed at the start, and a directory below it when
+    # In a repo of more than two pages the root is listed at the start, and a directory below it when
     # it is asked for.
     mount = new_mount(f"hf://{many}", "--read-timeout", 6)
     hub.add_fault(*fault, "--path", "*/tree/*")

@@ -1,7 +1,7 @@
 """What the daemon needs at most, whatever it is asked for.
 
-The limit is the product's; the release build is measured by scripts/bench. Here the debug build,
-which needs more, must keep it as well.
+The product's limits are those of the release build, and measured by scripts/bench. Here it is the debug
+build, whose program is several times as large: without the pages of files it must keep half of that.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pytest
 from conftest import import_folder, run
 from samples import MEBIBYTE
 
-PEAK_BYTES_MAX = 64 * MEBIBYTE
+OWN_BYTES_MAX = 32 * MEBIBYTE
 ENTRY_COUNT = 100_000
 
 
@@ -34,17 +34,22 @@ def many(hub, tmp_path_factory) -> str:
     return import_folder(hub, folder, name="many")
 
 
+def own_memory_bytes(mount) -> int:
+    """At most, by the peak of all and what of it is not the daemon's own."""
+    return mount.peak_memory_bytes() - mount.file_memory_bytes()
+
+
 def test_reading_a_gibibyte(new_mount, large):
     mount = new_mount(f"hf://{large}")
     run("dd", f"if={mount.path}/large.bin", "of=/dev/null", "bs=1M")
-    assert mount.peak_memory_bytes() < PEAK_BYTES_MAX
+    assert own_memory_bytes(mount) < OWN_BYTES_MAX
 
 
 def test_listing_a_hundred_thousand_files(new_mount, many):
     mount = new_mount(f"hf://{many}")
     listed = run("find", mount.path, "-name", "sample-*", "-size", "+0").stdout.count(b"\n")
     assert listed == ENTRY_COUNT
-    assert mount.peak_memory_bytes() < PEAK_BYTES_MAX
+    assert own_memory_bytes(mount) < OWN_BYTES_MAX
 
 
 def test_the_first_ls_does_not_wait_for_all_of_it(hub, new_mount, many):

@@ -15,6 +15,8 @@ import time
 import pytest
 from samples import MEBIBYTE, noise
 
+pytestmark = pytest.mark.alone
+
 STALLED = noise(80 * MEBIBYTE, seed=5)
 HEALTHY = noise(64 * MEBIBYTE, seed=6)
 PARKED_READERS = 64

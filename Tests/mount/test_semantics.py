@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import mmap
 import os
 import re
@@ -94,6 +95,7 @@ def test_s01_every_change_is_refused_with_erofs(mount):
     assert file.read_bytes() == SMALL
 
 
+@pytest.mark.alone
 def test_s02_a_mount_keeps_its_commit(new_mount, import_repo):
     repo = import_repo({"kept.txt": b"before\n", "changed.txt": b"before\n"})
     mount = new_mount(f"hf://{repo}")
@@ -150,7 +152,7 @@ def test_s05_a_read_without_progress_ends_with_eio(hub, new_mount, sample):
 
 
 def test_s06_enoent_means_that_the_path_is_not_there(hub, new_mount, import_repo):
-    files = {f"many/{number}": b"" for number in range(1100)} | {"dir/file.txt": b"x\n"}
+    files = {f"many/{number}": b"" for number in range(2200)} | {"dir/file.txt": b"x\n"}
     mount = new_mount(f"hf://{import_repo(files)}", "--read-timeout", 4)
     assert errno_of(lambda: os.stat(mount.path / "absent")) == errno.ENOENT
     for fault in (("--status", 503), ("--stall",), ("--reset",)):
@@ -285,6 +287,7 @@ def test_s16_there_are_no_holes(mount, tmp_path):
     assert (tmp_path / "copy").read_bytes() == LARGE
 
 
+@pytest.mark.alone
 def test_s17_an_open_directory_is_one_listing(hub, new_mount, import_repo):
     files = {f"dir/{number:04}": b"" for number in range(3000)}
     mount = new_mount(f"hf://{import_repo(files)}")
@@ -372,6 +375,7 @@ def test_s20_a_fatal_signal_ends_a_reader_that_waits(hub, new_mount, sample):
         reader.stdout.close()
 
 
+@pytest.mark.alone
 def test_s21_readers_that_wait_hold_up_nobody_else(hub, new_mount, sample):
     mount = new_mount(f"hf://{sample}", "--read-timeout", 60)
     assert (mount.path / "middle.bin").read_bytes() == MIDDLE
@@ -398,3 +402,16 @@ def test_s21_readers_that_wait_hold_up_nobody_else(hub, new_mount, sample):
             reader.kill()
             reader.wait(timeout=30)
             reader.stdout.close()
+
+
+def test_s22_dot_hubfs_is_found_and_not_listed(new_mount, import_repo, sample):
+    mount = new_mount(f"hf://{sample}")
+    folder = mount.path / ".hubfs"
+    assert ".hubfs" not in os.listdir(mount.path)
+    assert sorted(os.listdir(folder)) == ["errors", "log", "stats", "status.json"]
+    assert json.loads((folder / "status.json").read_text())["mountPoint"] == str(mount.path)
+    assert errno_of(lambda: (folder / "new").write_text("")) == errno.EROFS
+    owned = import_repo({".hubfs/mine.txt": b"mine\n"})
+    mount = new_mount(f"hf://{owned}")
+    assert ".hubfs" in os.listdir(mount.path)
+    assert os.listdir(mount.path / ".hubfs") == ["mine.txt"]

@@ -11,6 +11,8 @@ import pytest
 from conftest import import_folder, run
 from samples import text
 
+pytestmark = pytest.mark.alone
+
 FILE_COUNT = 10_000
 DIRECTORY_COUNT = 300
 NEEDLE = "the needle of this haystack"

@@ -8,27 +8,15 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
-from pathlib import Path
 
-import mounting
 import pytest
+from contents import kernel
+from samples import sha256
+from users import OTHER, STRANGER, USER, Machine, UsersMount, passable, run_as
 
 FILES = {"config.json": b"{}\n", "sub/weights.bin": bytes(range(256)) * 400}
 
-USER, OTHER, STRANGER = 61_234, 61_235, 61_236
-
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be other users")
-
-
-def as_user(user: int, *command: object) -> list[str]:
-    """The command as it runs for another user, without any of root's rights."""
-    identity = [f"--reuid={user}", f"--regid={user}", "--clear-groups", "--inh-caps=-all"]
-    return ["setpriv", *identity, *map(str, command)]
-
-
-def run_as(user: int, *command: object) -> subprocess.CompletedProcess:
-    return subprocess.run(as_user(user, *command), capture_output=True, text=True, timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -38,83 +26,8 @@ def sample(import_repo) -> str:
 
 @pytest.fixture
 def open_folders(tmp_path):
-    """Lets everybody pass through the folders above the test's own, as far as pytest made them."""
-    changed = []
-    for folder in (tmp_path, *tmp_path.parents):
-        mode = stat.S_IMODE(folder.stat().st_mode)
-        if not mode & stat.S_IXOTH:
-            folder.chmod(mode | stat.S_IXOTH)
-            changed.append((folder, mode))
-    yield tmp_path
-    for folder, mode in changed:
-        folder.chmod(mode)
-
-
-class Machine:
-    """A mount namespace set up as a desktop is: everybody may open /dev/fuse, the user has a name,
-    and /etc/fuse.conf is the test's. The machine that runs the tests stays as it is."""
-
-    SET_UP = """
-        set -e
-        mount -t tmpfs -o mode=755 none "$1"
-        mknod -m 666 "$1/fuse" c 10 229
-        mount --bind "$1/fuse" /dev/fuse
-        printf '%s' "$2" > "$1/fuse.conf"
-        mount --bind "$1/fuse.conf" /etc/fuse.conf
-        { cat /etc/passwd; echo "reader:x:$3:$3::/:/bin/sh"; } > "$1/passwd"
-        mount --bind "$1/passwd" /etc/passwd
-        echo ready
-        exec cat
-    """
-
-    def __init__(self, folder: Path, fuse_configuration: str):
-        folder.mkdir()
-        command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", self.SET_UP]
-        self._holder = subprocess.Popen(
-            [*command, "sh", folder, fuse_configuration, str(USER)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._holder.stdout.readline() == "ready\n"
-
-    def run(self, *command: object, env: dict | None = None) -> subprocess.CompletedProcess:
-        """Runs a program in this namespace, as root."""
-        entered = ["nsenter", f"--mount=/proc/{self._holder.pid}/ns/mnt", *map(str, command)]
-        return subprocess.run(entered, capture_output=True, text=True, timeout=60, env=env)
-
-    def run_as(self, user: int, *command: object, env: dict | None = None):
-        return self.run(*as_user(user, *command), env=env)
-
-    def mounts(self) -> str:
-        return Path(f"/proc/{self._holder.pid}/mountinfo").read_text()
-
-    def close(self) -> None:
-        self._holder.communicate(timeout=10)
-
-
-class UsersMount(mounting.Mount):
-    """A mount that an ordinary user makes, in a folder of their own."""
-
-    def __init__(self, machine: Machine, folder: Path, endpoint: str):
-        super().__init__(folder, endpoint)
-        self.machine = machine
-        self.environment["HOME"] = str(folder)
-        for path in (folder, *folder.iterdir()):
-            os.chown(path, USER, USER)
-
-    def device(self) -> str | None:
-        lines = [line.split() for line in self.machine.mounts().splitlines()]
-        return next((fields[2] for fields in lines if fields[4] == str(self.path)), None)
-
-    def run(self, *arguments: object, check: bool = True) -> subprocess.CompletedProcess:
-        done = self.machine.run_as(USER, mounting.binary(), *arguments, env=self.environment)
-        assert not check or done.returncode == 0, done.stderr
-        return done
-
-    def tear_down(self) -> None:
-        mounting.abort(self.device())
-        self.machine.run("umount", "--lazy", self.path)
+    with passable(tmp_path):
+        yield tmp_path
 
 
 @pytest.fixture
@@ -228,3 +141,15 @@ def test_owner_and_permissions_can_be_chosen(new_mount, open_folders, sample):
     assert run_as(OTHER, "cat", mount.path / "config.json").stdout == "{}\n"
     assert run_as(STRANGER, "cat", mount.path / "config.json").returncode != 0
 
+
+def test_a_users_daemon_reads_whole_files_for_the_kernel(users_mount, sample):
+    """Passthrough is root's: everybody else is served in the ordinary way, without a word."""
+    mount, machine = users_mount, users_mount.machine
+    for _ in range(2):
+        mount.run("mount", f"hf://{sample}", mount.path)
+        read = machine.run_as(USER, "sha256sum", mount.path / "sub/weights.bin")
+        assert read.stdout.split()[0] == sha256(FILES["sub/weights.bin"])
+        told = kernel(mount)
+        assert told["passthrough"] == "off" and told["passthroughOpens"] == 0
+        assert told["requests"]["read"] > 0
+        mount.run("umount", mount.path)

@@ -32,6 +32,15 @@ int hubfs_statfs(const char *_Nonnull path, int64_t *_Nonnull kind, uint64_t *_N
 /// posix_spawn_file_actions_t. Answers an errno, 0 if it went well.
 int hubfs_spawn_close_from(void *_Nonnull actions, int lowest_fd);
 
+/// fork; Swift's Glibc module forbids it, for programs with threads. Answers -1 and sets errno.
+int hubfs_fork(void);
+
+/// unshare; hidden behind _GNU_SOURCE. Answers -1 and sets errno.
+int hubfs_unshare(int flags);
+
+/// prctl with PR_SET_PDEATHSIG; variadic. Answers -1 and sets errno.
+int hubfs_set_parent_death_signal(int signal);
+
 /// mallopt with M_ARENA_MAX, M_MMAP_THRESHOLD and M_TRIM_THRESHOLD; malloc.h is not in Swift's
 /// Glibc module. The last two in bytes.
 void hubfs_limit_malloc(int arena_count_max, int mmap_threshold, int trim_threshold);

@@ -54,10 +54,35 @@ package struct HubURI: Hashable, Sendable, CustomStringConvertible {
         return path.isEmpty ? text : text + "/" + path
     }
 
-    /// Only what would be read differently: the parser undoes `%XX` and splits at `/`.
-    private func encoded(_ revision: String) -> String {
-        revision.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "%25")
+    private func encoded(_ revision: String) -> String { Revision(revision).segment }
+}
+
+extension Revision {
+    /// The revision as one segment of a path or URI: `refs%2Fpr%2F3`. Only what would be read
+    /// differently is encoded: `init(segment:)` undoes `%XX`, and a path is split at `/`.
+    package var segment: String {
+        name.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "%25")
             .split(separator: "/", omittingEmptySubsequences: false).joined(separator: "%2F")
+    }
+
+    /// Reads what `segment` writes, and other spellings of it.
+    package init(segment: some StringProtocol) { self.init(percentDecoded(segment)) }
+
+    /// Whether a commit, branch, tag or other ref can have this name, so that it is worth a question.
+    /// Source: man 1 git-check-ref-format.
+    package var isPossible: Bool {
+        let parts = name.split(separator: "/", omittingEmptySubsequences: false)
+        guard !parts.allSatisfy(\.isEmpty), name != "@", name.utf8.count <= 250 else {
+            return false
+        }
+        let hasGoodParts = parts.allSatisfy { part in
+            !part.isEmpty && !part.hasPrefix(".") && !part.hasSuffix(".lock")
+        }
+        let hasGoodBytes = name.utf8.allSatisfy { byte in
+            byte > 0x20 && byte != 0x7f && !"~^:?*[\\".utf8.contains(byte)
+        }
+        return hasGoodParts && hasGoodBytes && !name.hasSuffix(".") && !name.contains("..")
+            && !name.contains("@{")
     }
 }
 
@@ -201,7 +226,7 @@ private func isWordByte(_ byte: UInt8) -> Bool {
 /// What the Hub would refuse about a repo's `namespace/name` or legacy `name`.
 ///
 /// - Returns: nil when nothing is wrong.
-func faultOfRepoName(_ name: some StringProtocol) -> String? {
+package func faultOfRepoName(_ name: some StringProtocol) -> String? {
     let parts = name.split(separator: "/", omittingEmptySubsequences: false)
     guard parts.count <= 2 else { return "it has more than one slash" }
     for part in parts {

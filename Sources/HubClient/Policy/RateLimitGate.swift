@@ -79,6 +79,22 @@ package struct RateLimitGate: Sendable {
         }
     }
 
+    /// What is left of a window.
+    package struct Rest: Hashable, Sendable {
+        /// Requests.
+        package let remaining: UInt64
+        package let secondsToReset: Double
+    }
+
+    /// What is left in each window that still lasts, as the Hub said last, less what was asked since.
+    package func rests(now: MonotonicInstant) -> [Class: Rest] {
+        windows.compactMapValues { window in
+            guard now < window.resetAt else { return nil }
+            return Rest(
+                remaining: window.remaining, secondsToReset: window.resetAt.seconds(since: now))
+        }
+    }
+
     /// A 429: nothing is left until then, whatever was counted.
     package mutating func exhausted(_ kind: Class, seconds: Double, now: MonotonicInstant) {
         windows[kind] = Window(

@@ -136,7 +136,12 @@ final class Exchange: TimedOperation {
     private func answered(
         _ result: Result<HTTPResponse, HTTPTransportError>, _ question: Question, attempt: Int
     ) {
-        guard state.withLock({ $0.attempt == attempt && $0.completion != nil }) else { return }
+        let isExpected = state.withLock { state in
+            guard state.attempt == attempt, state.completion != nil else { return false }
+            state.transfer = nil
+            return true
+        }
+        guard isExpected else { return }
         switch result {
         case .success(let response): answered(response, question)
         case .failure(let error):
@@ -229,7 +234,12 @@ final class Exchange: TimedOperation {
         guard let completion else { return }
         client.operations.remove(self)
         transfer?.cancel()
-        if case .failure(let error) = result { client.counters.note(error) }
-        client.runOnTransferThread { completion(result) }
+        switch result {
+        // An answer comes on a transfer thread anyway.
+        case .success: completion(result)
+        case .failure(let error):
+            client.counters.note(error)
+            client.runOnTransferThread { completion(result) }
+        }
     }
 }

@@ -7,12 +7,15 @@ extension HubClient: TreeOrigin {
     /// `lastModified` of the repo is that of its newest commit and moves on; a file's mtime must
     /// not. It stands in only where the Hub shows a gated repo's listing but not its history.
     package func resolve(
-        _ repo: RepoID, _ revision: Revision,
+        _ repo: RepoID, _ revision: Revision, knowing known: RepoSnapshot?,
+        priority: FetchPriority,
         completion: @escaping @Sendable (Result<RepoSnapshot, HubError>) -> Void
     ) {
-        ask(routes?.revision(repo, revision), .demand, completion: completion) { [self] answer in
+        ask(routes?.revision(repo, revision), priority, completion: completion) { [self] answer in
             switch readRevision(answer, of: repo) {
-            case .success(let info): askForDate(info, completion: completion)
+            case .success(let info):
+                if let known, known.commit == info.commit { return completion(.success(known)) }
+                askForDate(info, completion: completion)
             case .failure(let error): completion(.failure(error))
             }
         }
@@ -40,17 +43,6 @@ extension HubClient: TreeOrigin {
                 completion(.success(size))
             } else {
                 completion(.failure(answer.malformed("the answer has no size")))
-            }
-        }
-    }
-
-    /// Who the token belongs to, for `hubfs doctor`. The Hub limits this strictly.
-    package func whoAmI(completion: @escaping @Sendable (Result<String, HubError>) -> Void) {
-        ask(routes?.whoAmI, .demand, asksForRepo: false, completion: completion) { answer in
-            if let name = JSON(answer.response.body)?["name"]?.string {
-                completion(.success(name))
-            } else {
-                completion(.failure(answer.malformed("the answer names nobody")))
             }
         }
     }
@@ -225,7 +217,9 @@ private final class TreeWalk: Sendable {
             state.askedURLs.insert(url)
             state.emptyPageCount = entries.isEmpty ? state.emptyPageCount + 1 : 0
             state.entries += entries
-            if state.entries.count > entryCountMax {
+            // At the bound another page would be asked for in vain.
+            let isFull = state.entries.count == entryCountMax && next != nil
+            if isFull || state.entries.count > entryCountMax {
                 return .cut(Array(state.entries.prefix(entryCountMax)))
             }
             guard let next else { return .whole(state.entries) }

@@ -76,6 +76,14 @@ package final class HubClient: Sendable {
         gate.withLock { $0.admit(kind, priority, now: .now, deadline: deadline) }
     }
 
+    /// What the Hub still allows, as far as it has said so. Locks: takes gate.
+    package var rateLimits: [RateLimitGate.Class: RateLimitGate.Rest] {
+        gate.withLock { $0.rests(now: .now) }
+    }
+
+    /// Requests under way, those that wait for a connection included. Locks: takes transport.
+    package var requestCount: Int { transport.requestCount }
+
     /// Takes the rate limit from an answer of the Hub's own. Locks: takes gate.
     func learnRateLimit(_ head: HTTPHead, _ kind: RateLimitGate.Class) {
         let now = MonotonicInstant.now

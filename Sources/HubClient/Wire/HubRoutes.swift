@@ -45,6 +45,14 @@ struct HubRoutes: Sendable {
             "\(base)/\(repo.kind.urlPrefix)\(repo.name)/resolve/\(location.commit.hex)/\(path)")
     }
 
+    /// The repos of one kind that a user or an organisation has, as far as the token sees them, with the
+    /// dates of their newest commits. 1000 is the largest page.
+    func repos(_ kind: RepoKind, of author: String) -> WebURL? {
+        let author = percentEncoded(author, keepsSlash: false)
+        return WebURL(
+            "\(base)/api/\(kind.apiName)?author=\(author)&limit=1000&expand=lastModified")
+    }
+
     var whoAmI: WebURL? { WebURL(base + "/api/whoami-v2") }
 
     func api(_ repo: RepoID, _ rest: String) -> WebURL? {

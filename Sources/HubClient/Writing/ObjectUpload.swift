@@ -12,7 +12,7 @@ extension HubClient {
     ///   - file: Holds the object from its first byte on. Borrowed: it must stay open, and its
     ///     bytes as they are, until `completion` is called.
     ///   - progress: Bytes on their way or there, of all parts; less than before when a part is
-    ///     sent again. Called on transfer threads, for every 256 KiB or less.
+    ///     sent again. Called on transfer threads, whenever more of them are.
     ///   - completion: Called once, on a transfer thread or on this one.
     @discardableResult
     package func upload(

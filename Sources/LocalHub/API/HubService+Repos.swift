@@ -102,7 +102,8 @@ extension HubService {
         guard request.method == .get else { throw Refusal.unknownPath }
         let limit = request.parameter("limit").map { Int($0) ?? 0 } ?? Self.listMax
         guard limit > 0 else { throw Refusal.badRequest("Invalid limit") }
-        let isDetailed = request.flag("full") || !request.parameters("expand").isEmpty
+        let expand = Set(
+            request.parameters("expand").flatMap { $0.split(separator: ",") }.map(String.init))
         return try await blocking.run {
             let caller = try Caller(request.headers, registry: hub.registry)
             let found = try hub.registry.repos(
@@ -118,7 +119,13 @@ extension HubService {
                 let url = request.url(endpoint, replacing: "cursor", with: last.id)
                 headers[.link] = "<\(url)>; rel=\"next\""
             }
-            let bodies = try page.map { try summary($0, isDetailed: isDetailed) }
+            let isDetailed = request.flag("full") || !expand.isEmpty
+            let bodies = try page.map { repo in
+                let values = try summary(repo, isDetailed: isDetailed)
+                if expand.isEmpty { return values }
+                // As for one repo: what is asked for, and the id.
+                return values.filter { ["_id", "id"].contains($0.key) || expand.contains($0.key) }
+            }
             return try .json(bodies, headers: headers)
         }
     }

@@ -44,4 +44,27 @@ struct ContentDigest {
         case (.sha1, .lfs), (.sha256, .git): false
         }
     }
+
+    /// Whether the bytes that `read` gives are those a content's name promises.
+    ///
+    /// - Parameter read: Fills the buffer from the offset; false ends it, as not matching.
+    static func matches(
+        _ content: ContentID, size: UInt64,
+        read: (UnsafeMutableRawBufferPointer, UInt64) -> Bool
+    ) -> Bool {
+        let geometry = BlockGeometry(size: size)
+        var digest = ContentDigest(of: content, size: size)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: Int(min(size, 1 << 20)), alignment: 16)
+        defer { buffer.deallocate() }
+        var offset: UInt64 = 0
+        while offset < size {
+            let range = geometry.clamped(offset: offset, count: buffer.count)
+            let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<range.count])
+            guard read(part, offset) else { return false }
+            digest.update(UnsafeRawBufferPointer(part))
+            offset = range.upperBound
+        }
+        return digest.matches
+    }
 }

@@ -18,6 +18,9 @@ final class ContentFile: Sendable {
 
     /// Times an evictor may get between our open and our lock before we give up.
     private static let attemptCountMax = 16
+    /// What the file system needs for two new files besides their bytes: a folder's page, and one
+    /// for where the parts of a sparse file lie.
+    private static let metadataBytes: UInt64 = 8192
     /// How often and how long a maker waits for those who look.
     private static let exclusiveAttemptCountMax = 20
     private static let exclusivePauseMicroseconds: UInt32 = 200
@@ -40,13 +43,24 @@ final class ContentFile: Sendable {
     }
 
     /// Opens the files of a content, making them when they are missing or damaged.
+    ///
+    /// - Parameter ledger: Where room for a new sidecar is taken; `disk` with `noSpace` is thrown when
+    ///   there is none.
     static func open(
-        _ content: ContentID, size: UInt64, in folder: CacheFolder, bootID: BootID
+        _ content: ContentID, size: UInt64, in folder: CacheFolder, bootID: BootID,
+        ledger: SpaceLedger? = nil
     ) throws(CacheError) -> ContentFile {
         let path = folder.sidecar(of: content.hex)
         do throws(Errno) {
             for _ in 0..<attemptCountMax {
-                if let file = try attempt(content, size, folder, bootID) { return file }
+                if let file = try attempt(content, size, folder, bootID, ledger) { return file }
+            }
+            // Somebody uses what does not fit together: one of the two files was replaced or cut. He keeps
+            // what he has open, and the names are free for files that fit.
+            try Folder.unlink(folder.data(of: content.hex))
+            try Folder.unlink(path)
+            for _ in 0..<attemptCountMax {
+                if let file = try attempt(content, size, folder, bootID, ledger) { return file }
             }
         } catch {
             throw .disk(error, path: path.string)
@@ -58,21 +72,35 @@ final class ContentFile: Sendable {
     static func presentBytes(
         of content: ContentID, in folder: CacheFolder
     ) -> UInt64 {
+        look(at: content, in: folder) { $0.presentBytes } ?? 0
+    }
+
+    /// Whether a look at a content's sidecar finds it sealed; nothing is made or locked.
+    static func isSealed(_ content: ContentID, in folder: CacheFolder) -> Bool {
+        look(at: content, in: folder) { $0.isSealed } ?? false
+    }
+
+    private static func look<Fact>(
+        at content: ContentID, in folder: CacheFolder, _ fact: (Sidecar) -> Fact
+    ) -> Fact? {
         let path = folder.sidecar(of: content.hex)
-        guard let lockFile = try? openForUpdate(path, creates: false) else { return 0 }
+        guard let lockFile = try? openForUpdate(path, creates: false) else { return nil }
         defer { try? lockFile.close() }
         guard let found = try? Sidecar.existing(in: lockFile), found.content == content else {
-            return 0
+            return nil
         }
-        return found.sidecar.presentBytes
+        return fact(found.sidecar)
     }
 
     // MARK: Blocks
 
-    /// Stores the bytes of a block, then marks it present.
-    func write(_ bytes: UnsafeRawBufferPointer, block: Int) throws(Errno) {
-        try data.writeWhole(bytes, at: geometry.bytes(ofBlock: block).lowerBound)
-        sidecar.markPresent(block, crc: crc32c(bytes))
+    /// Stores the bytes of adjoining blocks, then marks them present.
+    func write(_ bytes: UnsafeRawBufferPointer, blocks: Range<Int>) throws(Errno) {
+        try data.writeWhole(bytes, at: geometry.bytes(ofBlocks: blocks).lowerBound)
+        for block in blocks {
+            let part = geometry.cut(bytes, of: blocks, to: block..<block + 1)
+            sidecar.markPresent(block, crc: crc32c(part))
+        }
     }
 
     /// Reads bytes that are present.
@@ -168,7 +196,7 @@ final class ContentFile: Sendable {
         let copy = try openForUpdate(target, creates: true)
         try withBlocks(of: BlockGeometry(size: size), in: source) { bytes, block throws(Errno) in
             try copy.writeWhole(
-                bytes, at: UInt64(block) * BlockGeometry.blockBytes)
+                bytes, at: UInt64(block) * BlockGeometry(size: size).blockBytes)
         }
         return copy
     }
@@ -186,7 +214,7 @@ final class ContentFile: Sendable {
         _ body: (UnsafeRawBufferPointer, Int) throws(Errno) -> Void
     ) throws(Errno) {
         let buffer = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: Int(BlockGeometry.blockBytes), alignment: 4096)
+            byteCount: Int(geometry.blockBytes), alignment: 4096)
         defer { buffer.deallocate() }
         for block in 0..<geometry.blockCount {
             let range = geometry.bytes(ofBlock: block)
@@ -202,7 +230,8 @@ final class ContentFile: Sendable {
 
     /// - Returns: nil when an evictor was faster, or another process repairs: try again.
     private static func attempt(
-        _ content: ContentID, _ size: UInt64, _ folder: CacheFolder, _ bootID: BootID
+        _ content: ContentID, _ size: UInt64, _ folder: CacheFolder, _ bootID: BootID,
+        _ ledger: SpaceLedger?
     ) throws(Errno) -> ContentFile? {
         let lockFile = try openFile(folder.sidecar(of: content.hex), in: folder, content)
         var isKept = false
@@ -226,6 +255,14 @@ final class ContentFile: Sendable {
         guard try becomeOnlyUser(lockFile) else { return nil }
         guard try lockFile.status().st_nlink > 0 else { return nil }
         if try soundSidecar(content, geometry, lockFile, data) == nil {
+            // Bytes whose map was lost may be in use by who has that one still.
+            guard try data.status().st_size == 0 else {
+                try Folder.unlink(folder.data(of: content.hex))
+                return nil
+            }
+            let bytes = UInt64(Sidecar.byteCount(for: geometry)) + metadataBytes
+            guard ledger?.reserve(bytes, for: .bookkeeping) ?? true else { throw .noSpace }
+            defer { ledger?.settle(bytes) }
             try makeAfresh(content, geometry, lockFile, data, bootID)
         }
         return nil
@@ -261,7 +298,6 @@ final class ContentFile: Sendable {
     ) throws(Errno) {
         let byteCount = Sidecar.byteCount(for: geometry)
         try lockFile.truncate(to: 0)
-        try data.truncate(to: 0)
         try data.truncate(to: geometry.size)
         try lockFile.allocate(byteCount: byteCount)
         let memory = try MappedMemory(sharing: lockFile, byteCount: byteCount)

@@ -87,6 +87,9 @@ final class ContentRegistry: Sendable {
     /// The content whose readahead has waited longest.
     func takeHungry() -> OpenContent? { state.withLock { $0.hungry.popFirst() } }
 
+    /// Contents that are open.
+    var count: Int { state.withLock { $0.open.count } }
+
     /// Names of all open contents.
     var allOpen: [OpenContent] { state.withLock { $0.open.values.map(\.content) } }
 

@@ -6,7 +6,7 @@ import SystemPackage
 enum ContentRemoval {
     enum Outcome: Equatable {
         case removed
-        /// Some process has it open.
+        /// Some process has it open, or mapped by passthrough.
         case inUse
         /// There is no such content.
         case absent
@@ -27,8 +27,25 @@ enum ContentRemoval {
         defer { try? lockFile.close() }
         guard try lockFile.lock(.exclusive, waits: false) else { return .inUse }
         guard try lockFile.status().st_nlink > 0 else { return .absent }
+        // A mapping of a file that the kernel reads by itself outlives every handle we know of. Its
+        // bytes would stay on disk, counted by nobody.
+        if try isMapped(folder.data(of: hex)) { return .inUse }
         try Folder.unlink(folder.data(of: hex))
         try Folder.unlink(folder.sidecar(of: hex))
         return .removed
+    }
+
+    private static func isMapped(_ path: FilePath) throws(Errno) -> Bool {
+        do {
+            let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
+            defer { try? file.close() }
+            return file.isOpenElsewhere()
+        } catch Errno.noSuchFileOrDirectory {
+            return false
+        } catch let code as Errno {
+            throw code
+        } catch {
+            throw .ioError
+        }
     }
 }

@@ -28,6 +28,7 @@ extension ContentStore {
                 services.small.adopt(bytes, for: content)
             } else {
                 guard services.ledger.reserve(size) else { return }
+                defer { services.ledger.settle(size) }
                 let isTaken = try ContentFile.adopt(
                     content, size: size, from: path, in: services.folder,
                     bootID: services.configuration.bootID)

@@ -1,6 +1,7 @@
 import HubClient
 import Logging
 import Platform
+import Synchronization
 
 extension OpenContent {
     // MARK: Readahead
@@ -9,8 +10,14 @@ extension OpenContent {
     func noteRead(_ range: Range<UInt64>) {
         guard !servesWhole else { return }
         learnLayout()
-        let (wish, ended) = streams.withLock { $0.read(range, now: services.now) }
+        let (wish, ended, consumed) = streams.withLock { streams in
+            let (wish, ended) = streams.read(range, now: services.now)
+            return (wish, ended, streams.consumedBytes(upTo: range.upperBound))
+        }
         if let wish { prefetch(wish) }
+        if ShardPrefetch.isTold(consumed, after: UInt64(range.count), size: geometry.size) {
+            services.streamed(location)
+        }
         guard !ended.isEmpty else { return }
         var actions = TransferActions<Parked>()
         transfers.withLock { $0.board.endStreams(ended, actions: &actions) }
@@ -25,30 +32,45 @@ extension OpenContent {
     private func prefetch(_ wish: StreamDetector.Wish) {
         var actions = TransferActions<Parked>()
         let blocks = geometry.blocks(touching: wish.bytes)
+        let chunkBytes =
+            canKeep(wish.chunkBytes)
+            ? wish.chunkBytes : min(wish.chunkBytes, services.unkept.aheadChunkBytes)
         let end = transfers.withLock { transfers -> Int? in
             guard transfers.failure == nil, state == .partial else { return nil }
-            var taken: [UInt64] = []
+            var taken: [Budgeted] = []
             let end = transfers.board.prefetch(
-                blocks, chunkBlocks: Int(wish.chunkBytes / BlockGeometry.blockBytes),
+                blocks, chunkBlocks: max(1, Int(chunkBytes / geometry.blockBytes)),
                 stream: wish.stream, now: services.now, actions: &actions,
                 isPresent: { isPresent($0) },
                 mayOrder: { blocks in
-                    let bytes = UInt64(geometry.bytes(ofBlocks: blocks).count)
-                    guard canKeep(bytes), services.budget.take(bytes) else { return false }
-                    taken.append(bytes)
-                    return true
+                    let room = takeRoomAhead(UInt64(geometry.bytes(ofBlocks: blocks).count))
+                    if let room { taken.append(room) }
+                    return room != nil
                 })
-            for (order, bytes) in zip(actions.orders, taken) {
-                transfers.budgeted[order.number] = bytes
+            for (order, room) in zip(actions.orders, taken) {
+                transfers.budgeted[order.number] = room
             }
             return end
         }
         guard let end else { return }
         let bytes = geometry.bytes(ofBlocks: 0..<end)
         streams.withLock { $0.requested(wish.stream, upTo: bytes.upperBound) }
-        // Without disk room there is nothing to be hungry for: the next read looks again.
+        // Without disk room the next read looks again.
         if end < blocks.upperBound, canKeep(0) { registry.addHungry(self) }
         perform(actions)
+    }
+
+    /// Takes what a prefetch needs, with room in memory where the disk has none.
+    ///
+    /// - Returns: nil when there is not enough of something; nothing was taken.
+    private func takeRoomAhead(_ byteCount: UInt64) -> Budgeted? {
+        guard services.budget.take(byteCount) else { return nil }
+        if canKeep(byteCount) { return Budgeted(byteCount: byteCount, isInMemory: false) }
+        if services.unkept.takeAhead(Int(byteCount), now: services.now) {
+            return Budgeted(byteCount: byteCount, isInMemory: true)
+        }
+        services.budget.giveBack(byteCount)
+        return nil
     }
 
     /// Whether the disk has room for `bytes` of what is fetched ahead.
@@ -84,7 +106,10 @@ extension OpenContent {
             return true
         }
         if !isWanted { fetch.cancel() }
-        if isDemand { startTicking() }
+        if isDemand {
+            if servesWhole { services.missed(location.content) }
+            startTicking()
+        }
     }
 
     /// Answers parked readers; those who wait for the whole content go on to its verification.
@@ -124,23 +149,30 @@ extension OpenContent {
         }
     }
 
-    /// Stores a block that a fetch brought, and wakes who waits for it.
+    /// Stores adjoining blocks that a fetch brought, and wakes who waits for them.
     ///
+    /// - Parameter isAhead: Nobody had asked for them when they were ordered.
     /// - Returns: false when the fetch is not wanted any more.
-    func store(_ bytes: UnsafeRawBufferPointer, block: Int, of number: Int) -> Bool {
-        let isOurs = transfers.withLock { transfers -> Bool? in
+    func store(
+        _ bytes: UnsafeRawBufferPointer, blocks: Range<Int>, of number: Int, isAhead: Bool
+    ) -> Bool {
+        let missing = transfers.withLock { transfers -> [Range<Int>]? in
             guard transfers.failure == nil else { return nil }
-            guard !isPresent(block), !transfers.writing.contains(block) else { return false }
-            transfers.writing.insert(block)
-            return true
+            let missing = blocks.runs { !isPresent($0) && !transfers.writing.contains($0) }
+            for run in missing { transfers.writing.formUnion(run) }
+            return missing
         }
-        guard let isOurs else { return false }
+        guard let missing else { return false }
         var actions = TransferActions<Parked>()
-        let isSound = !isOurs || keep(bytes, block: block, of: number, &actions)
+        let isSound = missing.allSatisfy { run in
+            keep(geometry.cut(bytes, of: blocks, to: run), blocks: run, of: number, &actions)
+        }
+        // Before those are woken who wait for them.
+        if isSound { noteStored(missing, isAhead: isAhead) }
         let (isWhole, isWanted) = transfers.withLock { transfers in
-            if isOurs { transfers.writing.remove(block) }
+            for run in missing { transfers.writing.subtract(run) }
             transfers.board.arrived(
-                block, of: number, now: services.now, actions: &actions,
+                blocks, of: number, now: services.now, actions: &actions,
                 isPresent: { isPresent($0) })
             return (isWholeInFile(&transfers), transfers.board.isWanted(number))
         }
@@ -153,11 +185,11 @@ extension OpenContent {
         return isWanted
     }
 
-    /// Puts a block on disk, else into memory.
+    /// Puts adjoining blocks on disk, else into memory.
     ///
-    /// - Returns: false when the block is the whole content and its digest is wrong.
+    /// - Returns: false when they are the whole content and its digest is wrong.
     private func keep(
-        _ bytes: UnsafeRawBufferPointer, block: Int, of fetch: Int,
+        _ bytes: UnsafeRawBufferPointer, blocks: Range<Int>, of fetch: Int,
         _ actions: inout TransferActions<Parked>
     ) -> Bool {
         switch body {
@@ -165,21 +197,24 @@ extension OpenContent {
             var digest = ContentDigest(of: location.content, size: geometry.size)
             digest.update(bytes)
             guard digest.matches else { return false }
-            let writes = services.reserve(UInt64(bytes.count))
+            let writes = services.reserve(SmallContents.chargedBytes(bytes.count))
             services.small.insert(Array(bytes), for: location.content, writes: writes)
+            isRowAbsent.store(!writes, ordering: .releasing)
         case .file(let file):
             guard services.reserve(UInt64(bytes.count)) else {
-                keepInMemory(bytes, block: block, of: fetch, &actions)
+                keepInMemory(bytes, blocks: blocks, of: fetch, &actions)
                 break
             }
+            defer { services.ledger.settle(UInt64(bytes.count)) }
             do {
-                try file.write(bytes, block: block)
+                try file.write(bytes, blocks: blocks)
             } catch {
-                services.logger.warning("\(location.content.hex) block \(block) not kept: \(error)")
-                keepInMemory(bytes, block: block, of: fetch, &actions)
+                services.logger.warning(
+                    "\(location.content.hex) blocks \(blocks) not kept: \(error)")
+                keepInMemory(bytes, blocks: blocks, of: fetch, &actions)
             }
-        case .memory:
-            keepInMemory(bytes, block: block, of: fetch, &actions)
+        case .memory, .lower:
+            keepInMemory(bytes, blocks: blocks, of: fetch, &actions)
         }
         return true
     }
@@ -187,18 +222,23 @@ extension OpenContent {
     /// Records the end of a fetch.
     func ended(_ number: Int, _ result: Result<Void, HubError>) {
         var actions = TransferActions<Parked>()
-        let budgeted = transfers.withLock { transfers in
+        let (budgeted, aheadEnd) = transfers.withLock { transfers in
             transfers.handles[number] = nil
             let isFailure = if case .failure = result { true } else { false }
             transfers.board.ended(
                 number, isFailure: isFailure, now: services.now, actions: &actions,
                 isPresent: { isPresent($0) })
-            return transfers.budgeted.removeValue(forKey: number)
+            return (
+                transfers.budgeted.removeValue(forKey: number),
+                transfers.aheadEnds.removeValue(forKey: number)
+            )
         }
         perform(actions)
         if case .failure(let error) = result { answer(actions.failed, .failure(.hub(error))) }
+        aheadEnd?(result)
         guard let budgeted else { return }
-        services.budget.giveBack(budgeted)
+        services.budget.giveBack(budgeted.byteCount)
+        if budgeted.isInMemory { services.unkept.endAhead(Int(budgeted.byteCount)) }
         services.budgetFreed()
     }
 
@@ -257,12 +297,14 @@ extension OpenContent {
 final class BlockReceiver: ContentReceiver {
     private let content: OpenContent
     private let number: Int
+    private let isAhead: Bool
     /// Taken out while in use: a fetch delivers its pieces one after the other.
     private let assembler: Guarded<BlockAssembler?>
 
     init(_ content: OpenContent, order: FetchOrder) {
         self.content = content
         number = order.number
+        isAhead = order.urgency != .demand
         assembler = Guarded(
             BlockAssembler(
                 geometry: content.geometry,
@@ -273,8 +315,9 @@ final class BlockReceiver: ContentReceiver {
         guard var assembler = assembler.withLock({ $0.take() }) else { return false }
         precondition(offset == assembler.position, "a fetch delivers its bytes in order")
         var isWanted = true
-        assembler.append(bytes) { block, bytes in
-            isWanted = content.store(bytes, block: block, of: number) && isWanted
+        assembler.append(bytes) { blocks, bytes in
+            let goesOn = content.store(bytes, blocks: blocks, of: number, isAhead: isAhead)
+            isWanted = goesOn && isWanted
         }
         self.assembler.withLock { $0 = assembler }
         return isWanted

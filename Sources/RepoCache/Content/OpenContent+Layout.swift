@@ -3,39 +3,46 @@ import Platform
 import Synchronization
 
 extension OpenContent {
-    /// Whether the file's layout has been looked for.
-    enum LayoutSearch: UInt8 {
-        /// The header was not here yet.
-        case open
-        /// Found, or not to be had.
-        case done
+    /// Looks for the file's layout.
+    struct LayoutSearch: ~Copyable {
+        /// False once it is known, or known not to be had: most reads need to see no more.
+        let isOn: Atomic<Bool>
+        /// Who reads it; nil while a thread does.
+        let reader: Guarded<(any LayoutReader)?>
+
+        init(path: String) {
+            let reader = layoutReader(forPath: path)
+            isOn = Atomic(reader != nil)
+            self.reader = Guarded(reader, rank: .leaf)
+        }
     }
 
-    /// Tells readahead where the tensors of a safetensors file end, as soon as its header is here.
-    /// Readers read that first.
+    /// Tells readahead where the parts of the file end, as soon as what says so is here. Readers read
+    /// that first.
     func learnLayout() {
-        guard layoutSearch.load(ordering: .relaxed) == LayoutSearch.open.rawValue else { return }
-        guard location.path.utf8.suffix(12).elementsEqual(".safetensors".utf8) else {
-            return layoutSearch.store(LayoutSearch.done.rawValue, ordering: .relaxed)
+        guard layoutSearch.isOn.load(ordering: .relaxed),
+            var reader = layoutSearch.reader.withLock({ $0.take() })
+        else { return }
+        do throws(LayoutFault) {
+            let bytes = PresentBytes(size: geometry.size) { self.presentBytes($0) }
+            let layout = try reader.read(bytes)
+            layoutSearch.isOn.store(false, ordering: .relaxed)
+            streams.withLock { $0.layout = layout }
+        } catch {
+            switch error {
+            case .absent: layoutSearch.reader.withLock { $0 = reader }
+            case .malformed: layoutSearch.isOn.store(false, ordering: .relaxed)
+            }
         }
-        guard let length = presentBytes(0..<UInt64(TensorLayout.lengthBytes)) else { return }
-        guard let count = length.withUnsafeBytes({ TensorLayout.headerBytes($0) }) else {
-            return layoutSearch.store(LayoutSearch.done.rawValue, ordering: .relaxed)
-        }
-        let start = UInt64(TensorLayout.lengthBytes)
-        guard let header = presentBytes(start..<start + count) else { return }
-        layoutSearch.store(LayoutSearch.done.rawValue, ordering: .relaxed)
-        let layout = TensorLayout(header: header)
-        streams.withLock { $0.layout = layout }
     }
 
     private func presentBytes(_ range: Range<UInt64>) -> [UInt8]? {
-        guard range.upperBound <= geometry.size else { return nil }
-        var isPresent = false
+        guard geometry.blocks(touching: range).allSatisfy({ isPresent($0) }) else { return nil }
+        var isWhole = false
         let bytes = [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
-            isPresent = copyPresent(range, into: UnsafeMutableRawBufferPointer(buffer))
-            count = isPresent ? range.count : 0
+            isWhole = copyPresent(range, into: UnsafeMutableRawBufferPointer(buffer))
+            count = isWhole ? range.count : 0
         }
-        return isPresent ? bytes : nil
+        return isWhole ? bytes : nil
     }
 }

@@ -14,6 +14,7 @@ extension OpenContent {
     ) -> Int? {
         let range = geometry.clamped(offset: offset, count: buffer.count)
         guard !range.isEmpty else { return 0 }
+        noteFirstRead(range)
         let target = UnsafeMutableRawBufferPointer(rebasing: buffer[0..<range.count])
         switch state {
         case .failed, .checking:
@@ -27,6 +28,7 @@ extension OpenContent {
             adoptOthersDrop()
         }
         guard copyPresent(range, into: target), state != .failed else { return nil }
+        noteAheadUse(range)
         return range.count
     }
 
@@ -46,7 +48,7 @@ extension OpenContent {
             completion(.success(()))
             return nil
         }
-        if isRow { _ = services.small.bytes(of: location.content) }
+        if isRow { _ = rowBytes() }
         var actions = TransferActions<Parked>()
         let parking = transfers.withLock { transfers in
             park(range, completion, &transfers, &actions)
@@ -170,6 +172,7 @@ extension OpenContent {
     func isPresent(_ block: Int) -> Bool {
         switch body {
         case .row: return services.small.isInMemory(location.content)
+        case .lower: return true
         case .file(let file) where file.sidecar.isPresent(block): return true
         case .file, .memory:
             return services.unkept.contains(UnkeptBlocks.Key(owner: number, block: block))
@@ -181,9 +184,7 @@ extension OpenContent {
     /// - Returns: false when a block is missing.
     func copyPresent(_ range: Range<UInt64>, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
         if case .row = body {
-            guard let bytes = services.small.bytes(of: location.content),
-                bytes.count == Int(geometry.size)
-            else { return false }
+            guard let bytes = rowBytes(), bytes.count == Int(geometry.size) else { return false }
             bytes.withUnsafeBytes {
                 buffer.copyMemory(
                     from: UnsafeRawBufferPointer(
@@ -191,6 +192,7 @@ extension OpenContent {
             }
             return true
         }
+        if case .lower(let file) = body { return readLower(file, range, into: buffer) }
         let blocks = geometry.blocks(touching: range)
         if case .file(let file) = body, state == .sealed || file.sidecar.arePresent(blocks) {
             return readFile(file, range, blocks, into: buffer)
@@ -232,8 +234,17 @@ extension OpenContent {
         return false
     }
 
+    /// Reads the official client's file; one that was cut meanwhile is not used any more.
+    private func readLower(
+        _ file: LowerFile, _ range: Range<UInt64>, into buffer: UnsafeMutableRawBufferPointer
+    ) -> Bool {
+        if let isWhole = try? file.read(into: buffer, at: range.lowerBound), isWhole { return true }
+        drop()
+        return false
+    }
+
     /// Another process may have sealed the content meanwhile.
-    private func adoptOthersSeal() {
+    func adoptOthersSeal() {
         adoptOthersDrop()
         guard case .file(let file) = body, file.sidecar.isSealed else { return }
         transfers.withLock { _ in
@@ -242,17 +253,26 @@ extension OpenContent {
     }
 
     /// Another process, or a scrub, may have found the content wrong meanwhile.
-    private func adoptOthersDrop() {
+    func adoptOthersDrop() {
         if case .file(let file) = body, file.sidecar.isDropped { drop() }
     }
+
+    // MARK: For those who fetch ahead
+
+    /// Verified before the first byte is served, so any read of it fetches all of it.
+    package var isVerifiedFirst: Bool { servesWhole }
+
+    /// A small content that has its row, or is about to have it.
+    package var isKeptAsRow: Bool { isRow && holdsRow }
 
     // MARK: For SEEK_DATA, SEEK_HOLE and user.hubfs.cached
 
     /// Bytes that are on disk here.
     package var presentBytes: UInt64 {
         switch body {
-        case .row: return services.small.bytes(of: location.content) == nil ? 0 : geometry.size
+        case .row: return rowBytes() == nil ? 0 : geometry.size
         case .memory: return 0
+        case .lower: return geometry.size
         case .file(let file): return file.sidecar.presentBytes
         }
     }

@@ -6,7 +6,7 @@ import Platform
 /// A reader claims room when the first of its blocks is refused by the disk, or when it counts on
 /// blocks that are in memory. From then on its blocks stay until it was answered. A reader that finds
 /// no room is parked without a fetch of its own, no longer than the read time-out. Readahead never
-/// claims: what it brings and nobody waits for is let go.
+/// claims: it takes what room is left before it asks, and what comes without is let go.
 extension OpenContent {
     /// How a reader was put on the board.
     enum Placement {
@@ -77,15 +77,26 @@ extension OpenContent {
         }
     }
 
-    /// Keeps a block that the disk refused for those who wait for it. Called without locks.
+    /// Keeps blocks that the disk refused for those who wait for them. Called without locks.
     ///
-    /// - Parameter fetch: What brought it; it is cancelled when it was a guess that nobody waits
-    ///   for: the rest would be let go as well.
+    /// - Parameter fetch: What brought them; it is cancelled when it was a guess without room in memory
+    ///   that nobody waits for: the rest would be let go as well.
     func keepInMemory(
+        _ bytes: UnsafeRawBufferPointer, blocks: Range<Int>, of fetch: Int,
+        _ actions: inout TransferActions<Parked>
+    ) {
+        for block in blocks {
+            keepInMemory(
+                geometry.cut(bytes, of: blocks, to: block..<block + 1), block: block, of: fetch,
+                &actions)
+        }
+    }
+
+    private func keepInMemory(
         _ bytes: UnsafeRawBufferPointer, block: Int, of fetch: Int,
         _ actions: inout TransferActions<Parked>
     ) {
-        let isAwaited = transfers.withLock { transfers in
+        let (isAwaited, isAhead) = transfers.withLock { transfers in
             let readers = transfers.board.readers(of: block)
             for (reader, blocks) in readers {
                 switch claimRoom(reader, blocks) {
@@ -94,11 +105,16 @@ extension OpenContent {
                 case .tooLarge: transfers.board.refuse(reader, actions: &actions)
                 }
             }
-            if readers.isEmpty { transfers.board.cancelUnawaited(fetch, actions: &actions) }
-            return !readers.isEmpty
+            let isAhead = transfers.budgeted[fetch]?.isInMemory == true
+            if readers.isEmpty, !isAhead {
+                transfers.board.cancelUnawaited(fetch, actions: &actions)
+            }
+            return (!readers.isEmpty, isAhead)
         }
-        guard isAwaited else { return }
-        services.unkept.insert(bytes, for: UnkeptBlocks.Key(owner: number, block: block))
+        guard isAwaited || isAhead else { return }
+        services.unkept.insert(
+            bytes, for: UnkeptBlocks.Key(owner: number, block: block),
+            fetchedAheadAt: isAwaited ? nil : services.now)
     }
 
     private func foundRoom(_ reader: Int) {

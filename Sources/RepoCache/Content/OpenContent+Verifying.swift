@@ -4,14 +4,13 @@ import Platform
 import SystemPackage
 
 extension OpenContent {
-    private static let chunkBytes = 1 << 20
-
-    /// Has the whole content hashed by the verifier, once at a time.
+    /// Has the whole content hashed by the verifier, once at a time; also one that its last reader
+    /// closed as soon as he had its bytes.
     func startVerifying() {
         // Rows are verified before they are kept.
         if isRow { return answerDeferred(.success(())) }
         let (mustStart, isDone) = transfers.withLock { transfers in
-            guard !transfers.isVerifying, transfers.failure == nil else { return (false, false) }
+            guard !transfers.isVerifying else { return (false, false) }
             transfers.isVerifying = state == .partial
             return (state == .partial, state == .verified || state == .sealed)
         }
@@ -39,6 +38,7 @@ extension OpenContent {
         }
         guard isFirst else { return }
         if case .file(let file) = body { file.drop() }
+        if case .lower(let file) = body { services.lower?.note(file, of: location, isRight: false) }
         registry.forget(self)
         services.logger.error(
             "\(location.repo) \(location.path): \(location.content.hex) arrived damaged, dropped")
@@ -101,24 +101,25 @@ extension OpenContent {
     }
 
     private func verdict() -> Verdict {
-        var digest = ContentDigest(of: location.content, size: geometry.size)
-        let buffer = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: Self.chunkBytes, alignment: 16)
-        defer { buffer.deallocate() }
-        var offset: UInt64 = 0
-        while offset < geometry.size {
-            if services.isClosing { return .unknown }
+        var isWhole = true
+        let isRight = ContentDigest.matches(location.content, size: geometry.size) {
+            buffer, offset in
             let range = geometry.clamped(offset: offset, count: buffer.count)
-            let part = UnsafeMutableRawBufferPointer(rebasing: buffer[0..<range.count])
-            guard copyPresent(range, into: part) else { return .unknown }
-            digest.update(UnsafeRawBufferPointer(part))
-            offset = range.upperBound
+            isWhole = !services.isClosing && copyPresent(range, into: buffer)
+            return isWhole
         }
-        return digest.matches ? .right : .wrong
+        if !isWhole { return .unknown }
+        return isRight ? .right : .wrong
     }
 
     /// Makes a verified content durable, if all of it is in the file.
     private func seal() {
+        if case .lower(let file) = body {
+            services.lower?.note(file, of: location, isRight: true)
+            return transfers.withLock { _ in
+                if state == .verified { setState(.sealed) }
+            }
+        }
         guard case .file(let file) = body, file.sidecar.arePresent(geometry.all),
             state == .verified, !services.isClosing
         else { return }
@@ -135,7 +136,7 @@ extension OpenContent {
     private func check() {
         guard case .file(let file) = body else { return }
         let scratch = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: Int(BlockGeometry.blockBytes), alignment: 16)
+            byteCount: Int(geometry.blockBytes), alignment: 16)
         defer { scratch.deallocate() }
         var block = 0
         while let present = file.sidecar.firstPresent(in: block..<geometry.blockCount) {
@@ -161,7 +162,10 @@ extension OpenContent {
     }
 
     /// Verifies a content found whole but not sealed, as a killed process leaves it.
+    ///
+    /// A file of the official client's cache that nobody has hashed yet is verified too.
     func verifyIfWhole() {
+        if case .lower = body, state == .partial { return startVerifying() }
         guard case .file(let file) = body, state == .partial,
             file.sidecar.arePresent(geometry.all)
         else { return }

@@ -35,6 +35,8 @@ package final class OpenContent: Sendable {
         /// A row of small.db.
         case row
         case file(ContentFile)
+        /// A file of the official client's cache, whole.
+        case lower(LowerFile)
         /// Nothing can be kept on disk: memory alone.
         case memory
     }
@@ -56,8 +58,10 @@ package final class OpenContent: Sendable {
         var board: TransferBoard<Parked>
         /// Fetches under way. Invariant: a fetch on the board is here or about to be.
         var handles: [Int: any Fetch] = [:]
-        /// Bytes each prefetch has taken from the budget.
-        var budgeted: [Int: UInt64] = [:]
+        /// What each prefetch of a stream has taken.
+        var budgeted: [Int: Budgeted] = [:]
+        /// Who is told of the end of what the prefetcher had ordered.
+        var aheadEnds: [Int: @Sendable (Result<Void, HubError>) -> Void] = [:]
         /// Blocks being written. Invariant: never present.
         var writing: Set<Int> = []
         /// Readers who wait for the content to be checked or verified, by ticket.
@@ -76,6 +80,13 @@ package final class OpenContent: Sendable {
         var failure: CacheError?
     }
 
+    /// What a prefetch of a stream has taken from the budget.
+    struct Budgeted {
+        let byteCount: UInt64
+        /// Room was taken in memory as well: the disk has none.
+        let isInMemory: Bool
+    }
+
     package let location: ContentLocation
     let geometry: BlockGeometry
     /// Names this object among all that were opened.
@@ -85,7 +96,14 @@ package final class OpenContent: Sendable {
     /// Verified before the first byte is served; else served block by block.
     let servesWhole: Bool
     private let phase: Atomic<UInt8>
-    let layoutSearch = Atomic(LayoutSearch.open.rawValue)
+    /// What was read of it; one bit is enough for what is fetched whole.
+    let touched: TouchMap
+    /// What was fetched ahead of its reader, and not read yet.
+    let unreadAhead: TouchMap
+    /// There was no row when it was looked for: nobody looks again, until there is one from here. One that
+    /// another process writes meanwhile is not found by this object.
+    let isRowAbsent = Atomic(false)
+    let layoutSearch: LayoutSearch
     let transfers: Guarded<Transfers>
     let streams: Guarded<StreamDetector>
     let registry: ContentRegistry
@@ -100,14 +118,18 @@ package final class OpenContent: Sendable {
         self.services = services
         self.registry = registry
         geometry = BlockGeometry(size: location.size)
-        let isGit = if case .git = location.content { true } else { false }
-        servesWhole = isGit || location.size <= services.configuration.wholeBytesMax
+        servesWhole = services.servesWhole(location)
+        layoutSearch = LayoutSearch(path: location.path)
+        touched = TouchMap(blockCount: servesWhole ? 1 : geometry.blockCount)
+        unreadAhead = TouchMap(blockCount: geometry.blockCount)
         transfers = Guarded(
             Transfers(board: TransferBoard(limits: services.transferLimits)), rank: .blockWaiters)
         streams = Guarded(
-            StreamDetector(size: location.size, policy: services.configuration.readahead),
+            StreamDetector(
+                size: location.size, policy: services.configuration.readahead,
+                hasHeader: layoutReader(forPath: location.path)?.isAtStart ?? false),
             rank: .readahead)
-        phase = Atomic(Self.firstState(body, services).rawValue)
+        phase = Atomic(Self.firstState(location, body, services).rawValue)
     }
 
     package var state: State { State(rawValue: phase.load(ordering: .acquiring))! }
@@ -117,7 +139,9 @@ package final class OpenContent: Sendable {
     /// Ends one use of the content. The last one stops its fetches, and answers what is still
     /// parked with `.closed`.
     package func close() {
-        if registry.release(self) { retire() }
+        guard registry.release(self) else { return }
+        leaveUnread()
+        retire()
     }
 
     /// Answers everybody with `.closed` and cancels every fetch.
@@ -156,7 +180,12 @@ package final class OpenContent: Sendable {
         if let whole { releaseRoom(whole) }
     }
 
-    private static func firstState(_ body: Body, _ services: ContentServices) -> State {
+    private static func firstState(
+        _ location: ContentLocation, _ body: Body, _ services: ContentServices
+    ) -> State {
+        if case .lower(let file) = body {
+            return file.isTrusted || services.servesWhole(location) ? .sealed : .partial
+        }
         guard case .file(let file) = body else { return .partial }
         if file.sidecar.isSealed { return .sealed }
         return file.sidecar.bootID == services.configuration.bootID ? .partial : .checking

@@ -13,7 +13,7 @@ import SystemPackage
 /// |---|---|---|---|
 /// | 0 | 8 | bytes | magic `hubfsmap` |
 /// | 8 | 4 | u32 | format version, 1 |
-/// | 12 | 4 | u32 | bytes of a block, 65536 |
+/// | 12 | 4 | u32 | bytes of a block, 32768; 65536 when the content has no more |
 /// | 16 | 8 | u64 | bytes of the content |
 /// | 24 | 8 | u64, atomic | flags: 1 sealed, 2 dropped |
 /// | 32 | 16 | bytes | boot id under which unsealed blocks were last known good |
@@ -92,7 +92,7 @@ struct Sidecar: Sendable {
         let name = DigestBytes(content)
         return Array(memory.bytes.prefix(8)) == Self.magic
             && load(UInt32.self, at: Offset.version) == Self.version
-            && load(UInt32.self, at: Offset.blockBytes) == UInt32(BlockGeometry.blockBytes)
+            && load(UInt32.self, at: Offset.blockBytes) == UInt32(geometry.blockBytes)
             && load(UInt64.self, at: Offset.size) == geometry.size
             && load(UInt64.self, at: Offset.kind) == name.kind
             && Array(memory.bytes[Offset.digest..<Offset.digest + 32]) == name.padded
@@ -104,7 +104,7 @@ struct Sidecar: Sendable {
         bytes.initializeMemory(as: UInt8.self, repeating: 0)
         let name = DigestBytes(content)
         store(Self.version, at: Offset.version)
-        store(UInt32(BlockGeometry.blockBytes), at: Offset.blockBytes)
+        store(UInt32(geometry.blockBytes), at: Offset.blockBytes)
         store(geometry.size, at: Offset.size)
         store(name.kind, at: Offset.kind)
         UnsafeMutableRawBufferPointer(rebasing: bytes[Offset.digest..<Offset.digest + 32])
@@ -159,10 +159,10 @@ struct Sidecar: Sendable {
 
     /// Bytes of all present blocks.
     var presentBytes: UInt64 {
-        let full = UInt64(presentCount) * BlockGeometry.blockBytes
+        let full = UInt64(presentCount) * geometry.blockBytes
         guard geometry.blockCount > 0, isPresent(geometry.blockCount - 1) else { return full }
         let last = geometry.bytes(ofBlock: geometry.blockCount - 1)
-        return full - BlockGeometry.blockBytes + UInt64(last.count)
+        return full - geometry.blockBytes + UInt64(last.count)
     }
 
     /// Records a block whose bytes are in the file already. Release order: who sees the bit sees

@@ -8,6 +8,9 @@ import Platform
 /// need. Claimed blocks stay; what nobody claims any more is spare and makes room, oldest first. A
 /// second read of it may find it, or fetches again.
 ///
+/// What streams fetch ahead is spare from the start, and is bounded before it is asked for: what is on its
+/// way and what came and was not read take half of the budget at most, and what readers claim comes first.
+///
 /// Invariant: the bytes claimed and the bytes of spare blocks are within the budget together.
 final class UnkeptBlocks: Sendable {
     struct Key: Hashable {
@@ -54,6 +57,16 @@ final class UnkeptBlocks: Sendable {
         /// Blocks that nobody claims, oldest first.
         var spare = Deque<Key>()
         var spareByteCount = 0
+        /// Of the spare ones those that were fetched ahead and nobody has read, and when they came.
+        var unread: [Key: MonotonicInstant] = [:]
+        var unreadByteCount = 0
+        /// Bytes fetched ahead that are on their way.
+        var comingByteCount = 0
+
+        mutating func markRead(_ key: Key) {
+            guard unread.removeValue(forKey: key) != nil else { return }
+            unreadByteCount -= bytes[key]?.count ?? 0
+        }
 
         func isClaimed(_ key: Key) -> Bool {
             claims[key.owner]?.values.contains { $0.blocks.contains(key.block) } ?? false
@@ -64,10 +77,19 @@ final class UnkeptBlocks: Sendable {
         }
     }
 
+    /// After so long what was fetched ahead and not read makes room for more: its reader went elsewhere.
+    static let staleSeconds = 10.0
+
     private let byteCountMax: Int
     private let state = Guarded(State(), rank: .leaf)
 
     init(byteCountMax: Int) { self.byteCountMax = byteCountMax }
+
+    /// What the budget is used for.
+    var memory: CacheFigures.Budget {
+        let used = state.withLock { $0.claimedByteCount + $0.spareByteCount }
+        return CacheFigures.Budget(usedBytes: UInt64(used), limitBytes: UInt64(byteCountMax))
+    }
 
     // MARK: Room
 
@@ -122,10 +144,49 @@ final class UnkeptBlocks: Sendable {
         for request in granted { request.onGranted() }
     }
 
+    // MARK: Readahead
+
+    /// Bytes of one request ahead: several are to be under way, and some to have come.
+    var aheadChunkBytes: UInt64 { UInt64(byteCountMax / 16) }
+
+    /// Takes room for a fetch of a stream that runs ahead of its reader.
+    ///
+    /// - Returns: false when there is none; nothing was taken. Else `endAhead` is to be called.
+    func takeAhead(_ byteCount: Int, now: MonotonicInstant) -> Bool {
+        state.withLock { state in
+            if !mayCome(byteCount, state) { dropStale(&state, now: now) }
+            guard mayCome(byteCount, state) else { return false }
+            state.comingByteCount += byteCount
+            return true
+        }
+    }
+
+    /// Ends what `takeAhead` began, with the same number.
+    func endAhead(_ byteCount: Int) { state.withLock { $0.comingByteCount -= byteCount } }
+
+    private func mayCome(_ byteCount: Int, _ state: State) -> Bool {
+        state.claimedByteCount + state.comingByteCount + state.unreadByteCount + byteCount
+            <= byteCountMax / 2
+    }
+
+    private func dropStale(_ state: inout State, now: MonotonicInstant) {
+        let stale = Set(
+            state.unread.lazy.filter { now.seconds(since: $0.value) > Self.staleSeconds }.map(\.key)
+        )
+        guard !stale.isEmpty else { return }
+        state.spare.removeAll { stale.contains($0) }
+        for key in stale { state.spareByteCount -= remove(key, &state) }
+    }
+
     // MARK: Blocks
 
     /// Keeps a copy of a block: for as long as it is claimed, else as a spare one.
-    func insert(_ block: UnsafeRawBufferPointer, for key: Key) {
+    ///
+    /// - Parameter arrival: When it came, if it was fetched ahead.
+    func insert(
+        _ block: UnsafeRawBufferPointer, for key: Key,
+        fetchedAheadAt arrival: MonotonicInstant? = nil
+    ) {
         let copy = Array(block)
         state.withLock { state in
             guard state.bytes[key] == nil else { return }
@@ -133,6 +194,10 @@ final class UnkeptBlocks: Sendable {
             guard !state.isClaimed(key) else { return }
             state.spare.append(key)
             state.spareByteCount += copy.count
+            if let arrival {
+                state.unread[key] = arrival
+                state.unreadByteCount += copy.count
+            }
             dropSpare(&state)
         }
     }
@@ -159,6 +224,7 @@ final class UnkeptBlocks: Sendable {
             guard let bytes = state.bytes[key], start + buffer.count <= bytes.count else {
                 return false
             }
+            state.markRead(key)
             bytes.withUnsafeBytes {
                 buffer.copyMemory(
                     from: UnsafeRawBufferPointer(rebasing: $0[start..<start + buffer.count]))
@@ -175,7 +241,7 @@ final class UnkeptBlocks: Sendable {
             }
             state.requests.removeAll { $0.claimant.owner == owner }
             for key in state.spare where key.owner == owner {
-                state.spareByteCount -= state.bytes[key]?.count ?? 0
+                state.spareByteCount -= remove(key, &state)
             }
             state.spare.removeAll { $0.owner == owner }
             state.bytes = state.bytes.filter { $0.key.owner != owner }
@@ -203,22 +269,24 @@ final class UnkeptBlocks: Sendable {
     }
 
     private func grant(_ claim: Claim, to claimant: Claimant, _ state: inout State) {
-        state.spare.removeAll { key in
-            guard key.owner == claimant.owner, claim.blocks.contains(key.block) else {
-                return false
-            }
-            state.spareByteCount -= state.bytes[key]?.count ?? 0
-            return true
+        let claimed = state.spare.filter {
+            $0.owner == claimant.owner && claim.blocks.contains($0.block)
         }
+        for key in claimed {
+            state.spareByteCount -= state.bytes[key]?.count ?? 0
+            state.markRead(key)
+        }
+        if !claimed.isEmpty { state.spare.removeAll { claimed.contains($0) } }
         state.claims[claimant.owner, default: [:]][claimant.reader] = claim
         state.claimedByteCount += claim.byteCount
         dropSpare(&state)
     }
 
+    /// What was read makes room before what was not.
     private func makeSpare(_ blocks: Range<Int>, of owner: Int, _ state: inout State) {
         for key in blocks.lazy.map({ Key(owner: owner, block: $0) }) where !state.isClaimed(key) {
             guard let count = state.bytes[key]?.count else { continue }
-            state.spare.append(key)
+            state.spare.prepend(key)
             state.spareByteCount += count
         }
         dropSpare(&state)
@@ -228,7 +296,13 @@ final class UnkeptBlocks: Sendable {
         while state.claimedByteCount + state.spareByteCount > byteCountMax,
             let oldest = state.spare.popFirst()
         {
-            state.spareByteCount -= state.bytes.removeValue(forKey: oldest)?.count ?? 0
+            state.spareByteCount -= remove(oldest, &state)
         }
+    }
+
+    /// - Returns: how many bytes the block had.
+    private func remove(_ key: Key, _ state: inout State) -> Int {
+        state.markRead(key)
+        return state.bytes.removeValue(forKey: key)?.count ?? 0
     }
 }

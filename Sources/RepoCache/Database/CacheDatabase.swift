@@ -5,17 +5,27 @@ import SystemPackage
 
 /// cache.db: snapshots, directory listings, and what is known of contents besides their bytes.
 struct CacheDatabase: Sendable {
-    private static let version = 1
-    private static let tables = """
+    private static let version = 2
+    /// More than the rows of one content take, with their part of indexes and pages.
+    private static let rowBytes = 512
+    /// Pages a change of one content touches: in both tables, and where one of them is split.
+    private static let pagesEach = 3
+    private static let snapshotTable = """
         -- What a revision named when it was last resolved.
         CREATE TABLE snapshot (
+            endpoint TEXT NOT NULL,          -- the Hub that said so
             repo TEXT NOT NULL,              -- as asked for: models/ns/name
             revision TEXT NOT NULL,          -- as asked for
             canonical_name TEXT NOT NULL,    -- ns/name after redirects
             commit_oid TEXT NOT NULL,
             commit_date_ns INTEGER NOT NULL, -- nanoseconds since 1970
-            PRIMARY KEY (repo, revision)
+            PRIMARY KEY (endpoint, repo, revision)
         ) WITHOUT ROWID;
+        """
+    /// Version 1 did not know which Hub had told of a revision: what it remembered is asked for anew.
+    private static let upgrades = [1: "DROP TABLE snapshot;" + snapshotTable]
+    private static let tables = """
+        \(snapshotTable)
         -- Directories by tree oid, or by commit and path where the tree oid is not known.
         CREATE TABLE listing (
             key TEXT PRIMARY KEY,            -- ListingKey.text
@@ -37,25 +47,48 @@ struct CacheDatabase: Sendable {
             PRIMARY KEY (hex, repo, path)
         ) WITHOUT ROWID;
         """
+    private static let addedTables = """
+        -- Not a reason for a new version: who does not know these tables does without.
+        -- What hashing files of the official client's cache has found.
+        CREATE TABLE IF NOT EXISTS lower_file (
+            hex TEXT PRIMARY KEY,
+            identity TEXT NOT NULL,          -- LowerFile.identity of the file that was hashed
+            is_right INTEGER NOT NULL        -- 1 when its bytes are those of the name
+        ) WITHOUT ROWID;
+        -- In which order the files of commits were first read.
+        CREATE TABLE IF NOT EXISTS read_order (
+            repo TEXT NOT NULL,              -- models/ns/name
+            commit_oid TEXT NOT NULL,
+            used_at INTEGER NOT NULL,        -- seconds since 1970
+            byte_count INTEGER NOT NULL,     -- length of ranges
+            ranges BLOB NOT NULL,            -- ReadOrder.text
+            PRIMARY KEY (repo, commit_oid)
+        );
+        """
 
     let file: DatabaseFile
 
-    init(in folder: CacheFolder) throws(CacheError) {
+    /// - Parameter ledger: Counts what is written; nil where nothing grows.
+    init(in folder: CacheFolder, ledger: SpaceLedger? = nil) throws(CacheError) {
         file = try DatabaseFile(
             folder.database, version: Self.version, createTables: Self.tables,
-            setupLock: folder.setupLock)
+            upgrades: Self.upgrades, addTables: Self.addedTables, setupLock: folder.setupLock,
+            ledger: ledger)
     }
 
     // MARK: Snapshots
 
-    func snapshot(_ repo: RepoID, _ revision: Revision) throws(CacheError) -> RepoSnapshot? {
+    /// - Parameter endpoint: The Hub that was asked.
+    func snapshot(
+        _ repo: RepoID, _ revision: Revision, of endpoint: String
+    ) throws(CacheError) -> RepoSnapshot? {
         try file.read { database in
             let row = try Row.fetchOne(
                 database,
                 sql: """
                     SELECT canonical_name, commit_oid, commit_date_ns FROM snapshot
-                    WHERE repo = ? AND revision = ?
-                    """, arguments: [repo.description, revision.name])
+                    WHERE endpoint = ? AND repo = ? AND revision = ?
+                    """, arguments: [endpoint, repo.description, revision.name])
             guard let row, let commit = CommitOID(hex: row["commit_oid"] as String) else {
                 return nil
             }
@@ -65,9 +98,24 @@ struct CacheDatabase: Sendable {
         }
     }
 
+    /// Whether a commit of any repo of an account is remembered.
+    func knows(_ kind: RepoKind, of author: String, at endpoint: String) throws(CacheError) -> Bool
+    {
+        let prefix = RepoID(kind: kind, name: author).description
+        return try file.read { database in
+            // "0" is what comes after "/".
+            try Bool.fetchOne(
+                database,
+                sql: """
+                    SELECT EXISTS (
+                        SELECT 1 FROM snapshot WHERE endpoint = ? AND repo > ? AND repo < ?)
+                    """, arguments: [endpoint, prefix + "/", prefix + "0"]) ?? false
+        }
+    }
+
     /// Remembers what a revision names; the commit itself is remembered as a revision too.
     func remember(
-        _ snapshot: RepoSnapshot, as repo: RepoID, _ revision: Revision
+        _ snapshot: RepoSnapshot, as repo: RepoID, _ revision: Revision, of endpoint: String
     ) throws(CacheError) {
         try file.write { database in
             for (repo, name) in [
@@ -75,9 +123,9 @@ struct CacheDatabase: Sendable {
                 (snapshot.repo, snapshot.commit.hex),
             ] {
                 try database.execute(
-                    sql: "INSERT OR REPLACE INTO snapshot VALUES (?, ?, ?, ?, ?)",
+                    sql: "INSERT OR REPLACE INTO snapshot VALUES (?, ?, ?, ?, ?, ?)",
                     arguments: [
-                        repo.description, name, snapshot.repo.name, snapshot.commit.hex,
+                        endpoint, repo.description, name, snapshot.repo.name, snapshot.commit.hex,
                         snapshot.commitDateNanoseconds,
                     ])
             }
@@ -99,7 +147,9 @@ struct CacheDatabase: Sendable {
         _ listings: [(key: ListingKey, listing: DirectoryListing)], byteCountMax: Int64,
         at seconds: Int64
     ) throws(CacheError) {
-        try file.write { database in
+        let bytes = listings.reduce(0) { $0 + $1.listing.bytes.count + Self.rowBytes }
+        // Once into the log and once into the file.
+        try file.write(charging: 2 * bytes) { database in
             for (key, listing) in listings {
                 try database.execute(
                     sql: "INSERT OR REPLACE INTO listing VALUES (?, ?, ?, ?)",
@@ -133,14 +183,15 @@ struct CacheDatabase: Sendable {
 
     /// Notes the last use of contents and where they were met.
     func note(_ uses: [ContentLocation], at seconds: Int64) throws(CacheError) {
-        try file.write { database in
-            for use in uses {
-                try database.execute(
-                    sql: "INSERT OR REPLACE INTO content VALUES (?, ?, ?)",
-                    arguments: [use.content.hex, Int64(use.size), seconds])
-                try database.execute(
-                    sql: "INSERT OR IGNORE INTO content_path VALUES (?, ?, ?)",
-                    arguments: [use.content.hex, use.repo.description, use.path])
+        try file.charging(uses.count * Self.rowBytes) { () throws(CacheError) in
+            try file.write(each: uses, pagesEach: Self.pagesEach) { database, use in
+                let hex = use.content.hex
+                try database.cachedStatement(
+                    sql: "INSERT OR REPLACE INTO content VALUES (?, ?, ?)"
+                ).execute(arguments: [hex, Int64(use.size), seconds])
+                try database.cachedStatement(
+                    sql: "INSERT OR IGNORE INTO content_path VALUES (?, ?, ?)"
+                ).execute(arguments: [hex, use.repo.description, use.path])
             }
         }
     }
@@ -171,14 +222,32 @@ struct CacheDatabase: Sendable {
         }
     }
 
+    // MARK: The official client's cache
+
+    func lowerFiles() throws(CacheError) -> [LowerFileRow] {
+        try file.read { database in
+            try Row.fetchAll(database, sql: "SELECT hex, identity, is_right FROM lower_file").map {
+                LowerFileRow(hex: $0["hex"], identity: $0["identity"], isRight: $0["is_right"])
+            }
+        }
+    }
+
+    func note(_ row: LowerFileRow) throws(CacheError) {
+        try file.write(charging: Self.rowBytes) { database in
+            try database.execute(
+                sql: "INSERT OR REPLACE INTO lower_file VALUES (?, ?, ?)",
+                arguments: [row.hex, row.identity, row.isRight])
+        }
+    }
+
+    // MARK: Contents that are gone
+
     /// Forgets contents that were removed.
     func forget(_ hexes: [String]) throws(CacheError) {
-        try file.write { database in
-            for hex in hexes {
-                try database.execute(sql: "DELETE FROM content WHERE hex = ?", arguments: [hex])
-                try database.execute(
-                    sql: "DELETE FROM content_path WHERE hex = ?", arguments: [hex])
-            }
+        try file.write(each: hexes, pagesEach: Self.pagesEach) { database, hex in
+            try database.execute(sql: "DELETE FROM content WHERE hex = ?", arguments: [hex])
+            try database.execute(
+                sql: "DELETE FROM content_path WHERE hex = ?", arguments: [hex])
         }
     }
 }

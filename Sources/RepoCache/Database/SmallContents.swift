@@ -11,7 +11,7 @@ import SystemPackage
 /// rows written many to a transaction do not. Only verified contents come here.
 final class SmallContents: Sendable {
     /// Contents of this size and more are files.
-    static let sizeMax = BlockGeometry.blockBytes
+    static let sizeMax = BlockGeometry.singleBlockBytesMax
 
     private static let tables = """
         CREATE TABLE small_content (
@@ -29,49 +29,90 @@ final class SmallContents: Sendable {
         var isWriting = false
     }
 
+    /// A content of some KiB is written as one page or a few instead of a dozen.
+    private static let pageBytes = 16 << 10
     private static let unwrittenBytesMax = 16 << 20
+    /// Pages a change of one row touches: its own, that of the index, and one that lists free or moved ones.
+    private static let pagesEach = 3
+
+    /// Bytes of disk to take for a row: at least what the file grows by. A row may leave nearly half
+    /// of its page empty.
+    static func chargedBytes(_ byteCount: Int) -> UInt64 {
+        UInt64(byteCount + pageBytes / 2 + 1024)
+    }
+
     /// Adopted bytes that may wait for their row: they come faster than rows are written.
     private static let unwrittenAdoptedBytesMax = 1 << 20
 
-    let file: DatabaseFile
+    private let opening: OpeningFile
+    private let ledger: SpaceLedger?
     private let worker: Worker
     private let logger: Logger
     private let state: Guarded<State>
     /// Told of rows that were written.
     private let written = Monitor(())
 
-    init(in folder: CacheFolder, memoryBytesMax: Int, worker: Worker, logger: Logger)
-        throws(CacheError)
-    {
-        file = try DatabaseFile(
-            folder.smallDatabase, version: 1, createTables: Self.tables, setupLock: folder.setupLock
-        )
+    /// Begins to open the database: see `file`.
+    ///
+    /// - Parameter ledger: Where rows that are inserted have their room; nil where none are.
+    init(
+        in folder: CacheFolder, memoryBytesMax: Int, ledger: SpaceLedger? = nil, worker: Worker,
+        logger: Logger
+    ) {
+        self.ledger = ledger
+        opening = OpeningFile { () throws(CacheError) in
+            try DatabaseFile(
+                folder.smallDatabase, version: 1, createTables: Self.tables,
+                pageBytes: Self.pageBytes, setupLock: folder.setupLock, ledger: ledger)
+        }
         self.worker = worker
         self.logger = logger
         state = Guarded(
             State(recent: RecentlyUsed(byteCountMax: memoryBytesMax)), rank: .leaf)
     }
 
+    /// The database, which whoever comes first waits for.
+    ///
+    /// - Throws: what opening it has thrown. Without it, contents are in memory alone.
+    var file: DatabaseFile { get throws(CacheError) { try opening.file } }
+
     /// The bytes of a content, from memory or its row.
     ///
     /// Reads the database on the calling thread: local disk, as a `pread` would be.
     func bytes(of content: ContentID) -> [UInt8]? {
+        if let bytes = bytesInMemory(of: content) { return bytes }
         let hex = content.hex
-        if let bytes = state.withLock({ $0.recent.value(of: hex) ?? $0.unwritten[hex] }) {
-            return bytes
-        }
         guard let bytes = row(hex) else { return nil }
         state.withLock { $0.recent.insert(bytes, byteCount: bytes.count, for: hex) }
         return bytes
     }
 
-    /// Whether a content is here, in memory or as a row.
+    /// The bytes of a content that is in memory; never waits.
+    func bytesInMemory(of content: ContentID) -> [UInt8]? {
+        let hex = content.hex
+        return state.withLock { $0.recent.value(of: hex) ?? $0.unwritten[hex] }
+    }
+
+    /// Bytes of contents that wait for their rows.
+    var unwrittenBytes: Int { state.withLock { $0.unwrittenBytes } }
+
+    /// Contents in memory, those that wait to be written included.
+    var memory: CacheFigures.Budget {
+        state.withLock { state in
+            CacheFigures.Budget(
+                usedBytes: UInt64(state.recent.byteCount + state.unwrittenBytes),
+                limitBytes: UInt64(state.recent.byteCountMax + Self.unwrittenBytesMax))
+        }
+    }
+
+    /// Whether a content has a row, or is about to have one.
     func holds(_ content: ContentID) -> Bool {
-        if isInMemory(content) { return true }
+        let hex = content.hex
+        if state.withLock({ $0.unwritten[hex] != nil }) { return true }
         let found = try? file.read { database in
-            try Bool.fetchOne(
-                database, sql: "SELECT EXISTS (SELECT 1 FROM small_content WHERE hex = ?)",
-                arguments: [content.hex])
+            let exists = try database.cachedStatement(
+                sql: "SELECT EXISTS (SELECT 1 FROM small_content WHERE hex = ?)")
+            return try Bool.fetchOne(exists, arguments: [content.hex])
         }
         return found == true
     }
@@ -84,33 +125,39 @@ final class SmallContents: Sendable {
 
     /// Keeps a verified content: in memory at once, in a row soon.
     ///
-    /// - Returns: false when it is in memory only, for as long as there is room.
-    @discardableResult
-    func insert(_ bytes: [UInt8], for content: ContentID, writes: Bool) -> Bool {
+    /// - Parameter writes: Room was reserved for the row: `chargedBytes`. It is settled here. Without
+    ///   it the content is in memory only.
+    func insert(_ bytes: [UInt8], for content: ContentID, writes: Bool) {
         let hex = content.hex
         let (isQueued, mustStart) = state.withLock { state in
             state.recent.insert(bytes, byteCount: bytes.count, for: hex)
-            guard writes, state.unwrittenBytes + bytes.count <= Self.unwrittenBytesMax else {
-                return (false, false)
-            }
-            state.unwrittenBytes += bytes.count - (state.unwritten[hex]?.count ?? 0)
+            guard writes, state.unwritten[hex] == nil,
+                state.unwrittenBytes + bytes.count <= Self.unwrittenBytesMax
+            else { return (false, false) }
+            state.unwrittenBytes += bytes.count
             state.unwritten[hex] = bytes
             defer { state.isWriting = true }
             return (true, !state.isWriting)
         }
-        guard mustStart else { return isQueued }
-        return worker.submit { self.writeRows() }
+        if writes, !isQueued { ledger?.settle(Self.chargedBytes(bytes.count)) }
+        if mustStart { _ = worker.submit { self.writeRows() } }
     }
 
     /// Keeps a verified content that nobody has asked for: in a row, not in memory. Waits for the
     /// rows when they are written more slowly than contents come.
     func adopt(_ bytes: [UInt8], for content: ContentID) {
         let hex = content.hex
-        let (mustStart, mustWait) = state.withLock { state in
-            state.unwrittenBytes += bytes.count - (state.unwritten[hex]?.count ?? 0)
+        guard ledger?.reserve(Self.chargedBytes(bytes.count)) ?? true else { return }
+        let (isQueued, mustStart, mustWait) = state.withLock { state in
+            guard state.unwritten[hex] == nil else { return (false, false, false) }
+            state.unwrittenBytes += bytes.count
             state.unwritten[hex] = bytes
             defer { state.isWriting = true }
-            return (!state.isWriting, state.unwrittenBytes > Self.unwrittenAdoptedBytesMax)
+            return (true, !state.isWriting, state.unwrittenBytes > Self.unwrittenAdoptedBytesMax)
+        }
+        guard isQueued else {
+            ledger?.settle(Self.chargedBytes(bytes.count))
+            return
         }
         if mustStart, !worker.submit({ self.writeRows() }) { return writeRows() }
         guard mustWait else { return }
@@ -121,12 +168,10 @@ final class SmallContents: Sendable {
 
     /// Notes the last use of contents.
     func note(_ contents: [ContentID], at seconds: Int64) throws(CacheError) {
-        try file.write { database in
-            for content in contents {
-                try database.execute(
-                    sql: "UPDATE small_content SET last_use = ? WHERE hex = ?",
-                    arguments: [seconds, content.hex])
-            }
+        try file.write(each: contents, pagesEach: Self.pagesEach) { database, content in
+            let update = try database.cachedStatement(
+                sql: "UPDATE small_content SET last_use = ? WHERE hex = ?")
+            try update.execute(arguments: [seconds, content.hex])
         }
     }
 
@@ -153,37 +198,26 @@ final class SmallContents: Sendable {
     /// Forgets contents, in memory and as rows.
     func remove(_ hexes: [String]) throws(CacheError) {
         state.withLock { state in
-            for hex in hexes {
-                state.recent.remove(hex)
-                state.unwrittenBytes -= state.unwritten.removeValue(forKey: hex)?.count ?? 0
-            }
+            for hex in hexes { state.recent.remove(hex) }
         }
-        try file.write { database in
-            for hex in hexes {
-                try database.execute(
-                    sql: "DELETE FROM small_content WHERE hex = ?", arguments: [hex])
-            }
+        unqueue(hexes)
+        try file.write(each: hexes, pagesEach: Self.pagesEach) { database, hex in
+            let delete = try database.cachedStatement(
+                sql: "DELETE FROM small_content WHERE hex = ?")
+            try delete.execute(arguments: [hex])
         }
     }
 
-    /// Shrinks the file when more than half of it is free.
-    func giveBackFreePages() throws(CacheError) {
-        let isWorthIt = try file.read { database in
-            let pages = try Int.fetchOne(database, sql: "PRAGMA page_count") ?? 0
-            let free = try Int.fetchOne(database, sql: "PRAGMA freelist_count") ?? 0
-            return free > pages / 2 && free > 64
-        }
-        if isWorthIt { try file.vacuum() }
-    }
+    /// Shrinks the file by the pages that removed rows have left.
+    func giveBackFreePages() throws(CacheError) { try file.giveBackFreePages() }
 
     /// The bytes of a row, past the memory; for verification.
     func row(_ hex: String) -> [UInt8]? {
         do throws(CacheError) {
             return try file.read { database in
-                try Row.fetchOne(
-                    database, sql: "SELECT bytes FROM small_content WHERE hex = ?",
-                    arguments: [hex]
-                )?.bytes("bytes")
+                let select = try database.cachedStatement(
+                    sql: "SELECT bytes FROM small_content WHERE hex = ?")
+                return try Row.fetchOne(select, arguments: [hex])?.bytes("bytes")
             }
         } catch {
             logger.error("small content \(hex) cannot be read: \(error)")
@@ -194,9 +228,14 @@ final class SmallContents: Sendable {
     /// Writes what waits, as one transaction at a time, until nothing does.
     private func writeRows() {
         while true {
+            let bytesMax = (try? file)?.transactionBytesMax ?? .max
             let rows = state.withLock { state in
                 if state.unwritten.isEmpty { state.isWriting = false }
-                return state.unwritten
+                var left = Int64(bytesMax)
+                return state.unwritten.prefix { row in
+                    defer { left -= Int64(Self.chargedBytes(row.value.count)) }
+                    return left > 0
+                }
             }
             if rows.isEmpty { return }
             do throws(CacheError) {
@@ -211,12 +250,18 @@ final class SmallContents: Sendable {
             } catch {
                 logger.warning("\(rows.count) small contents are not kept: \(error)")
             }
-            state.withLock { state in
-                for hex in rows.keys {
-                    state.unwrittenBytes -= state.unwritten.removeValue(forKey: hex)?.count ?? 0
-                }
-            }
+            unqueue(rows.map(\.key))
             written.update { _ in }
         }
+    }
+
+    /// Takes contents out of those that wait for a row, and settles what was reserved for them.
+    private func unqueue(_ hexes: some Sequence<String>) {
+        let taken = state.withLock { state in
+            let taken = hexes.compactMap { state.unwritten.removeValue(forKey: $0)?.count }
+            state.unwrittenBytes -= taken.reduce(0, +)
+            return taken
+        }
+        for byteCount in taken { ledger?.settle(Self.chargedBytes(byteCount)) }
     }
 }

@@ -7,33 +7,48 @@ struct BlockAssembler {
 
     /// - Parameter start: Where the stream starts: the start of a block.
     init(geometry: BlockGeometry, start: UInt64) {
-        precondition(start % BlockGeometry.blockBytes == 0, "a fetch starts with a block")
+        precondition(start % geometry.blockBytes == 0, "a fetch starts with a block")
         self.geometry = geometry
         position = start
     }
 
-    /// Takes the next bytes and hands on each block they complete.
+    /// Takes the next bytes and hands on the blocks they complete.
     ///
-    /// - Parameter store: Called with a block's index and bytes, which are valid during the call.
+    /// - Parameter store: Called with adjoining blocks and their bytes, which are valid during the call.
     mutating func append(
-        _ bytes: UnsafeRawBufferPointer, store: (Int, UnsafeRawBufferPointer) -> Void
+        _ bytes: UnsafeRawBufferPointer, store: (Range<Int>, UnsafeRawBufferPointer) -> Void
     ) {
         var rest = bytes[...]
         while !rest.isEmpty {
-            let block = Int(position / BlockGeometry.blockBytes)
-            let blockBytes = geometry.bytes(ofBlock: block).count
-            let taken = rest.prefix(blockBytes - partial.count)
-            rest = rest.dropFirst(taken.count)
-            position += UInt64(taken.count)
-            if taken.count == blockBytes {
-                store(block, UnsafeRawBufferPointer(rebasing: taken))
+            let first = Int(position / geometry.blockBytes)
+            if partial.isEmpty, let end = wholeBlocks(from: first, in: rest.count) {
+                let taken = rest.prefix(geometry.bytes(ofBlocks: first..<end).count)
+                advance(by: taken.count, of: &rest)
+                store(first..<end, UnsafeRawBufferPointer(rebasing: taken))
                 continue
             }
+            let blockBytes = geometry.bytes(ofBlock: first).count
             if partial.isEmpty { partial.reserveCapacity(blockBytes) }
+            let taken = rest.prefix(blockBytes - partial.count)
             partial.append(contentsOf: taken)
+            advance(by: taken.count, of: &rest)
             guard partial.count == blockBytes else { continue }
-            partial.withUnsafeBytes { store(block, $0) }
+            partial.withUnsafeBytes { store(first..<first + 1, $0) }
             partial.removeAll(keepingCapacity: true)
         }
+    }
+
+    /// - Returns: the end of the blocks that `count` bytes from the start of `first` complete; nil when
+    ///   they complete none.
+    private func wholeBlocks(from first: Int, in count: Int) -> Int? {
+        let reached = position + UInt64(count)
+        let end =
+            reached >= geometry.size ? geometry.blockCount : Int(reached / geometry.blockBytes)
+        return end > first ? end : nil
+    }
+
+    private mutating func advance(by count: Int, of rest: inout Slice<UnsafeRawBufferPointer>) {
+        rest = rest.dropFirst(count)
+        position += UInt64(count)
     }
 }

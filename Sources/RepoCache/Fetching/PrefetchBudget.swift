@@ -7,8 +7,8 @@ final class PrefetchBudget: Sendable {
         var byteCount: UInt64 = 0
     }
 
-    private let fetchCountMax: Int
-    private let byteCountMax: UInt64
+    let fetchCountMax: Int
+    let byteCountMax: UInt64
     private let use = Guarded(Use(), rank: .leaf)
 
     init(fetchCountMax: Int, byteCountMax: UInt64) {
@@ -18,16 +18,28 @@ final class PrefetchBudget: Sendable {
 
     /// Takes one fetch of `bytes` into the budget.
     ///
+    /// - Parameter leavesHalf: Only while the other half stays free.
     /// - Returns: false when there is no room; nothing was taken.
-    func take(_ bytes: UInt64) -> Bool {
-        use.withLock { use in
-            guard use.fetchCount < fetchCountMax, use.byteCount + bytes <= byteCountMax else {
-                return false
-            }
+    func take(_ bytes: UInt64, leavesHalf: Bool = false) -> Bool {
+        let part: UInt64 = leavesHalf ? 2 : 1
+        return use.withLock { use in
+            guard use.fetchCount < fetchCountMax / Int(part),
+                use.byteCount + bytes <= byteCountMax / part
+            else { return false }
             use.fetchCount += 1
             use.byteCount += bytes
             return true
         }
+    }
+
+    /// What was taken and not given back.
+    var underWay: (fetchCount: Int, byteCount: UInt64) {
+        use.withLock { ($0.fetchCount, $0.byteCount) }
+    }
+
+    /// Whether so many fetches more would find room, bytes aside.
+    func hasRoom(forFetches count: Int) -> Bool {
+        use.withLock { $0.fetchCount + count <= fetchCountMax }
     }
 
     /// Gives back what one successful `take` took.

@@ -43,24 +43,32 @@ struct StreamDetector {
     static let leftReadCountMax = 32
     static let leftSeconds = 0.5
 
-    /// What the kernel may read around a place on its own: a tensor's end this close to a stream's
+    /// What the kernel may read around a place on its own: a part's end this close to a stream's
     /// start is not where the stream stops, and reads up to twice this far beyond an end do not yet
     /// show that it goes on.
     static let kernelReadaheadBytes: UInt64 = 1 << 20
+    /// One read of the kernel. The one that has a part's last page may be for so much behind it too,
+    /// and the reader waits for all of it: so that is fetched with the part.
+    static let kernelReadBytes: UInt64 = 128 << 10
     static let pageBytes: UInt64 = 4096
 
     private let size: UInt64
     private let policy: ReadaheadPolicy
+    /// Whether the file begins with a header that its reader needs first.
+    private let hasHeader: Bool
     /// Where streams may stop, once the file has told.
-    var layout: TensorLayout?
+    var layout: PartLayout?
     private var streams: [Stream] = []
     private var readCount = 0
     private var lastNumber = 0
 
-    /// - Parameter size: Bytes of the content.
-    init(size: UInt64, policy: ReadaheadPolicy) {
+    /// - Parameters:
+    ///   - size: Bytes of the content.
+    ///   - hasHeader: It begins with a header that its reader needs first, of unknown length.
+    init(size: UInt64, policy: ReadaheadPolicy, hasHeader: Bool = false) {
         self.size = size
         self.policy = policy
+        self.hasHeader = hasHeader
     }
 
     /// Takes note of a read at this time.
@@ -74,7 +82,10 @@ struct StreamDetector {
         readCount += 1
         guard let index = streams.firstIndex(where: { Self.continues($0, bytes) }) else {
             let ended = open(at: bytes, now: now)
-            return (tensorWish(at: bytes), ended)
+            return (
+                headerWish(at: bytes) ?? partWish(at: bytes)
+                    ?? streams.last.flatMap { wish(of: $0) }, ended
+            )
         }
         streams[index].lastRead = readCount
         streams[index].lastReadAt = now
@@ -89,6 +100,11 @@ struct StreamDetector {
     mutating func requested(_ stream: Int, upTo end: UInt64) {
         guard let index = streams.firstIndex(where: { $0.number == stream }) else { return }
         streams[index].requested = max(streams[index].requested, end)
+    }
+
+    /// Bytes in a row that the stream has read whose furthest read ends here; 0 when none does.
+    func consumedBytes(upTo end: UInt64) -> UInt64 {
+        streams.first { $0.next == end }?.consumedBytes ?? 0
     }
 
     /// What all streams still want, after a budget had refused some of it.
@@ -124,8 +140,10 @@ struct StreamDetector {
     }
 
     private func wish(of stream: Stream) -> Wish? {
-        guard stream.readCount >= policy.readCountMin else { return nil }
-        let window = policy.windowBytes(consumedBytes: stream.consumedBytes)
+        let window = policy.windowBytes(
+            consumedBytes: stream.consumedBytes, readCount: stream.readCount,
+            isFromHead: stream.start == 0)
+        guard let window else { return nil }
         let chunk = policy.chunkBytes(windowBytes: window)
         let limit = limit(of: stream)
         let end = min(stream.next + window, limit)
@@ -135,30 +153,42 @@ struct StreamDetector {
         return Wish(stream: stream.number, bytes: stream.requested..<end, chunkBytes: chunk)
     }
 
-    /// What the first read of a stream already tells: it begins a tensor, and so wants it.
-    ///
-    /// A fault in a mapping is read around by the kernel, half before the page that was touched and
-    /// half behind its start: so the middle tells which of two tensors is meant. Of a page that both
-    /// are in, the second is believed to be: the first would have been read from its own start.
-    private func tensorWish(at bytes: Range<UInt64>) -> Wish? {
-        let middle = bytes.lowerBound + UInt64(bytes.count) / 2 + Self.pageBytes - 1
-        guard let stream = streams.last, let tensor = layout?.tensor(at: middle),
-            bytes.contains(tensor.lowerBound)
+    /// Whoever looks at the start of a header reads the rest of it next.
+    private func headerWish(at bytes: Range<UInt64>) -> Wish? {
+        let end = min(policy.headerBytes, size)
+        guard hasHeader, layout == nil, bytes.lowerBound == 0, end > bytes.upperBound,
+            let stream = streams.last
         else { return nil }
-        let end = min(tensor.upperBound, tensor.lowerBound + policy.tensorBytesMax, size)
-        guard end > bytes.upperBound else { return nil }
         return Wish(
-            stream: stream.number, bytes: bytes.upperBound..<end,
-            chunkBytes: policy.chunkBytes(tensorBytes: UInt64(tensor.count)))
+            stream: stream.number, bytes: bytes.upperBound..<end, chunkBytes: policy.headerBytes)
     }
 
-    /// How far a stream may be read ahead: to the end of the tensor it is in, until it has gone on
-    /// beyond one; then it reads the file, not a tensor.
+    /// What the first read of a stream already tells: it begins a tensor, or another part, and so wants
+    /// it.
+    ///
+    /// A fault in a mapping is read around by the kernel, half before the page that was touched and
+    /// half behind its start: so the middle tells which of two parts is meant. Of a page that both
+    /// are in, the second is believed to be: the first would have been read from its own start.
+    private func partWish(at bytes: Range<UInt64>) -> Wish? {
+        let middle = bytes.lowerBound + UInt64(bytes.count) / 2 + Self.pageBytes - 1
+        guard let stream = streams.last, let part = layout?.part(at: middle),
+            bytes.contains(part.lowerBound)
+        else { return nil }
+        let end = min(
+            part.upperBound + Self.kernelReadBytes, part.lowerBound + policy.partBytesMax, size)
+        guard part.upperBound > bytes.upperBound, end > bytes.upperBound else { return nil }
+        return Wish(
+            stream: stream.number, bytes: bytes.upperBound..<end,
+            chunkBytes: policy.chunkBytes(partBytes: UInt64(part.count)))
+    }
+
+    /// How far a stream may be read ahead: as far as the kernel reads at the end of the part it is in,
+    /// until it has gone on beyond one; then it reads the file, not a part.
     private func limit(of stream: Stream) -> UInt64 {
         let slack = Self.kernelReadaheadBytes
         guard let end = layout?.end(after: stream.start + slack), stream.next <= end + 2 * slack
         else { return size }
-        return min(end, size)
+        return min(end + Self.kernelReadBytes, size)
     }
 
     private mutating func open(at bytes: Range<UInt64>, now: MonotonicInstant) -> Set<Int> {

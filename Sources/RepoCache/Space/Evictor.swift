@@ -1,13 +1,16 @@
+import HubClient
 import Logging
 import Platform
 import SystemPackage
 
 /// Makes room: measures the folder and removes whole contents, least recently used first.
 ///
-/// Contents that any process has open stay. Small contents count by the bytes of their rows.
+/// Contents that any process has open stay, and those that edits stand on. Small contents count by the bytes of their rows.
 final class Evictor: Sendable {
     /// A run that could not free enough is not repeated sooner than this.
     static let restSeconds = 2.0
+    /// A run looks again when it has freed what it was to free, since others wrote meanwhile; so often.
+    private static let lookCountMax = 4
 
     private struct State {
         var isRequested = false
@@ -28,13 +31,15 @@ final class Evictor: Sendable {
     private let useLog: UseLog
     private let ledger: SpaceLedger
     private let registry: ContentRegistry
+    private let pins: @Sendable () -> Set<ContentID>
     private let time: any TimeSource
     private let logger: Logger
     private let state = Guarded(State(), rank: .leaf)
 
     init(
         folder: CacheFolder, database: CacheDatabase, small: SmallContents, useLog: UseLog,
-        ledger: SpaceLedger, registry: ContentRegistry, time: any TimeSource, logger: Logger
+        ledger: SpaceLedger, registry: ContentRegistry,
+        pins: @escaping @Sendable () -> Set<ContentID>, time: any TimeSource, logger: Logger
     ) {
         self.folder = folder
         self.database = database
@@ -42,6 +47,7 @@ final class Evictor: Sendable {
         self.useLog = useLog
         self.ledger = ledger
         self.registry = registry
+        self.pins = pins
         self.time = time
         self.logger = logger
     }
@@ -64,30 +70,48 @@ final class Evictor: Sendable {
     private func run() {
         useLog.flush()
         do throws(CacheError) {
-            let survey = try measure()
-            let excess = ledger.excessBytes
-            guard excess > 0 else { return }
-            let freed = try evict(excess, from: try candidates(survey))
-            logger.info("evicted \(freed) bytes of \(excess)")
+            // One process at a time: two would make the same room twice.
+            guard let turn = try takeTurn() else { return rest() }
+            defer { try? turn.close() }
+            for _ in 0..<Self.lookCountMax {
+                let survey = try measure()
+                let excess = ledger.excessBytes
+                guard excess > 0 else { return }
+                let freed = try evict(excess, from: try candidates(survey))
+                logger.info("evicted \(freed) bytes of \(excess)")
+                if freed < excess { break }
+            }
             _ = try measure()
         } catch {
             logger.warning("no room could be made: \(error)")
         }
-        guard ledger.excessBytes > 0 else { return }
+        if ledger.excessBytes > 0 { rest() }
+    }
+
+    private func rest() {
         state.withLock { $0.notBefore = time.now.advanced(bySeconds: Self.restSeconds) }
     }
 
-    private func measure() throws(CacheError) -> SpaceSurvey {
-        let mark = ledger.beginMeasurement()
-        let survey = try SpaceSurvey(folder)
+    /// - Returns: nil while another process makes room.
+    private func takeTurn() throws(CacheError) -> FileDescriptor? {
         do throws(Errno) {
-            ledger.measured(
-                since: mark, usedBytes: survey.usedBytes,
-                availableBytes: try FileSystemFacts(of: folder.root).availableBytes)
+            let file = try openForUpdate(folder.evictionLock, creates: true)
+            if try file.lock(.exclusive, waits: false) { return file }
+            try? file.close()
+            return nil
         } catch {
-            throw .disk(error, path: folder.root.string)
+            throw .disk(error, path: folder.evictionLock.string)
         }
-        return survey
+    }
+
+    private func measure() throws(CacheError) -> SpaceSurvey {
+        var survey: SpaceSurvey?
+        try ledger.measure { () throws(CacheError) in
+            let found = try SpaceSurvey(folder)
+            survey = found
+            return found.countedBytes(logBytesMax: ledger.logBytesMax)
+        }
+        return survey!
     }
 
     /// What could go, the least recently used first. A content without a row was never noted: its
@@ -109,11 +133,11 @@ final class Evictor: Sendable {
     private func evict(
         _ excess: UInt64, from candidates: [Candidate]
     ) throws(CacheError) -> UInt64 {
-        let open = registry.openNames
+        let kept = registry.openNames.union(pins().map(\.hex))
         var freed: UInt64 = 0
         var files: [String] = []
         var rows: [String] = []
-        for candidate in candidates where freed < excess && !open.contains(candidate.hex) {
+        for candidate in candidates where freed < excess && !kept.contains(candidate.hex) {
             if candidate.isRow {
                 rows.append(candidate.hex)
                 freed += candidate.bytes

@@ -13,14 +13,19 @@ struct SpaceSurvey {
     }
 
     private(set) var items: [Item] = []
-    /// Bytes of disk of everything in the folder.
+    /// Bytes of disk of everything in the folder, as `du` counts them.
     private(set) var usedBytes: UInt64 = 0
+    /// Bytes of disk of each database's log.
+    private var logBytes: [UInt64] = []
 
     /// Looks at every file of the folder; about 2 µs each.
     init(_ folder: CacheFolder) throws(CacheError) {
         do throws(Errno) {
-            for name in try Folder.names(in: folder.root) where name != "contents" {
-                usedBytes += try Self.diskBytes(folder.root.appending(name))
+            usedBytes += try Self.diskBytes(folder.root)
+            for name in try Folder.names(in: folder.root) {
+                let bytes = try Self.diskBytes(folder.root.appending(name))
+                usedBytes += bytes
+                if name.hasSuffix("-wal") { logBytes.append(bytes) }
             }
             for shard in try Folder.names(in: folder.contents) {
                 try survey(folder.contents.appending(shard))
@@ -30,7 +35,16 @@ struct SpaceSurvey {
         }
     }
 
+    /// What counts against the limit, which keeps room for logs of at most `logBytesMax`: what a log takes
+    /// above that counts twice, since it is going to be moved into its database.
+    func countedBytes(logBytesMax: Int) -> UInt64 {
+        logBytes.reduce(usedBytes) { sum, log in
+            log <= logBytesMax ? sum - log : sum + log - 2 * UInt64(logBytesMax)
+        }
+    }
+
     private mutating func survey(_ shard: FilePath) throws(Errno) {
+        usedBytes += try Self.diskBytes(shard)
         var found: [String: UInt64] = [:]
         for name in try Folder.names(in: shard) {
             let hex = name.hasSuffix(".map") ? String(name.dropLast(4)) : name
@@ -45,24 +59,5 @@ struct SpaceSurvey {
     /// Bytes of disk of a file; 0 when it has gone.
     private static func diskBytes(_ path: FilePath) throws(Errno) -> UInt64 {
         UInt64(try Folder.status(path)?.st_blocks ?? 0) * 512
-    }
-}
-
-extension SpaceLedger {
-    /// A ledger that starts with what lies in the folder now.
-    convenience init(
-        measuring folder: CacheFolder, _ configuration: CacheConfiguration
-    ) throws(CacheError) {
-        let survey = try SpaceSurvey(folder)
-        let available: UInt64
-        do throws(Errno) {
-            available = try FileSystemFacts(of: folder.root).availableBytes
-        } catch {
-            throw .disk(error, path: folder.root.string)
-        }
-        self.init(
-            limitBytes: configuration.sizeLimitBytes ?? (available + survey.usedBytes) / 5 * 4,
-            floorBytes: configuration.freeFloorBytes, usedBytes: survey.usedBytes,
-            availableBytes: available)
     }
 }

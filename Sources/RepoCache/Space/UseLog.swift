@@ -9,7 +9,9 @@ import Platform
 final class UseLog: Sendable {
     static let flushSeconds = 5.0
     /// So many marks are flushed at once. Those beyond `noteCountMax` are dropped until it is done.
-    private static let noteCountSoon = 1000
+    /// Whoever opens a few thousand files again and again has each of them written once in
+    /// `flushSeconds`; to write them more often cost as much as to serve them.
+    private static let noteCountSoon = 10_000
     private static let noteCountMax = 50_000
 
     private struct State {

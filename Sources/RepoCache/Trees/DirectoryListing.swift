@@ -115,6 +115,13 @@ package struct DirectoryListing: Sendable {
         }
     }
 
+    /// Bytes of a file, nil for a directory.
+    func fileSize(at index: Int) -> UInt64? {
+        let record = Self.headerBytes + Self.recordBytes * index
+        guard bytes[record + 6] != KindCode.directory else { return nil }
+        return Self.load(UInt64.self, bytes, record + 8)
+    }
+
     /// The place of a name, nil when the directory has no such entry.
     package func index(of name: some StringProtocol) -> Int? {
         Array(name.utf8).withUnsafeBytes { index(ofName: $0) }

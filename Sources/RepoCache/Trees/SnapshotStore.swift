@@ -56,6 +56,8 @@ package final class SnapshotStore: Sendable {
         let path: String
         let key: ListingKey
         let priority: FetchPriority
+        /// Nothing below the directory is asked for along with it.
+        let isAlone: Bool
     }
 
     /// Stored listings beyond this are dropped, oldest first.
@@ -63,12 +65,13 @@ package final class SnapshotStore: Sendable {
     /// Commits whose walk is watched; more make it forget, which costs one page each.
     private static let walkCountMax = 64
 
-    private let database: CacheDatabase
+    let database: CacheDatabase
     private let origin: any TreeOrigin
-    private let worker: Worker
+    let worker: Worker
     private let timers: TimerQueue
+    let endpoint: String
     private let patienceSeconds: Double
-    private let logger: Logger
+    let logger: Logger
     private let state: Guarded<State>
 
     init(
@@ -79,6 +82,7 @@ package final class SnapshotStore: Sendable {
         self.origin = origin
         self.worker = worker
         self.timers = timers
+        endpoint = configuration.endpoint
         patienceSeconds = configuration.revisionPatienceSeconds
         self.logger = logger
         let memoryBytesMax = configuration.listingBytesMax
@@ -105,15 +109,35 @@ package final class SnapshotStore: Sendable {
             }
             let question = RevisionQuestion(completion)
             let patience = known.map { endPatience(question, repo, revision, $0) }
-            origin.resolve(repo, revision) { [self] result in
+            origin.resolve(repo, revision, knowing: known, priority: .demand) { [self] result in
                 if let patience { timers.cancel(patience) }
                 let isSubmitted = worker.submit { [self] in
-                    question.answer(settle(result, repo, revision))
+                    question.answer(settle(result, repo, revision, known: known))
                 }
                 if !isSubmitted { question.answer(.failure(.closed)) }
             }
         }
         if !isSubmitted { completion(.failure(.closed)) }
+    }
+
+    /// Asks the Hub what a revision names now that is being followed, and remembers a new answer. One
+    /// question, if the answer is the old one; no other answer will do.
+    ///
+    /// - Parameter known: What it named when last asked.
+    package func follow(
+        _ repo: RepoID, _ revision: Revision, knowing known: RepoSnapshot,
+        priority: FetchPriority,
+        completion: @escaping @Sendable (Result<RepoSnapshot, CacheError>) -> Void
+    ) {
+        origin.resolve(repo, revision, knowing: known, priority: priority) { [self] result in
+            guard case .success(let snapshot) = result, snapshot != known else {
+                return completion(result.mapError { .hub($0) })
+            }
+            let isSubmitted = worker.submit { [self] in
+                completion(settle(result, repo, revision, known: known).map(\.snapshot))
+            }
+            if !isSubmitted { completion(.failure(.closed)) }
+        }
     }
 
     /// Answers a question with what is remembered, unless the Hub is faster.
@@ -132,13 +156,17 @@ package final class SnapshotStore: Sendable {
         }
     }
 
+    /// - Parameter known: What is remembered already.
     private func settle(
-        _ result: Result<RepoSnapshot, HubError>, _ repo: RepoID, _ revision: Revision
+        _ result: Result<RepoSnapshot, HubError>, _ repo: RepoID, _ revision: Revision,
+        known: RepoSnapshot?
     ) -> Result<ResolvedSnapshot, CacheError> {
         switch result {
+        case .success(let snapshot) where snapshot == known:
+            return .success(ResolvedSnapshot(snapshot: snapshot, isStale: false))
         case .success(let snapshot):
             do throws(CacheError) {
-                try database.remember(snapshot, as: repo, revision)
+                try database.remember(snapshot, as: repo, revision, of: endpoint)
             } catch {
                 logger.warning("\(repo)@\(revision) is not remembered: \(error)")
             }
@@ -153,7 +181,7 @@ package final class SnapshotStore: Sendable {
 
     private func remembered(_ repo: RepoID, _ revision: Revision) -> RepoSnapshot? {
         do throws(CacheError) {
-            return try database.snapshot(repo, revision)
+            return try database.snapshot(repo, revision, of: endpoint)
         } catch {
             logger.warning("what \(repo)@\(revision) named cannot be read: \(error)")
             return nil
@@ -169,7 +197,12 @@ package final class SnapshotStore: Sendable {
         snapshot: RepoSnapshot, path: String, treeOID: TreeOID?
     ) -> DirectoryListing? {
         let key = ListingKey(commit: snapshot.commit, path: path, treeOID: treeOID)
-        return state.withLock { $0.recent.value(of: key) }
+        return listingInMemory(key)
+    }
+
+    /// A listing that is in memory; never waits.
+    func listingInMemory(_ key: ListingKey) -> DirectoryListing? {
+        state.withLock { $0.recent.value(of: key) }
     }
 
     /// Lists a directory.
@@ -177,14 +210,16 @@ package final class SnapshotStore: Sendable {
     /// - Parameters:
     ///   - path: From the root of the repo, "" for the root itself.
     ///   - treeOID: As for `cachedListing`.
+    ///   - isAlone: Asks for this directory and nothing below it, whatever was asked before.
     ///   - completion: Called once: at once when the directory is in memory, else on a thread of
     ///     the cache or of the origin.
     package func listing(
         snapshot: RepoSnapshot, path: String, treeOID: TreeOID?, priority: FetchPriority,
-        completion: @escaping ListingCompletion
+        isAlone: Bool = false, completion: @escaping ListingCompletion
     ) {
         let key = ListingKey(commit: snapshot.commit, path: path, treeOID: treeOID)
-        let place = Place(snapshot: snapshot, path: path, key: key, priority: priority)
+        let place = Place(
+            snapshot: snapshot, path: path, key: key, priority: priority, isAlone: isAlone)
         let (known, isFirst) = state.withLock {
             state -> (Result<DirectoryListing, CacheError>?, Bool) in
             if state.isClosed { return (.failure(.closed), false) }
@@ -216,6 +251,7 @@ package final class SnapshotStore: Sendable {
         } catch {
             logger.warning("stored listing of \"\(place.path)\" cannot be read: \(error)")
         }
+        if place.isAlone { return ask(place) }
         let question = state.withLock { state in
             if state.walks.count >= Self.walkCountMax, state.walks[place.snapshot.commit] == nil {
                 state.walks = [:]
@@ -353,7 +389,7 @@ extension String {
 
 extension HubError {
     /// Whether the Hub has not said no: it could not be asked, or had no time to answer.
-    var leavesAnswerOpen: Bool {
+    package var leavesAnswerOpen: Bool {
         switch self {
         case .unreachable, .offline, .rateLimited, .malformed: true
         case .status(let refusal): refusal.status >= 500

@@ -122,8 +122,7 @@ extension WritableRepoFileSystem {
         case (.oid, let content): text = content.hex
         case (.sha256, .lfs(let oid)): text = oid.hex
         case (.sha256, .git), (.commit, _): return nil
-        case (.cached, let content):
-            text = String(base.presentBytes(of: content, size: original.size))
+        case (.cached, _): text = String(base.presentBytes(of: original))
         }
         return Array(text.utf8)
     }

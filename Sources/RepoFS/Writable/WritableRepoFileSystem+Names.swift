@@ -119,7 +119,7 @@ extension WritableRepoFileSystem {
             return fail(reply, error)
         }
         fill(&buffer, from: offset, of: snapshot, view)
-        reply.bytes(buffer.bytes)
+        reply.entries(buffer.bytes)
     }
 
     /// Begins a directory once its listing is there. The kernel's buffer is for answers at once.
@@ -136,7 +136,7 @@ extension WritableRepoFileSystem {
             defer { storage.deallocate() }
             var buffer = DirectoryBuffer(carriesEntries: carriesEntries, storage: storage)
             fill(&buffer, from: 0, of: snapshot, view)
-            reply.bytes(buffer.bytes)
+            reply.entries(buffer.bytes)
         }
     }
 

@@ -65,6 +65,18 @@ package final class Overlay: Sendable {
     /// Objects known now, the root included.
     package var nodeCount: Int { tree.withLock { $0.nodes.count } }
 
+    /// Files with edits that are in no commit, and the bytes of those edits.
+    ///
+    /// Locks: takes the tree's to list the files, then each file's.
+    package var edited: (fileCount: Int, byteCount: UInt64) {
+        let files = tree.withLock { $0.nodes.values.compactMap(\.file) }
+        return files.reduce(into: (0, 0)) { sums, file in
+            guard let bytes = file.editedBytes else { return }
+            sums.fileCount += 1
+            sums.byteCount += bytes
+        }
+    }
+
     /// - Returns: nil for a number the kernel should not know any more.
     package func view(_ number: NodeNumber) -> NodeView? {
         tree.withLock { $0.nodes[number].map { NodeView($0) } }

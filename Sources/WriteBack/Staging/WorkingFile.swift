@@ -79,6 +79,15 @@ package final class WorkingFile: Sendable {
     /// Whether there are edits that are in no commit, sealed or not.
     package var isDirty: Bool { state.withLock { $0.top != nil || $0.sealed != nil } }
 
+    /// Bytes in staging files; nil without an edit.
+    var editedBytes: UInt64? {
+        state.withLock { state in
+            let layers = [state.top, state.sealed].compactMap(\.self)
+            if layers.isEmpty { return nil }
+            return layers.reduce(0) { $0 + $1.shape.extents.dirtyBytes }
+        }
+    }
+
     package var base: BaseFile? { state.withLock { $0.base } }
 
     /// Whether a program can still write through a handle or a mapping.

@@ -15,7 +15,14 @@ struct HubOptions: ParsableArguments {
             valueName: "file"))
     var tokenFile: String?
 
-    @Option(help: ArgumentHelp("Address of the Hub, instead of HF_ENDPOINT.", valueName: "url"))
+    @Option(
+        help: ArgumentHelp("Address of the Hub, instead of HF_ENDPOINT.", valueName: "url"),
+        transform: { text in
+            guard text.hasPrefix("http://") || text.hasPrefix("https://") else {
+                throw ValidationError("it is no address such as https://huggingface.co")
+            }
+            return text
+        })
     var endpoint: String?
 
     @Option(
@@ -24,19 +31,22 @@ struct HubOptions: ParsableArguments {
             valueName: "seconds"))
     var readTimeout: Seconds?
 
-    func validate() throws {
-        guard let endpoint else { return }
-        guard endpoint.hasPrefix("http://") || endpoint.hasPrefix("https://") else {
-            throw ValidationError("--endpoint is an address such as https://huggingface.co.")
-        }
-    }
+    @Flag(
+        help: ArgumentHelp(
+            "Use the cache alone and open no connection, as with HF_HUB_OFFLINE=1.",
+            discussion: """
+                A branch is what it was when last seen. What is not in the cache cannot be read \
+                (ENETUNREACH).
+                """))
+    var offline = false
 
-    /// The options as words of a command line; paths hold from any folder.
+    /// The options as words of a command line.
     var words: [String] {
         var words: [String] = []
-        if let tokenFile { words += MountOption.tokenFile.words(absolutePath(tokenFile)) }
+        if let tokenFile { words += MountOption.tokenFile.words(tokenFile) }
         if let endpoint { words += MountOption.endpoint.words(endpoint) }
         if let readTimeout { words += MountOption.readTimeout.words("\(readTimeout.value)") }
+        if offline { words += MountOption.offline.words() }
         return words
     }
 
@@ -44,6 +54,7 @@ struct HubOptions: ParsableArguments {
     func hubEnvironment(_ environment: Environment) -> HubEnvironment {
         var variables = environment.variables
         if let endpoint { variables["HF_ENDPOINT"] = endpoint }
+        if offline { variables["HF_HUB_OFFLINE"] = "1" }
         return HubEnvironment(variables: variables, tokenFile: tokenFile.map(absolutePath))
     }
 }
@@ -61,10 +72,27 @@ struct CacheOptions: ParsableArguments {
             valueName: "size"))
     var cacheSize: ByteSize?
 
+    @Option(
+        help: ArgumentHelp(
+            "Room that the cache leaves free on its disk (default: 1G).", valueName: "size"))
+    var cacheFree: ByteSize?
+
+    @Flag(
+        name: .customLong("no-hf-cache"),
+        help: ArgumentHelp(
+            "Do not read what Hugging Face's own tools have downloaded.",
+            discussion: """
+                Without it, files that are in HF_HUB_CACHE are read from there, not fetched again. Nothing \
+                is changed there.
+                """))
+    var ignoresHfCache = false
+
     var words: [String] {
         var words: [String] = []
-        if let cacheDir { words += MountOption.cacheDir.words(absolutePath(cacheDir)) }
+        if let cacheDir { words += MountOption.cacheDir.words(cacheDir) }
         if let cacheSize { words += MountOption.cacheSize.words(String(cacheSize.bytes)) }
+        if let cacheFree { words += MountOption.cacheFree.words(String(cacheFree.bytes)) }
+        if ignoresHfCache { words += MountOption.noHfCache.words() }
         return words
     }
 }

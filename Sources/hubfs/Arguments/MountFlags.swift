@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import Logging
+import Settings
 import SystemPackage
 import WriteBack
 
@@ -10,8 +11,15 @@ struct MountFlags: ParsableArguments {
         name: .shortAndLong, help: "Stay in the foreground and log to stderr; Ctrl-C unmounts.")
     var foreground = false
 
-    @Flag(name: .shortAndLong, help: "Read only: the default, accepted for mount(8).")
+    @Flag(name: .shortAndLong, help: "Read only: the default.")
     var readOnly = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Go where the branch goes: ask for it every INTERVAL seconds (--follow alone: 30) and show what "
+                + "was committed. Read only.",
+            valueName: "interval"))
+    var follow: Seconds?
 
     @Flag(name: .shortAndLong, help: "Let programs edit the repo; unmounting commits.")
     var writable = false
@@ -64,6 +72,37 @@ struct MountFlags: ParsableArguments {
     @OptionGroup(title: "Cache options")
     var cache: CacheOptions
 
+    @Option(
+        help: ArgumentHelp(
+            "Write to this file in which order the files are first read.", valueName: "file"))
+    var record: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Fetch at once what a file of --record names, in its order, before anybody reads it.",
+            valueName: "file"))
+    var replay: String?
+
+    @Flag(
+        help: ArgumentHelp(
+            "Fetch nothing ahead in the order in which an earlier mount was read.",
+            discussion: """
+                Without it that is done when the first files read are the same again, and not cached.
+                """))
+    var noReplay = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Of hf://: drop a repo that nobody has used for this time (default: 900).",
+            valueName: "seconds"))
+    var repoIdle: Seconds?
+
+    @Option(
+        help: ArgumentHelp(
+            "Of hf://: how long lists of repos hold, and that a name is absent (default: 60).",
+            valueName: "seconds"))
+    var namesTtl: Seconds?
+
     @Flag(help: "Let other users see the mount (root, or user_allow_other in /etc/fuse.conf).")
     var allowOther = false
 
@@ -83,20 +122,43 @@ struct MountFlags: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "Answer Prometheus at unix:PATH, or at a port of 127.0.0.1, under /metrics.",
+            valueName: "address"))
+    var metrics: MetricsAddress?
+
+    @Option(
+        help: ArgumentHelp(
             "Log trace, debug, info, notice, warning, error or critical, and what is above it.",
             valueName: "level"))
     var logLevel: Logger.Level = .info
 
-    /// The descriptor on which a background daemon reports that the mount works.
-    @Option(name: .customLong("ready-fd"), help: .private)
-    var readyFD: CInt?
+    func validate() throws {
+        if readOnly, writable {
+            throw ValidationError("A mount is read only (-r, ro) or writable (-w, rw), not both.")
+        }
+        if follow != nil, writable {
+            throw ValidationError(
+                "--follow goes without -w: what is edited moves only when 'hubfs pull' or a commit says so"
+            )
+        }
+    }
 
-    /// The flags as words of a command line, for the daemon and for merging with `-o` lists; paths
-    /// hold from any folder.
-    var words: [String] {
+    /// These flags with paths that hold from any folder: a daemon leaves the one it was started in.
+    var withWholePaths: MountFlags {
+        var flags = self
+        flags.logFile = logFile.map { absolutePath($0) }
+        flags.metrics = metrics?.whole
+        flags.hub.tokenFile = hub.tokenFile.map { absolutePath($0) }
+        flags.cache.cacheDir = cache.cacheDir.map { absolutePath($0) }
+        return flags
+    }
+
+    /// The flags as words of a command line, for merging with `-o` lists.
+    private var words: [String] {
         var words: [String] = []
         if foreground { words += MountOption.foreground.words() }
         if readOnly { words += MountOption.readOnly.words() }
+        if let follow { words += MountOption.follow.words("\(follow.value)") }
         if writable { words += MountOption.writable.words() }
         if commit != .unmount { words += MountOption.commit.words(commit.word) }
         if let message { words += MountOption.message.words(message) }
@@ -109,11 +171,17 @@ struct MountFlags: ParsableArguments {
             words += MountOption.shutdownTimeout.words("\(shutdownTimeout.value)")
         }
         words += hub.words + cache.words
+        if let record { words += MountOption.record.words(absolutePath(record)) }
+        if let replay { words += MountOption.replay.words(absolutePath(replay)) }
+        if noReplay { words += MountOption.noReplay.words() }
+        if let repoIdle { words += MountOption.repoIdle.words("\(repoIdle.value)") }
+        if let namesTtl { words += MountOption.namesTtl.words("\(namesTtl.value)") }
         if allowOther { words += MountOption.allowOther.words() }
         if let uid { words += MountOption.uid.words(String(uid)) }
         if let gid { words += MountOption.gid.words(String(gid)) }
         if let umask { words += MountOption.umask.words(String(umask.bits, radix: 8)) }
-        if let logFile { words += MountOption.logFile.words(absolutePath(logFile)) }
+        if let logFile { words += MountOption.logFile.words(logFile) }
+        if let metrics { words += MountOption.metrics.words("\(metrics)") }
         return words + MountOption.logLevel.words(logLevel.rawValue)
     }
 
@@ -132,14 +200,15 @@ struct MountFlags: ParsableArguments {
     ///   fit.
     func merged(with lists: [String]) throws(Failure) -> MountFlags {
         if lists.isEmpty { return self }
-        let parsed = try lists.map { list throws(Failure) in try MountOptionList(list) }
-        if parsed.contains(where: \.asksForWriting) {
-            writeToStandardError("hubfs: mounts are read-only for now: 'rw' has no effect\n")
+        let parsed = try lists.map { list throws(Failure) in
+            try MountOptionList(list, ofMountProgram: false)
+        }
+        var words = words + parsed.flatMap(\.words)
+        if words.contains(where: { $0.hasSuffix("=false") }) {
+            words = CommandWords(words, options: OptionTable(of: MountFlags.self).shapes).words
         }
         do {
-            var merged = try MountFlags.parse(words + parsed.flatMap(\.words))
-            merged.readyFD = readyFD
-            return merged
+            return try MountFlags.parse(words)
         } catch {
             throw Failure(.usage, MountFlags.message(for: error))
         }

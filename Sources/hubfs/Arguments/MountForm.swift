@@ -1,14 +1,19 @@
 import ArgumentParser
+import Platform
 
 /// `hubfs SRC DIR [-o opt,opt…]`: what mount(8) runs for `mount -t fuse.hubfs SRC DIR` and for a
-/// line of /etc/fstab, by way of mount.fuse3 or of a link /sbin/mount.fuse.hubfs to hubfs.
+/// line of /etc/fstab, by way of mount.fuse3 or of a link /sbin/mount.fuse.hubfs to hubfs; and for
+/// `mount -t hubfs` by way of a link /sbin/mount.hubfs.
 ///
 /// Source: man 8 mount, "EXTERNAL HELPERS".
 struct MountForm: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "hubfs",
         abstract: "Mount a repo, in the form of mount(8).",
-        discussion: "`hubfs mount --help` tells what the options mean.")
+        discussion: """
+            `hubfs mount --help` tells what the options mean. mount(8) adds 'rw' to the options of every \
+            mount that is not 'ro', so here it asks for nothing: 'writable' makes a mount that can be edited.
+            """)
 
     @Argument(help: "The repo, or a folder of it.")
     var source: String
@@ -63,8 +68,14 @@ struct MountForm: ParsableCommand {
 
     func run() throws {
         if foreground, Self.isMountHelper { return }
-        var flags = try MountFlags.parse([])
-        flags.foreground = foreground
-        try MountCommand.mount(source, at: directory, try flags.merged(with: lists))
+        var words = ["mount", source, directory]
+        if foreground { words += MountOption.foreground.words() }
+        for text in lists {
+            let list = try MountOptionList(text, ofMountProgram: true)
+            words += list.words
+            if let file = list.configFile { Invocation.setConfigFile(file) }
+        }
+        // The words are those of a command line, so that the environment and files add to it.
+        try Invocation(words).run()
     }
 }

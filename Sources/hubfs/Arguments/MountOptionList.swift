@@ -1,3 +1,5 @@
+import Platform
+
 /// What stands behind `-o`: `allow_other,cache-size=10G,_netdev`.
 ///
 /// Own options have the names of the long options, with `-` or `_`. What fstab lines contain for
@@ -6,23 +8,34 @@
 struct MountOptionList {
     /// The own options, as words of the command line.
     let words: [String]
-    /// True when a writable mount was asked for by `rw`.
-    let asksForWriting: Bool
+    /// What `config` names; only mount(8) has it here.
+    let configFile: String?
 
+    /// - Parameter ofMountProgram: mount(8) has written `rw` and `ro`, not a user. Its `ro` keeps a
+    ///   configuration file from making the mount writable, and nothing else.
     /// - Throws: `Failure` with code `usage`.
-    init(_ text: String) throws(Failure) {
+    init(_ text: String, ofMountProgram: Bool) throws(Failure) {
         var words: [String] = []
-        var asksForWriting = false
+        var configFile: String?
         for option in Self.split(text) {
             let equals = option.firstIndex(of: "=")
             let name = String(option[..<(equals ?? option.endIndex)])
             let value = equals.map { String(option[option.index(after: $0)...]) }
-            if name == "rw" { asksForWriting = true }
+            if name == "config" {
+                guard ofMountProgram, let value, !value.isEmpty else {
+                    throw Failure(.usage, "the configuration file is named by --config FILE")
+                }
+                configFile = value
+                continue
+            }
+            if !ofMountProgram, name == "rw" { words += MountOption.writable.words() }
+            if !ofMountProgram, name == "ro" { words += MountOption.readOnly.words() }
+            if ofMountProgram, name == "ro" { words.insert(MountOption.writable.denial, at: 0) }
             if Self.isIgnored(name) { continue }
             words += try Self.ownWords(name, value)
         }
         self.words = words
-        self.asksForWriting = asksForWriting
+        self.configFile = configFile
     }
 
     private static func ownWords(
@@ -37,9 +50,11 @@ struct MountOptionList {
                 "unknown mount option '\(name)'"
                     + (hint ?? "; known are \(known.joined(separator: ", "))"))
         }
-        switch (option.takesValue, value) {
+        switch (option.takesValue, value ?? option.impliedValue) {
         case (true, nil), (true, ""):
             throw Failure(.usage, "the mount option '\(name)' needs a value: \(name)=…")
+        case (false, "true"): return option.words()
+        case (false, "false"): return [option.denial]
         case (false, .some):
             throw Failure(.usage, "the mount option '\(name)' takes no value")
         case (_, let value): return option.words(value)
@@ -66,7 +81,7 @@ struct MountOptionList {
         name.hasPrefix("x-") || name.hasPrefix("X-") || foreign.contains(name)
     }
 
-    /// Options for others. Mounts are `ro,nosuid,nodev,noatime` in any case, and no file of theirs has
+    /// Options for others. Mounts are `nosuid,nodev,noatime` in any case, and no file of theirs has
     /// a permission to execute, so `noexec` holds too.
     private static let foreign: Set<String> = [
         "_netdev", "async", "atime", "auto", "comment", "default_permissions", "defaults", "dev",

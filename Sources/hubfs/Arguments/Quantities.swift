@@ -34,6 +34,24 @@ struct Seconds: ExpressibleByArgument, Hashable, Sendable {
     }
 }
 
+/// A span of time on the command line: `30d`, `12h`, `90m`, `45s`, or seconds.
+struct TimeSpan: ExpressibleByArgument {
+    let seconds: Int64
+
+    init?(argument: String) {
+        let digits = argument.prefix { $0.isASCII && $0.isNumber }
+        guard let number = Int64(digits), number < 1 << 32 else { return nil }
+        switch argument.dropFirst(digits.count) {
+        case "", "s": seconds = number
+        case "m": seconds = number * 60
+        case "h": seconds = number * 3600
+        case "d": seconds = number * 86400
+        case "w": seconds = number * 604_800
+        default: return nil
+        }
+    }
+}
+
 /// Permission bits in octal: `022`.
 struct PermissionMask: ExpressibleByArgument {
     let bits: mode_t

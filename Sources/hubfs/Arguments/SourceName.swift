@@ -3,15 +3,33 @@ import RepoFS
 
 /// What stands for SRC or URI on the command line, understood.
 struct SourceName {
-    let uri: HubURI
+    /// nil for the whole Hub.
+    private let name: HubURI?
 
+    init(_ uri: HubURI) { name = uri }
+
+    /// - Parameter allowsWholeHub: Whether `hf://` alone is a source.
     /// - Throws: `Failure` with code `usage`.
-    init(_ text: String, endpoint: String) throws(Failure) {
+    init(_ text: String, endpoint: String, allowsWholeHub: Bool = false) throws(Failure) {
+        if allowsWholeHub, Self.isWholeHub(text) {
+            name = nil
+            return
+        }
         do throws(HubURI.Invalid) {
-            uri = try HubURI(parsing: text, endpoint: endpoint)
+            name = try HubURI(parsing: text, endpoint: endpoint)
         } catch {
             throw Failure(.usage, error.description)
         }
+    }
+
+    static func isWholeHub(_ text: String) -> Bool { text == "hf://" || text == "hf:///" }
+
+    /// Whether it names no repo, but all of them. Nothing else may be asked of it then.
+    var isWholeHub: Bool { name == nil }
+
+    var uri: HubURI {
+        guard let name else { preconditionFailure("the whole Hub is no repo") }
+        return name
     }
 
     var revision: Revision { uri.revision ?? .main }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import HubClient
-import Logging
 import RepoCache
 
 struct CacheCommand: ParsableCommand {
@@ -14,7 +13,7 @@ struct CacheCommand: ParsableCommand {
             """,
         subcommands: [
             CacheListCommand.self, CacheUseCommand.self, CacheRemoveCommand.self,
-            CacheVerifyCommand.self,
+            CachePruneCommand.self, CacheVerifyCommand.self,
         ]
     )
 }
@@ -27,13 +26,10 @@ struct CacheFolderOption: ParsableArguments {
     var cacheDir: String?
 
     /// Opens the cache; the caller closes it.
-    func open() throws(Failure) -> CacheInventory {
+    func open(mendsDatabases: Bool = false) throws(Failure) -> CacheInventory {
         let root = try HubAccess.cacheRoot(cacheDir, Environment())
-        let logger = Logger(label: "hubfs") { _ in
-            LineLogHandler(log: DaemonLog(file: nil), level: .error)
-        }
         return try Failure.ofCache { () throws(CacheError) in
-            try CacheInventory(root: root, logger: logger)
+            try CacheInventory(root: root, mendsDatabases: mendsDatabases, logger: quietLogger)
         }
     }
 }
@@ -168,42 +164,6 @@ struct CacheRemoveCommand: ParsableCommand {
             "removed \(removal.removedCount) contents, \(readableSize(removal.freedBytes))")
         if !removal.inUse.isEmpty {
             throw Failure(.busy, "\(removal.inUse.count) contents are in use by a mount and stay")
-        }
-    }
-}
-
-struct CacheVerifyCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "verify",
-        abstract: "Compare whole contents with their names, and drop the damaged.",
-        discussion: """
-            Reads every whole content and computes its digest. Damaged ones are dropped, so that they \
-            are fetched again; the command then ends with code 11.
-            """)
-
-    @OptionGroup var folder: CacheFolderOption
-
-    @Flag(help: "As one JSON object with the members 'checked', 'bytes' and 'damaged'.")
-    var json = false
-
-    func run() throws {
-        let cache = try folder.open()
-        defer { cache.close() }
-        let scrub = try Failure.ofCache { () throws(CacheError) in try cache.verify() }
-        if json {
-            let report: [String: JSON] = [
-                "checked": .integer(Int64(scrub.checkedCount)),
-                "bytes": .count(scrub.checkedBytes),
-                "damaged": .array(scrub.damaged.map { .string($0.hex) }),
-            ]
-            try writeLine(JSON.object(report).text)
-        } else {
-            let size = readableSize(scrub.checkedBytes)
-            try writeLine("checked \(scrub.checkedCount) contents, \(size)")
-            for content in scrub.damaged { try writeLine("damaged and dropped: \(content.hex)") }
-        }
-        if !scrub.damaged.isEmpty {
-            throw Failure(.damaged, "\(scrub.damaged.count) contents were damaged")
         }
     }
 }

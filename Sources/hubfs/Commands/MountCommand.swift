@@ -1,4 +1,6 @@
 import ArgumentParser
+import Glibc
+import HubClient
 
 struct MountCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -6,12 +8,13 @@ struct MountCommand: ParsableCommand {
         abstract: "Mount a repo, or a folder of it, at a directory.",
         discussion: """
             Returns when the mount works; a daemon serves it until `hubfs umount DIR`. The mount shows \
-            the commit that the revision names now, until it is unmounted. A mount left behind by a \
-            daemon that died is replaced.
+            the commit that the revision names now, until it is unmounted, or with --follow what the branch \
+            has later. A mount left behind by a daemon that died is replaced.
 
               hubfs mount hf://openai-community/gpt2 /mnt/gpt2
               hubfs mount hf://datasets/squad@refs/convert/parquet /mnt/squad
               hubfs mount gpt2 /mnt/gpt2 -o allow_other,cache-size=50G
+              hubfs mount --follow=10 hf://me/my-model /mnt/newest
 
             With -w a branch can be edited by any program. Edits are kept on local disk, under \
             $XDG_STATE_HOME/hubfs, until the Hub has them; unmounting commits them, as one commit. Edits \
@@ -21,16 +24,29 @@ struct MountCommand: ParsableCommand {
               hubfs mount -w hf://me/my-model /mnt/mine
               hubfs mount -w --commit manual hf://me/my-model@dev /mnt/dev
 
+            hf:// alone is the whole Hub, read only: models/org/name, datasets/org/name@v1, spaces/org/name, and \
+            org/name for a model. Repos are opened when they are used, and dropped when nobody uses them.
+
+              hubfs mount hf:// /hub
+
+            Several volumes at once, all or none, each served by a daemon of its own:
+
+              hubfs mount -v hf://org/model:/model -v hf://datasets/org/ds@v2/train:/data:rw
+              hubfs mount --volumes volumes.json
+
             In /etc/fstab:
 
               hf://openai-community/gpt2 /mnt/gpt2 fuse.hubfs _netdev,nofail,allow_other 0 0
             """)
 
     @Argument(help: "The repo, a folder of it, or the address of its page.")
-    var source: String
+    var source: String?
 
     @Argument(help: "An existing directory.")
-    var directory: String
+    var directory: String?
+
+    @OptionGroup(title: "Volumes, instead of SRC and DIR")
+    var volumes: VolumeOptions
 
     @OptionGroup var flags: MountFlags
 
@@ -41,8 +57,27 @@ struct MountCommand: ParsableCommand {
             valueName: "opt,opt…"))
     var lists: [String] = []
 
+    func validate() throws {
+        guard volumes.isGiven ? source == nil : directory != nil else {
+            throw ValidationError(
+                "Say what is mounted and where: SRC DIR, -v SRC:DIR, or --volumes FILE.")
+        }
+        do throws(Failure) {
+            let flags = try flags.merged(with: lists)
+            if volumes.isGiven { return try flags.check(for: volumes) }
+            try flags.check(showsWholeHub: SourceName.isWholeHub(source ?? ""))
+        } catch {
+            throw ValidationError(error.sentence)
+        }
+    }
+
     func run() throws {
-        try Self.mount(source, at: directory, try flags.merged(with: lists))
+        let flags = try flags.merged(with: lists)
+        if let source, let directory { return try Self.mount(source, at: directory, flags) }
+        let endpoint = flags.hub.hubEnvironment(Environment()).endpoint
+        let specs = try volumes.specs(endpoint: endpoint)
+        try flags.check(for: specs)
+        _ = try MountedVolume.mountAll(specs, flagsOf(_:))
     }
 
     /// Mounts in the foreground, or starts a daemon that does and waits until it has.
@@ -51,7 +86,10 @@ struct MountCommand: ParsableCommand {
         if flags.foreground {
             try MountDaemon(request).run()
         } else {
-            try BackgroundStart(request).run()
+            switch try BackgroundStart(request).run() {
+            case .works: break
+            case .failed(let status): Glibc.exit(status)
+            }
         }
     }
 }

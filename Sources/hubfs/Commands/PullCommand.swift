@@ -3,10 +3,13 @@ import ArgumentParser
 struct PullCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pull",
-        abstract: "Show in a writable mount what others have committed.",
+        abstract: "Show in a mount what others have committed.",
         discussion: """
             Moves the mount to the head of its branch, with your edits on top, without unmounting. Files \
-            that are open keep their bytes. When others changed a path that you have edited, or that is \
+            that are open keep their bytes. A mount with --follow does it now rather than at its next \
+            question to the Hub; one that is read only without it shows one commit to its end.
+
+            When others changed a path that you have edited, or that is \
             open for writing, nothing moves, and the paths are named.
             """)
 
@@ -15,10 +18,10 @@ struct PullCommand: ParsableCommand {
 
     func run() throws {
         let mount = try MountedFolder(directory)
-        guard let daemon = try EditingDaemon(at: mount.path) else {
-            throw Failure(
-                .usage, "\(mount.path) is mounted read only, and shows one commit: mount it again")
+        if let daemon = try EditingDaemon(at: mount.path) {
+            try writeLine(try daemon.pull())
+        } else {
+            try writeLine(try FollowingDaemon(at: mount.path).pull())
         }
-        try writeLine(try daemon.pull())
     }
 }

@@ -13,6 +13,8 @@ struct StatusCommand: ParsableCommand {
             With DIR, a writable mount's edits are listed: + added, ~ modified, - deleted, > renamed, and what \
             is not committed, with the reason. That can take a moment: folders that were removed are looked \
             up at the Hub.
+
+            With --check nothing is shown of mounts that work. The command ends with code 12 when a daemon or its             file system does not answer, and with 7 when a daemon has died: for monitoring, or a container's health check.
             """)
 
     @Argument(help: "Where a repo is mounted; all mounts without it.")
@@ -21,9 +23,21 @@ struct StatusCommand: ParsableCommand {
     @Flag(help: "As one JSON object with the member 'mounts'.")
     var json = false
 
+    @Flag(help: "Say only what does not work, and end with an error then.")
+    var check = false
+
     private static let patienceSeconds = 2.0
 
+    func validate() throws {
+        if check, json { throw ValidationError("--check shows no JSON.") }
+    }
+
     func run() throws {
+        if check {
+            let reports =
+                try directory.map { [try report(of: $0)] } ?? MountReport.all(Self.deadline)
+            return try MountCheck(reports, until: Self.deadline).show()
+        }
         if let directory { return try show(try report(of: directory)) }
         let reports = MountReport.all(Self.deadline)
         if json {

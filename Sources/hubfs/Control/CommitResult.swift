@@ -1,4 +1,5 @@
 import HubClient
+import RepoFS
 import WriteBack
 
 /// How a commit ended, as it goes over the control socket.
@@ -48,6 +49,17 @@ struct CommitResult: Sendable {
     }
 
     init(keptAt commit: CommitOID) { self.commit = commit.hex }
+
+    /// A mount that is read only went to what its branch has, or did not.
+    init(_ result: FollowResult) {
+        switch result {
+        case .success(let commit): self.commit = commit.hex
+        case .failure(let error):
+            let failure = Failure(error, isAnonymous: false)
+            code = failure.code
+            sentence = failure.sentence + "; the mount stays at the commit it shows"
+        }
+    }
 
     /// Edits were given up, or not.
     init(_ discarding: Discarding, at commit: CommitOID) {

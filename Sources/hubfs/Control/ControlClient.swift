@@ -60,6 +60,9 @@ struct ControlClient {
         }
     }
 
+    /// The daemon's process, also of one that does not answer.
+    var daemon: pid_t? { try? ControlSocket.peer(socket).process }
+
     func ask(_ question: ControlQuestion) throws(Silence) {
         do throws(Errno) {
             try ControlSocket.send(question.line, over: socket)
@@ -70,6 +73,17 @@ struct ControlClient {
 
     /// The answer to `status`.
     func status(until deadline: MonotonicInstant) throws(Silence) -> MountStatus {
+        try answer("status", until: deadline) { MountStatus($0) }
+    }
+
+    /// The answer to `stats`.
+    func figures(until deadline: MonotonicInstant) throws(Silence) -> MountFigures {
+        try answer("stats", until: deadline) { MountFigures($0) }
+    }
+
+    private func answer<Value>(
+        _ member: String, until deadline: MonotonicInstant, _ read: (JSON) -> Value?
+    ) throws(Silence) -> Value {
         let line: [UInt8]?
         do throws(Errno) {
             line = try ControlSocket.receiveLine(from: socket, until: deadline)
@@ -77,19 +91,17 @@ struct ControlClient {
             throw error == .timedOut ? .hangs : .dead
         }
         guard let line else { throw .dead }
-        guard let status = JSON(line)?["status"].flatMap({ MountStatus($0) }) else {
-            throw .unknownAnswer
-        }
-        return status
+        guard let value = JSON(line)?[member].flatMap(read) else { throw .unknownAnswer }
+        return value
     }
 
     /// The answer to `commit` and `finish`, which takes as long as the commit does.
     ///
     /// - Parameters:
     ///   - deadline: When to give up with `.hangs`; nil waits as long as the daemon lives.
-    ///   - whileWaiting: Called about twice a second.
+    ///   - whileWaiting: Called about twice a second; false gives up too.
     func commitResult(
-        until deadline: MonotonicInstant?, whileWaiting: () -> Void
+        until deadline: MonotonicInstant?, whileWaiting: () -> Bool
     ) throws(Silence) -> CommitResult {
         var line: [UInt8]?
         while true {
@@ -99,7 +111,7 @@ struct ControlClient {
                     from: socket, until: .now.advanced(bySeconds: 0.5))
                 break
             } catch .timedOut {
-                whileWaiting()
+                if !whileWaiting() { throw .hangs }
             } catch {
                 throw .dead
             }

@@ -4,10 +4,30 @@ import SystemPackage
 
 /// The folder of the control sockets, one per mount: `DIR/NAME.sock`, see `MountPath.name`.
 ///
+/// In `hubfs run` the folder that `HUBFS_CONTROL` names: other runs have mounts at the same places. Else
 /// `$XDG_RUNTIME_DIR/hubfs`; without that variable `/run/hubfs` for root and `/tmp/hubfs-UID` for
 /// others. It belongs to its user alone, which is checked, since anybody can make names in /tmp.
 struct ControlFolder {
     let path: FilePath
+
+    /// The variable that tells the commands in `hubfs run` where its sockets are.
+    static let runVariable = "HUBFS_CONTROL"
+
+    /// Makes an empty folder for the sockets of one run, beside those of other mounts.
+    ///
+    /// - Throws: `Failure` with code `localStorage`.
+    static func ofRun(_ environment: Environment) throws(Failure) -> ControlFolder {
+        var variables = environment.variables
+        variables[runVariable] = nil
+        let parent = own(Environment(variables: variables))
+        try parent.prepare()
+        var name = Array(parent.path.appending("run-XXXXXX").string.utf8CString)
+        guard mkdtemp(&name) != nil else {
+            throw Failure(
+                .localStorage, "no folder can be made in \(parent.path): \(Errno(rawValue: errno))")
+        }
+        return ControlFolder(path: FilePath(platformString: name))
+    }
 
     /// The folder a daemon puts its socket in.
     static func own(_ environment: Environment) -> ControlFolder {
@@ -45,17 +65,19 @@ struct ControlFolder {
 
     /// Why the folder cannot be trusted; nil when it can.
     private func refusal() -> String? {
-        var status = stat()
-        guard lstat(path.string, &status) == 0 else { return "\(path) does not exist" }
-        guard status.st_mode & S_IFMT == S_IFDIR, status.st_uid == geteuid(),
-            status.st_mode & 0o077 == 0
-        else { return "\(path) is not a folder of yours alone (mode 0700): remove it" }
+        guard let facts = try? FileFacts(path, followsLinks: false) else {
+            return "\(path) does not exist"
+        }
+        guard facts.isFolder, facts.ownerID == geteuid(), facts.mode & 0o077 == 0 else {
+            return "\(path) is not a folder of yours alone (mode 0700): remove it"
+        }
         return nil
     }
 
     private static func candidates(_ environment: Environment) -> [FilePath] {
         let fallback = geteuid() == 0 ? "/run/hubfs" : "/tmp/hubfs-\(geteuid())"
         let runtime = environment["XDG_RUNTIME_DIR"].map { FilePath($0).appending("hubfs") }
-        return (runtime.map { [$0] } ?? []) + [FilePath(fallback)]
+        let folders = [environment[runVariable].map { FilePath($0) }, runtime, FilePath(fallback)]
+        return folders.compactMap(\.self)
     }
 }

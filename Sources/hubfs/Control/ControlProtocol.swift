@@ -6,6 +6,9 @@ import WriteBack
 ///     -> {"hubfs":1,"ask":"status"}
 ///     <- {"hubfs":1,"status":{…}}
 ///
+///     -> {"hubfs":1,"ask":"stats"}
+///     <- {"hubfs":1,"stats":{…}}
+///
 ///     -> {"hubfs":1,"ask":"commit","title":"Fix the config","description":""}
 ///     <- {"hubfs":1,"commit":{…}}
 ///
@@ -37,6 +40,7 @@ import WriteBack
 /// sent in pieces of `textPieceBytes`, and paths of more than `pathBytesMax` are cut when shown.
 enum ControlQuestion {
     case status
+    case stats
     case end
     case commit(CommitWish)
     /// - Parameter ending: nil for what was said when it was mounted.
@@ -66,6 +70,7 @@ enum ControlQuestion {
         var members: [String: JSON] = ["hubfs": .integer(Self.version)]
         switch self {
         case .status: members["ask"] = .string("status")
+        case .stats: members["ask"] = .string("stats")
         case .end: members["ask"] = .string("end")
         case .finish: members["ask"] = .string("finish")
         case .outcome: members["ask"] = .string("outcome")
@@ -99,6 +104,7 @@ enum ControlQuestion {
         guard let json = JSON(line), json["hubfs"]?.integer == Self.version else { return nil }
         switch json["ask"]?.string {
         case "status": self = .status
+        case "stats": self = .stats
         case "end": self = .end
         case "finish": self = .finish
         case "outcome": self = .outcome
@@ -137,6 +143,11 @@ enum ControlQuestion {
     /// The line that answers `status`.
     static func answer(status: MountStatus) -> String {
         JSON.object(["hubfs": .integer(version), "status": status.json]).line
+    }
+
+    /// The line that answers `stats`.
+    static func answer(figures: MountFigures) -> String {
+        JSON.object(["hubfs": .integer(version), "stats": figures.json]).line
     }
 
     /// The line that answers a question nobody understands.

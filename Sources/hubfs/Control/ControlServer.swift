@@ -1,9 +1,10 @@
 import Glibc
 import Logging
 import Platform
+import RepoFS
 import SystemPackage
 
-/// Answers `hubfs status` and `hubfs umount` for one mount, on a thread of its own.
+/// Answers `hubfs status`, `hubfs stats` and `hubfs umount` for one mount, on a thread of its own.
 ///
 /// Only the mount's user and root are answered. A peer that sends nothing holds the others up for a
 /// second at most.
@@ -18,12 +19,14 @@ final class ControlServer: Sendable {
     private let inode: UInt64
     private let thread: Thread
 
-    /// Listens at `path` and answers by `status`, which must not wait for the network.
+    /// Listens at `path` and answers by `readers`.
     ///
-    /// - Parameter desks: Take commits and tell of edits; nil on a mount that is read only.
+    /// - Parameters:
+    ///   - desks: Take commits and tell of edits; nil on a mount that is read only.
+    ///   - follower: Pulls, on a mount that follows its branch.
     init(
-        at path: FilePath, logger: Logger, desks: EditingDesks?,
-        status: @escaping @Sendable () -> MountStatus
+        at path: FilePath, logger: Logger, desks: EditingDesks?, follower: BranchFollower?,
+        readers: MountReaders
     ) throws(Failure) {
         self.path = path
         do throws(Errno) {
@@ -34,7 +37,7 @@ final class ControlServer: Sendable {
         inode = Self.inode(of: path)
         let socket = self.socket
         thread = Thread(name: "hubfs-control") {
-            Self.serve(socket, logger: logger, desks, status: status)
+            Self.serve(socket, logger: logger, desks, follower, readers)
         }
     }
 
@@ -49,7 +52,7 @@ final class ControlServer: Sendable {
 
     private static func serve(
         _ socket: FileDescriptor, logger: Logger, _ desks: EditingDesks?,
-        status: () -> MountStatus
+        _ follower: BranchFollower?, _ readers: MountReaders
     ) {
         var waiting: [FileDescriptor] = []
         while true {
@@ -67,7 +70,7 @@ final class ControlServer: Sendable {
                 continue
             }
             do throws(Errno) {
-                switch try answer(accepted, desks, status) {
+                switch try answer(accepted, desks, follower, readers) {
                 case .answered: break
                 case .atTheEnd:
                     waiting.append(accepted)
@@ -92,7 +95,8 @@ final class ControlServer: Sendable {
     }
 
     private static func answer(
-        _ peer: FileDescriptor, _ desks: EditingDesks?, _ status: () -> MountStatus
+        _ peer: FileDescriptor, _ desks: EditingDesks?, _ follower: BranchFollower?,
+        _ readers: MountReaders
     ) throws(Errno) -> Rest {
         let user = try ControlSocket.peerUser(peer)
         guard user == geteuid() || user == 0 else { return .answered }
@@ -107,29 +111,36 @@ final class ControlServer: Sendable {
         }
         switch question {
         case .status:
-            try ControlSocket.send(ControlQuestion.answer(status: status()), over: peer)
+            try ControlSocket.send(ControlQuestion.answer(status: readers.status()), over: peer)
+            return .answered
+        case .stats:
+            try ControlSocket.send(ControlQuestion.answer(figures: readers.figures()), over: peer)
             return .answered
         case .end: return .atTheEnd
         case .commit, .ending, .finish, .outcome, .pull, .discard, .resolve, .edits, .diff:
+            if case .pull = question, let follower {
+                follower.pull { answer(CommitResult($0), over: peer) }
+                return .later
+            }
             guard let desks else {
                 try ControlSocket.send(
                     ControlQuestion.answer(error: "this mount is read only"), over: peer)
                 return .answered
             }
-            return try answer(question, of: peer, desks, status)
+            return try answer(question, of: peer, desks, readers)
         }
     }
 
     /// Answers what only a writable mount can be asked.
     private static func answer(
         _ question: ControlQuestion, of peer: FileDescriptor, _ desks: EditingDesks,
-        _ status: () -> MountStatus
+        _ readers: MountReaders
     ) throws(Errno) -> Rest {
         switch question {
-        case .status, .end: preconditionFailure("asked of every mount")
+        case .status, .stats, .end: preconditionFailure("asked of every mount")
         case .ending(let ending):
             desks.commits.setEnding(ending)
-            try ControlSocket.send(ControlQuestion.answer(status: status()), over: peer)
+            try ControlSocket.send(ControlQuestion.answer(status: readers.status()), over: peer)
             return .answered
         case .commit(let wish): desks.commits.commit(wish) { answer($0, over: peer) }
         case .finish: desks.commits.finish { answer($0, over: peer) }
@@ -152,7 +163,6 @@ final class ControlServer: Sendable {
     }
 
     private static func inode(of path: FilePath) -> UInt64 {
-        var status = stat()
-        return lstat(path.string, &status) == 0 ? UInt64(status.st_ino) : 0
+        (try? FileFacts(path, followsLinks: false))?.inode ?? 0
     }
 }

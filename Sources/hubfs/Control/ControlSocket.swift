@@ -41,15 +41,22 @@ enum ControlSocket {
         }
     }
 
-    /// The user at the other end. Source: man 7 unix, SO_PEERCRED.
+    /// The user at the other end.
     static func peerUser(_ socket: FileDescriptor) throws(Errno) -> uid_t {
+        try peer(socket).user
+    }
+
+    /// Who is at the other end: who has connected, or who listens. Source: man 7 unix, SO_PEERCRED.
+    static func peer(
+        _ socket: FileDescriptor
+    ) throws(Errno) -> (process: pid_t, user: uid_t) {
         /// struct ucred, hidden behind _GNU_SOURCE.
         var credentials: (pid: pid_t, uid: uid_t, gid: gid_t) = (0, uid_t.max, gid_t.max)
         var length = socklen_t(MemoryLayout.size(ofValue: credentials))
         try check {
             Int(getsockopt(socket.rawValue, SOL_SOCKET, SO_PEERCRED, &credentials, &length))
         }
-        return credentials.uid
+        return (credentials.pid, credentials.uid)
     }
 
     /// Sends a line. It fits into the socket's buffer, so this does not wait for the reader.

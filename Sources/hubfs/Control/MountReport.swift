@@ -77,9 +77,12 @@ struct MountReport {
             return [mountPoint, "  \(silence.sentence)"]
         }
         let age = Int64(time(nil)) - status.startedSeconds
-        var facts = [
-            ["source", "\(status.source) at \(status.revision)"],
-            ["commit", status.commit],
+        let shown =
+            status.tree.map { [["source", status.source]] + $0.lines } ?? [
+                ["source", "\(status.source) at \(status.revision)"], ["commit", status.commit],
+            ]
+        var facts = shown
+        facts += [
             ["daemon", "pid \(status.pid), for \(readableSpan(seconds: age))"],
             ["endpoint", status.endpoint],
             [
@@ -89,6 +92,13 @@ struct MountReport {
             ],
             ["requests", counts(status) + ", \(status.retryCount) sent again"],
         ]
+        if let kernel = status.kernel { facts.append(["kernel", kernel.text]) }
+        if let follow = status.follow {
+            facts.append(["follows", follow.text(of: status.revision)])
+            if let error = follow.error {
+                facts.append(["", "now it cannot: \(printable(error))"])
+            }
+        }
         if let edits = status.edits {
             facts.append(["workspace", edits.workspacePath])
             if !edits.ref.isEmpty, edits.ref != status.revision {

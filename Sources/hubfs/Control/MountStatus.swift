@@ -29,6 +29,13 @@ struct MountStatus {
     var lastErrorSeconds: Int64?
     /// What is known of edits; nil on a mount that is read only.
     var edits: EditStatus?
+    /// Nil from a daemon of an older version.
+    var kernel: KernelStatus?
+    /// nil on a mount that does not follow its branch by itself.
+    var follow: FollowReport?
+    /// What is open of the whole Hub; nil on a mount of one repo, which has `repo`, `revision`, `path` and
+    /// `commit` instead.
+    var tree: TreeReport?
 }
 
 /// What a daemon tells of a writable mount's edits.
@@ -116,7 +123,8 @@ extension MountStatus {
             "requests": .object(requests.mapValues { .count($0) }),
             "bytesReceived": .object(bytesReceived.mapValues { .count($0) }),
             "retries": .count(retryCount), "lastError": lastError,
-            "edits": edits?.json ?? .null,
+            "edits": edits?.json ?? .null, "kernel": kernel?.json ?? .null,
+            "follow": follow?.json ?? .null, "tree": tree?.json ?? .null,
         ])
     }
 
@@ -143,6 +151,9 @@ extension MountStatus {
             bytesReceived: bytesReceived.compactMapValues(\.unsigned), retryCount: retryCount,
             lastError: json["lastError"]?["message"]?.string,
             lastErrorSeconds: json["lastError"]?["seconds"]?.integer,
-            edits: json["edits"].flatMap { EditStatus($0) })
+            edits: json["edits"].flatMap { EditStatus($0) },
+            kernel: json["kernel"].flatMap { KernelStatus($0) },
+            follow: json["follow"].flatMap { FollowReport($0) },
+            tree: json["tree"].flatMap { TreeReport($0) })
     }
 }

@@ -9,6 +9,15 @@ final class DaemonLog: Sendable {
     /// What goes to stderr at least; nil for nothing.
     private let standardErrorLevel: Atomic<Int>
 
+    private let lines = Mutex(Lines())
+
+    private struct Lines {
+        /// In the order of `Logger.Level.allCases`.
+        var counts = [UInt64](repeating: 0, count: Logger.Level.allCases.count)
+        var recent = RecentLines(byteCountMax: 128 << 10)
+        var recentErrors = RecentLines(byteCountMax: 32 << 10)
+    }
+
     private static let nothing = Int.max
 
     /// - Parameter file: nil logs to stderr alone, everything.
@@ -21,6 +30,18 @@ final class DaemonLog: Sendable {
     /// The path of the file, if there is one.
     var path: String? { file?.path.string }
 
+    /// How many lines were written, by the name of their level.
+    var lineCounts: [String: UInt64] {
+        let names = Logger.Level.allCases.map(\.rawValue)
+        return Dictionary(uniqueKeysWithValues: zip(names, lines.withLock { $0.counts }))
+    }
+
+    /// The last lines, whatever file they are in.
+    var recent: String { lines.withLock { $0.recent }.text }
+
+    /// The last lines of level warning and above.
+    var recentErrors: String { lines.withLock { $0.recentErrors }.text }
+
     /// Leaves the terminal to others. Nothing changes for a daemon that logs to stderr alone.
     func leaveStandardError() {
         guard let file else { return }
@@ -29,6 +50,11 @@ final class DaemonLog: Sendable {
     }
 
     func write(_ line: String, level: Logger.Level) {
+        lines.withLock { lines in
+            lines.counts[Self.rank(level)] += 1
+            lines.recent.append(line)
+            if level >= .warning { lines.recentErrors.append(line) }
+        }
         file?.append(line)
         if Self.rank(level) >= standardErrorLevel.load(ordering: .relaxed) {
             writeToStandardError(line)
@@ -74,4 +100,9 @@ struct LineLogHandler: LogHandler {
         let text = utcTime(seconds: Int64(now.tv_sec))
         return text.dropLast() + "." + padded(now.tv_nsec / 1_000_000, width: 3) + "Z"
     }
+}
+
+/// For commands that look into a cache: they tell of errors alone, on stderr.
+var quietLogger: Logger {
+    Logger(label: "hubfs") { _ in LineLogHandler(log: DaemonLog(file: nil), level: .error) }
 }

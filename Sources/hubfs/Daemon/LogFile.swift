@@ -23,7 +23,7 @@ final class LogFile: Sendable {
         do throws(Errno) {
             try Folder.create(self.path.removingLastComponent())
             descriptor = try Self.open(self.path)
-            written = Atomic(Int(try descriptor.status().st_size))
+            written = Atomic(try descriptor.byteCount())
         } catch {
             throw Failure(
                 .localStorage,

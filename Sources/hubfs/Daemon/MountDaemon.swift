@@ -14,9 +14,20 @@ struct MountDaemon {
     private static let answerPatienceSeconds = 2.0
 
     private let request: MountRequest
-    private var isInBackground: Bool { request.flags.readyFD != nil }
+    /// Where somebody waits to hear that the mount works; nil in the foreground.
+    private let readyPipe: FileDescriptor?
+    /// A pipe that ends with the process the mount is made for; nil for a mount that stays.
+    private let owner: FileDescriptor?
+    private var isInBackground: Bool { readyPipe != nil }
 
-    init(_ request: MountRequest) { self.request = request }
+    init(
+        _ request: MountRequest, reportingTo readyPipe: FileDescriptor? = nil,
+        owner: FileDescriptor? = nil
+    ) {
+        self.request = request
+        self.readyPipe = readyPipe
+        self.owner = owner
+    }
 
     /// Returns when the mount has ended, by a signal or by unmounting.
     ///
@@ -25,7 +36,7 @@ struct MountDaemon {
         Resources.keepMemorySmall()
         Resources.allowManyFiles()
         let log = DaemonLog(
-            file: try request.logPath.map { path throws(Failure) in
+            file: try request.logPath(isInBackground: isInBackground).map { path throws(Failure) in
                 try LogFile(path)
             })
         let level = request.flags.logLevel
@@ -37,15 +48,17 @@ struct MountDaemon {
                 try? MountPoint.unmount(mountPoint, lazily: true)
             }
         }
-        let readiness = try request.flags.readyFD.map { number throws(Failure) in
-            try Readiness(number)
-        }
+        let readiness = readyPipe.map { Readiness($0) }
         if isInBackground {
             // The terminal it was started from does not concern the daemon, nor does its folder.
             signal(SIGHUP, SIG_IGN)
             chdir("/")
-            // Started by way of /proc/self/exe it would be called "exe" in ps and top.
+            // In ps and top, also when mount(8) has started it under another name.
             try? writeSmallFile("/proc/self/comm", "hubfs")
+        }
+        defer {
+            // The folder of a run goes with the last socket in it.
+            if owner != nil { rmdir(ControlFolder.own(request.environment).path.string) }
         }
         do throws(Failure) {
             try serve(signals, readiness, log, logger)
@@ -61,12 +74,22 @@ struct MountDaemon {
     ) throws(Failure) {
         try checkFuse()
         try checkMountPoint()
+        let watch = try DaemonWatch(request.flags, log, logger)
+        defer { watch.close() }
         let hub = try HubAccess(
             hub: request.flags.hub, cache: request.flags.cache, environment: request.environment,
-            logger: logger)
+            logger: logger, goesOnOpening: true)
         var cacheIsClosed = false
         defer { hub.close(cacheIsClosed: cacheIsClosed) }
-        let mount = try makeMountInTurn(hub, logger)
+        if request.source.isWholeHub {
+            let daemon = HubTreeDaemon(
+                request, hub, log: log, watch: watch, logger: logger)
+            let isWanted = try daemon.serve(signals, readiness, isInBackground: isInBackground)
+            cacheIsClosed = true
+            if !isWanted { throw Failure(.failure, "interrupted before the mount worked") }
+            return
+        }
+        let mount = try makeMountInTurn(hub, watch.folder, logger)
         if let workspace = mount.workspace, let committer = mount.committer {
             tellWhatWasFound(workspace)
             tellWhatIsFollowed(committer)
@@ -78,9 +101,20 @@ struct MountDaemon {
         }
         let desks = desk.map { EditingDesks(commits: $0, looks: LookDesk($0.committer)) }
         defer { desks?.looks.close() }
-        let control = openControl(mount, hub, desks, log, logger)
+        let service = isInBackground ? nil : ServiceReport(request.environment)
+        defer { service?.close() }
+        let readers = readers(of: mount, hub, desk, log)
+        watch.begin(readers)
+        defer { watch.close() }
+        let control = openControl(mount, desks, readers, logger)
         defer { control?.close() }
 
+        if let owner {
+            OwnerWatch(owner).begin {
+                logger.warning("the process this mount was made for has ended: edits are kept")
+                desk?.setEnding(.keep)
+            }
+        }
         let isWanted = signals.serve(end(of: mount, desk, logger)) && (readiness?.report() ?? true)
         if isInBackground { log.leaveStandardError() }
         if isWanted {
@@ -92,6 +126,8 @@ struct MountDaemon {
                     "at": "\(mount.mountPoint)", "pid": "\(getpid())",
                 ])
             askTreeSize(of: mount, hub)
+            let status = readers.status
+            service?.begin("\(request.source.uri) at \(mount.mountPoint)") { status().edits }
         } else {
             mount.stop()
         }
@@ -106,12 +142,14 @@ struct MountDaemon {
             mount.run { hub.cache.contents.endReads() }
             logger.notice("unmounted", metadata: ["at": "\(mount.mountPoint)"])
             defer { mount.workspace?.close() }
+            service?.tellEnd()
             try finish(desk)
         } else {
             mount.run {
                 hub.cache.close()
                 cacheIsClosed = true
             }
+            service?.tellEnd()
             logger.notice("unmounted", metadata: ["at": "\(mount.mountPoint)"])
         }
         if !isWanted { throw Failure(.failure, "interrupted before the mount worked") }
@@ -180,14 +218,14 @@ struct MountDaemon {
 
     /// Mounts; when the edits are in the hands of a daemon that commits them, after that.
     private func makeMountInTurn(
-        _ hub: HubAccess, _ logger: Logger
+        _ hub: HubAccess, _ folder: VirtualFolder, _ logger: Logger
     ) throws(Failure) -> RepoMount {
         var turn: WorkspaceTurn?
         var triesLeft = WorkspaceTurn.tryCountMax
         defer { turn?.end() }
         while true {
             do throws(MountError) {
-                return try makeMount(hub, logger)
+                return try makeMount(hub, folder, logger)
             } catch .workspace(.inUse(let path, let user)) {
                 if triesLeft > 0, WorkspaceTurn.isOver(user) {
                     triesLeft -= 1
@@ -235,17 +273,17 @@ struct MountDaemon {
             "hubfs: \(paths) changed by others too: hubfs status \(request.mountPoint)\n")
     }
 
-    private func makeMount(_ hub: HubAccess, _ logger: Logger) throws(MountError) -> RepoMount {
+    private func makeMount(
+        _ hub: HubAccess, _ folder: VirtualFolder, _ logger: Logger
+    ) throws(MountError) -> RepoMount {
         let flags = request.flags
         var options = SessionOptions()
         options.allowsOthers = flags.allowOther
-        let presentation = Presentation(
-            uid: flags.uid ?? geteuid(), gid: flags.gid ?? getegid(),
-            umask: flags.umask?.bits ?? 0o022)
         return try RepoMount(
-            request.source.source, at: request.mountPoint, presentation: presentation,
+            request.source.source, at: request.mountPoint, presentation: flags.presentation,
             options: options, editing: flags.writable ? editing(hub) : nil,
-            cache: hub.cache, logger: logger)
+            followSeconds: flags.follow?.value, learning: request.learning, cache: hub.cache,
+            folder: folder, logger: logger)
     }
 
     private func editing(_ hub: HubAccess) -> EditingOptions {
@@ -272,16 +310,14 @@ struct MountDaemon {
 
     /// A mount works without its control socket, so that is no reason to fail.
     private func openControl(
-        _ mount: RepoMount, _ hub: HubAccess, _ desks: EditingDesks?, _ log: DaemonLog,
-        _ logger: Logger
+        _ mount: RepoMount, _ desks: EditingDesks?, _ readers: MountReaders, _ logger: Logger
     ) -> ControlServer? {
         let folder = ControlFolder.own(request.environment)
-        let status = statusReader(mount, hub, desks?.commits, log)
         do throws(Failure) {
             try folder.prepare()
             return try ControlServer(
                 at: folder.socket(of: mount.mountPoint), logger: logger, desks: desks,
-                status: status)
+                follower: mount.follower, readers: readers)
         } catch {
             logger.warning("hubfs status will not see this mount: \(error.sentence)")
             return nil
@@ -297,32 +333,29 @@ struct MountDaemon {
             ref: desk.committer.branch.name)
     }
 
-    private func statusReader(
-        _ mount: RepoMount, _ hub: HubAccess, _ desk: CommitDesk?, _ log: DaemonLog
-    ) -> @Sendable () -> MountStatus {
+    private func readers(
+        of mount: RepoMount, _ hub: HubAccess, _ desk: CommitDesk?, _ log: DaemonLog
+    ) -> MountReaders {
         let (uri, revision) = (request.source.uri, request.source.revision)
-        let (client, cache, cachePath) = (hub.client, hub.cache, hub.cachePath)
         let startedSeconds = Int64(time(nil))
-        return {
-            let counters = client.counters.snapshot
-            func byClass(_ counts: [HubCounters.Class: UInt64]) -> [String: UInt64] {
-                Dictionary(
-                    uniqueKeysWithValues: HubCounters.Class.allCases.map {
-                        ($0.rawValue, counts[$0] ?? 0)
-                    })
-            }
-            return MountStatus(
-                pid: getpid(), mountPoint: mount.mountPoint, source: uri.description,
-                repo: mount.snapshot.repo.description, revision: revision.name, path: uri.path,
-                commit: (mount.committer?.base ?? mount.snapshot.commit).hex,
-                endpoint: client.configuration.endpoint,
-                startedSeconds: startedSeconds, logPath: log.path, cachePath: cachePath,
-                cacheBytes: cache.usedBytes, cacheLimitBytes: cache.limitBytes,
-                requests: byClass(counters.requests),
-                bytesReceived: byClass(counters.bytesReceived), retryCount: counters.retries,
-                lastError: counters.lastError?.sentence,
-                lastErrorSeconds: counters.lastErrorSeconds.map { Int64($0) },
-                edits: Self.editStatus(mount, desk))
+        let facts = HubFacts(hub, log)
+        let status = { @Sendable in
+            var status = MountStatus(
+                at: mount.mountPoint, source: uri.description, facts,
+                startedSeconds: startedSeconds,
+                kernel: KernelStatus(mount.passthrough, requests: mount.requestCounts))
+            status.repo = mount.snapshot.repo.description
+            status.revision = revision.name
+            status.path = uri.path
+            status.commit = (mount.committer?.base ?? mount.snapshot.commit).hex
+            status.edits = Self.editStatus(mount, desk)
+            status.follow = mount.follower.map { FollowReport($0.status) }
+            return status
+        }
+        return MountReaders(status: status) {
+            var figures = MountFigures(status(), facts, mount.requestTimes, log: log.lineCounts)
+            if let overlay = mount.workspace?.overlay { figures.setEdited(overlay.edited) }
+            return figures
         }
     }
 }

@@ -16,7 +16,9 @@ extension Check {
                 fix: "unset it to read what is not in the cache")
             return [origin.check, offline]
         }
-        let answer = whoAmI(found, options.readTimeout?.value ?? patienceSeconds)
+        let answer = whoAmI(
+            found, options.readTimeout?.value ?? patienceSeconds, environment.transportConfiguration
+        )
         return [origin.hasToken ? token(origin.text, answer) : origin.check]
             + [endpoint(found.endpoint, answer)]
     }
@@ -64,17 +66,19 @@ extension Check {
         case .failure(let error) where error.isSilence:
             .fail(
                 "endpoint", error.sentence,
-                fix: "check the network, the proxy (https_proxy) and HF_ENDPOINT")
+                fix: "check the network, the proxy (https_proxy), authorities (SSL_CERT_FILE) and "
+                    + "HF_ENDPOINT")
         case .success, .failure: .ok("endpoint", "\(url) answers")
         }
     }
 
     private static func whoAmI(
-        _ found: HubEnvironment, _ timeoutSeconds: Double
+        _ found: HubEnvironment, _ timeoutSeconds: Double,
+        _ transportConfiguration: HTTPTransport.Configuration
     ) -> Result<String, HubError> {
         var configuration = HubConfiguration(endpoint: found.endpoint, token: found.token)
         configuration.timeouts.readSeconds = timeoutSeconds
-        let transport = HTTPTransport()
+        let transport = HTTPTransport(configuration: transportConfiguration)
         let timers = TimerQueue()
         let client = HubClient(configuration: configuration, transport: transport, timers: timers)
         defer {

@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 import SystemPackage
 
 /// What this machine and this user can do with FUSE.
@@ -10,6 +11,8 @@ struct FuseFacts {
     }
 
     let isRoot: Bool
+    /// Without fusermount3: root, and who is in namespaces of their own.
+    let mountsByItself: Bool
     let device: Device
     /// Where fusermount3 was found; nil when nowhere.
     let helper: String?
@@ -20,7 +23,8 @@ struct FuseFacts {
     static var current: FuseFacts {
         let helper = findHelper()
         return FuseFacts(
-            isRoot: geteuid() == 0, device: openDevice(), helper: helper,
+            isRoot: geteuid() == 0, mountsByItself: geteuid() == 0 || holdsMountRight(),
+            device: openDevice(), helper: helper,
             isHelperSetuid: helper.map(isSetuid) ?? false,
             othersAreAllowed: readConfiguration().contains("user_allow_other"))
     }
@@ -36,7 +40,7 @@ struct FuseFacts {
                 + "to it"
         case .usable: break
         }
-        if isRoot { return nil }
+        if mountsByItself { return nil }
         if helper == nil { return "fusermount3 is missing: install the package fuse3" }
         if !isHelperSetuid {
             return
@@ -47,10 +51,20 @@ struct FuseFacts {
 
     /// Why `--allow-other` would fail; nil when it would not.
     var allowOtherObstacle: String? {
-        if isRoot || othersAreAllowed { return nil }
+        if mountsByItself || othersAreAllowed { return nil }
         return
             "other users may see mounts of yours only if root puts a line 'user_allow_other' into "
             + "/etc/fuse.conf"
+    }
+
+    /// CAP_SYS_ADMIN, number 21, among the rights in force. Source: man 5 proc_pid_status, CapEff.
+    private static func holdsMountRight() -> Bool {
+        let name = "CapEff:"
+        let lines = ((try? readSmallFile("/proc/self/status")) ?? "").split(separator: "\n")
+        guard let line = lines.first(where: { $0.hasPrefix(name) }),
+            let rights = UInt64(line.dropFirst(name.count).filter { !$0.isWhitespace }, radix: 16)
+        else { return false }
+        return rights >> 21 & 1 == 1
     }
 
     private static func openDevice() -> Device {
@@ -72,8 +86,8 @@ struct FuseFacts {
     }
 
     private static func isSetuid(_ path: String) -> Bool {
-        var status = stat()
-        return stat(path, &status) == 0 && status.st_uid == 0 && status.st_mode & S_ISUID != 0
+        guard let facts = try? FileFacts(FilePath(path), followsLinks: true) else { return false }
+        return facts.ownerID == 0 && facts.mode & UInt32(S_ISUID) != 0
     }
 
     /// The lines of /etc/fuse.conf without blanks and comments.

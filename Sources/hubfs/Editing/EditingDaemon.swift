@@ -55,16 +55,21 @@ struct EditingDaemon {
 
     /// Commits, or does what else was said, and waits until it is done.
     ///
-    /// - Parameter outcome: From before the unmounting; closed here.
+    /// - Parameters:
+    ///   - outcome: From before the unmounting; closed here.
+    ///   - isInterrupted: Asked about twice a second: whether to wait no longer.
     func finish(
-        _ outcome: ControlClient, showsProgress: Bool, patience: Double?
-    ) throws(Failure) {
+        _ outcome: ControlClient, showsProgress: Bool, patience: Double?,
+        isInterrupted: () -> Bool = { false }
+    ) throws(Failure) -> CommitResult {
         defer { outcome.close() }
         // The mount may be held elsewhere, and not end by itself. A daemon that is gone has done it.
         let request = try? ControlClient(mountPoint: mountPoint, folders: folders)
         defer { request?.close() }
         try? request?.ask(.finish)
-        try result(over: outcome, showsProgress: showsProgress, patience: patience).show()
+        return try result(
+            over: outcome, showsProgress: showsProgress, patience: patience,
+            isInterrupted: isInterrupted)
     }
 
     /// Commits and waits until it is at the Hub.
@@ -129,15 +134,16 @@ struct EditingDaemon {
     }
 
     private func result(
-        over client: ControlClient, showsProgress: Bool, patience: Double?
+        over client: ControlClient, showsProgress: Bool, patience: Double?,
+        isInterrupted: () -> Bool = { false }
     ) throws(Failure) -> CommitResult {
         let deadline = patience.map { MonotonicInstant.now.advanced(bySeconds: $0) }
         var line = ProgressLine(isShown: showsProgress)
         defer { line.clear() }
         do throws(ControlClient.Silence) {
             return try client.commitResult(until: deadline) {
-                guard let status = try? currentStatus() else { return }
-                line.show(status)
+                if let status = try? currentStatus() { line.show(status) }
+                return !isInterrupted()
             }
         } catch .hangs {
             throw Failure(

@@ -2,7 +2,7 @@ import Platform
 
 /// One line on the terminal that is written over: step, bytes, rate and time left.
 struct ProgressLine {
-    private let isShown: Bool
+    let isShown: Bool
     private let start = MonotonicInstant.now
     private var step = ""
     private var stepStart = MonotonicInstant.now
@@ -11,18 +11,27 @@ struct ProgressLine {
     init(isShown: Bool) { self.isShown = isShown }
 
     mutating func show(_ status: EditStatus) {
+        show(
+            step: status.step, done: status.doneBytes, of: status.totalBytes,
+            text: status.progressText)
+    }
+
+    /// - Parameters:
+    ///   - step: What is done; its rate is counted from its start.
+    ///   - text: What stands before the rate.
+    mutating func show(step: String, done: UInt64, of total: UInt64, text: String) {
         guard isShown else { return }
-        if status.step != step {
-            step = status.step
+        if step != self.step {
+            self.step = step
             stepStart = .now
         }
-        var text = status.progressText
-        if status.totalBytes > 0 {
+        var text = text
+        if total > 0 {
             let seconds = max(MonotonicInstant.now.seconds(since: stepStart), 0.1)
-            let rate = Double(status.doneBytes) / seconds
+            let rate = Double(done) / seconds
             text += ", \(readableSize(UInt64(rate)))/s"
-            if rate > 0, status.totalBytes > status.doneBytes {
-                let left = Double(status.totalBytes - status.doneBytes) / rate
+            if rate > 0, total > done {
+                let left = Double(total - done) / rate
                 text += ", \(readableSpan(seconds: Int64(left))) left"
             }
         }

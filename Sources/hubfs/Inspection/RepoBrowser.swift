@@ -1,6 +1,5 @@
 import Glibc
 import HubClient
-import Logging
 import Platform
 import RepoCache
 import SystemPackage
@@ -32,6 +31,11 @@ struct RepoBrowser {
             case .directory(let tree): kind = .directory(tree)
             case .file(let content, let size): kind = .file(content, size: size)
             }
+        }
+
+        /// What a file's bytes are; nil for a directory.
+        var content: ContentID? {
+            if case .file(let content, _) = kind { content } else { nil }
         }
 
         /// The last part of the path.
@@ -84,25 +88,43 @@ struct RepoBrowser {
         return (0..<listing.count).map { Item(listing.entry(at: $0), in: directory.path) }
     }
 
+    /// All files at and below an item, in the order of their paths' parts.
+    func files(below item: Item) throws(Failure) -> [Item] {
+        var files: [Item] = []
+        var left = [item]
+        while let next = left.popLast() {
+            switch next.kind {
+            case .file: files.append(next)
+            case .directory: left += try items(of: next).reversed()
+            }
+        }
+        return files
+    }
+
     /// Opens a file's content; the caller closes it.
     func open(_ item: Item) throws(Failure) -> OpenContent {
         guard case .file(let content, let size) = item.kind else {
             throw Failure(.notFound, "\(item.path.isEmpty ? "/" : item.path) is a directory")
         }
-        let location = ContentLocation(
-            repo: snapshot.repo, commit: snapshot.commit, path: item.path, content: content,
-            size: size)
         do throws(CacheError) {
-            return try hub.cache.contents.open(location)
+            return try hub.cache.contents.open(location(of: item, content, size))
         } catch {
             throw Failure(error, isAnonymous: hub.isAnonymous)
         }
     }
 
-    /// Bytes of a file that are in the cache; 0 for a directory.
+    /// Bytes of a file that are in the cache, or in that of the official client; 0 for a directory.
     func cachedBytes(of item: Item) -> UInt64 {
         guard case .file(let content, let size) = item.kind else { return 0 }
-        return hub.cache.contents.presentBytes(of: content, size: size)
+        return hub.cache.contents.presentBytes(of: location(of: item, content, size))
+    }
+
+    private func location(
+        of item: Item, _ content: ContentID, _ size: UInt64
+    ) -> ContentLocation {
+        ContentLocation(
+            repo: snapshot.repo, commit: snapshot.commit, path: item.path, content: content,
+            size: size)
     }
 
     /// Reads a file from its start to its end, a piece at a time.
@@ -201,11 +223,8 @@ extension RepoBrowser {
         let sources = try uris.map { uri throws(Failure) in
             try SourceName(uri, endpoint: endpoint)
         }
-        let logger = Logger(label: "hubfs") { _ in
-            LineLogHandler(log: DaemonLog(file: nil), level: .error)
-        }
         let hub = try HubAccess(
-            hub: hubOptions, cache: cacheOptions, environment: environment, logger: logger)
+            hub: hubOptions, cache: cacheOptions, environment: environment, logger: quietLogger)
         defer { hub.close() }
         for source in sources { try body(try RepoBrowser(source, hub), source.uri.path) }
     }

@@ -36,6 +36,11 @@ extension Failure {
 
     init(_ error: CacheError, isAnonymous: Bool) {
         switch error {
+        case .hub(.offline):
+            self.init(
+                .hubUnavailable,
+                "this is not in the cache, and \(HubError.offline.sentence): read it once with the "
+                    + "network, or fetch it with hubfs warm")
         case .hub(let error): self.init(error, isAnonymous: isAnonymous)
         case .integrity: self.init(.damaged, error.description)
         case .timedOut:
@@ -90,6 +95,10 @@ extension Failure {
                 .usage,
                 "\(revision) is no branch, and only branches can be edited: mount it without -w, or "
                     + "name a branch")
+        case .nothingToFollow(let revision): self.init(nothingToFollow: revision)
+        case .foreignOrder(let recorded, let mounted):
+            self.init(
+                .usage, "--replay: this was recorded of \(recorded), and \(mounted) is mounted")
         case .notWritable(let error):
             self.init(
                 .accessRefused,
@@ -98,6 +107,14 @@ extension Failure {
                         ? ", and none was found (HF_TOKEN, --token-file or hf auth login)" : "")
                     + "; without -w the repo can be read")
         }
+    }
+
+    /// A commit never changes.
+    init(nothingToFollow revision: String) {
+        self.init(
+            .usage,
+            "\(revision) is a commit, and there is nothing to follow: mount it without --follow, or name "
+                + "a branch")
     }
 
     init(_ error: WriteBackError) {

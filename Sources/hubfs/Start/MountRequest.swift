@@ -1,5 +1,6 @@
 import Glibc
 import HubClient
+import RepoCache
 import SystemPackage
 
 /// One mount as it was asked for, checked as far as this can be done without the Hub.
@@ -10,28 +11,42 @@ struct MountRequest {
     let flags: MountFlags
     let environment = Environment()
     let hubEnvironment: HubEnvironment
+    /// What becomes of the orders in which files are read.
+    let learning: Learning
 
     /// - Throws: `Failure` for a source that names no repo and a directory that cannot be used.
     init(source: String, directory: String, flags: MountFlags) throws(Failure) {
-        self.flags = flags
-        hubEnvironment = flags.hub.hubEnvironment(environment)
-        self.source = try SourceName(source, endpoint: hubEnvironment.endpoint)
-        mountPoint = try MountPath.resolve(directory)
+        let endpoint = flags.hub.hubEnvironment(Environment()).endpoint
+        try self.init(
+            source: try SourceName(source, endpoint: endpoint, allowsWholeHub: true),
+            directory: directory, flags: flags)
     }
 
-    /// The daemon's command line.
-    ///
-    /// - Parameter readyFD: Where the daemon reports that the mount works.
-    func daemonWords(readyFD: CInt) -> [String] {
-        var words = flags.words.filter { $0 != "--" + MountOption.foreground.rawValue }
-        words += MountOption.foreground.words() + ["--ready-fd", String(readyFD)]
-        return ["mount", source.uri.description, mountPoint] + words
+    /// - Throws: `Failure` for a directory that cannot be used.
+    init(source: SourceName, directory: String, flags: MountFlags) throws(Failure) {
+        self.flags = flags.withWholePaths
+        hubEnvironment = flags.hub.hubEnvironment(environment)
+        self.source = source
+        mountPoint = try MountPath.resolve(directory)
+        learning = try Learning(flags, isOffline: hubEnvironment.isOffline)
+        try flags.check(showsWholeHub: source.isWholeHub)
+        if flags.follow != nil { try checkFollowing() }
+    }
+
+    private func checkFollowing() throws(Failure) {
+        if flags.writable {
+            throw Failure(
+                .usage,
+                "--follow goes without -w: what is edited moves only when 'hubfs pull' or a commit says so"
+            )
+        }
+        let revision = source.revision.name
+        if CommitOID(hex: revision) != nil { throw Failure(nothingToFollow: revision) }
     }
 
     /// The log file of a daemon in the background, and of one in the foreground that was told to.
-    var logPath: String? {
-        if let path = flags.logFile { return absolutePath(path) }
-        return flags.readyFD == nil ? nil : Self.defaultLogPath(of: mountPoint, environment)
+    func logPath(isInBackground: Bool) -> String? {
+        flags.logFile ?? (isInBackground ? Self.defaultLogPath(of: mountPoint, environment) : nil)
     }
 
     /// Where a daemon in the background logs, unless told otherwise.

@@ -11,15 +11,10 @@ final class Readiness: Sendable {
     private let pipe: FileDescriptor
     private let isReported = Atomic(false)
 
-    /// Takes the descriptor given on the command line. Call when SIGTERM is taken care of.
-    init(_ rawDescriptor: CInt) throws(Failure) {
-        pipe = FileDescriptor(rawValue: rawDescriptor)
-        do throws(Errno) {
-            // fusermount3, which mounting may start, must not keep the pipe open.
-            try pipe.closeOnExec()
-        } catch {
-            throw Failure(.usage, "--ready-fd is no open descriptor: \(error)")
-        }
+    /// - Parameter pipe: Closed in programs that are started, or fusermount3 would keep it open. Call when
+    ///   SIGTERM is taken care of.
+    init(_ pipe: FileDescriptor) {
+        self.pipe = pipe
         _ = Thread(name: "hubfs-ready") { [self] in watch() }
     }
 

@@ -56,9 +56,13 @@ struct WorkspaceTurn {
     private static func isEnding(_ user: WorkspaceUser) -> Bool {
         guard isAlive(user) else { return false }
         guard let mountPoint = user.mountPoint else { return true }
+        guard let mount = MountTable.record(at: mountPoint, of: user.pid), mount.isOurs else {
+            return true
+        }
+        // In a mount namespace of its own, as in `hubfs run`, its socket is not where ours are.
+        let isSeen = MountTable.records().contains { $0.device == mount.device }
         // Somebody else's mount may be at its place by now.
-        let isMounted = MountTable.record(at: mountPoint)?.isOurs ?? false
-        return !isMounted || status(of: user) == nil
+        return isSeen && status(of: user) == nil
     }
 
     private static func isAlive(_ user: WorkspaceUser) -> Bool {

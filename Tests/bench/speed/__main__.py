@@ -11,6 +11,9 @@ import tempfile
 from pathlib import Path
 
 from . import (
+    huge_rows,
+    learned_rows,
+    load_rows,
     measuring,
     memory_rows,
     meta_rows,
@@ -32,9 +35,14 @@ GROUPS = {
     "restart": restart_rows.rows,
     "small": small_rows.rows,
     "meta": meta_rows.rows,
+    "load": load_rows.rows,
+    "learned": learned_rows.rows,
     "memory": memory_rows.rows,
     "write": write_rows.rows,
+    "huge": huge_rows.rows,
 }
+# It takes minutes.
+NOT_BY_ITSELF = {"huge"}
 RESULTS = Path(__file__).resolve().parents[3] / "bench/RESULTS.md"
 
 
@@ -59,7 +67,8 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument(
         "groups", nargs="*", metavar="GROUP",
-        help=f"what to measure: {', '.join(GROUPS)} (default: all)",
+        help=f"what to measure: {', '.join(GROUPS)} (default: all but "
+        f"{', '.join(NOT_BY_ITSELF)})",
     )  # fmt: skip
     parser.add_argument(
         "--only", action="append", metavar="ROW", help="this row alone; may be repeated"
@@ -89,7 +98,7 @@ def measure(options: argparse.Namespace, folder: Path) -> int:
     library = Library(scene)
     records = []
     try:
-        for group in options.groups or GROUPS:
+        for group in options.groups or [name for name in GROUPS if name not in NOT_BY_ITSELF]:
             found = measure_group(options, GROUPS[group](scene, library))
             # A part of a group, or little of it, is nothing to keep.
             if found and not (options.quick or options.only or options.against):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -28,6 +29,34 @@ class Library:
             write_noise(folder / "other.bin", 16)
 
         return self._repo(f"large-{mebibytes}", fill)
+
+    def huge(self, mebibytes: int) -> str:
+        """A repo with a file that takes hardly any room: a page of each 16 MiB has its number in it, the
+        rest are holes. It is put where localhub keeps objects, for an import would fill them."""
+        name = f"huge-{mebibytes}"
+        if name in self._repos:
+            return self._repos[name]
+        file = self.scene.folder / f"{name}.bin"
+        with file.open("wb") as out:
+            for start in range(0, mebibytes * MEBIBYTE, 16 * MEBIBYTE):
+                out.seek(start)
+                out.write(str(start).encode().ljust(4096))
+            out.truncate(mebibytes * MEBIBYTE)
+        with file.open("rb") as content:
+            oid = hashlib.file_digest(content, "sha256").hexdigest()
+        pointer = ["version https://git-lfs.github.com/spec/v1", f"oid sha256:{oid}"]
+        pointer += [f"size {mebibytes * MEBIBYTE}", ""]
+
+        def fill(folder: Path) -> None:
+            # Nothing goes to LFS by itself then.
+            (folder / ".gitattributes").touch()
+            (folder / LARGE).write_text("\n".join(pointer))
+
+        repo = self._repo(name, fill)
+        place = self._object(repo, oid)
+        place.parent.mkdir(parents=True)
+        file.rename(place)
+        return repo
 
     def small(self, count: int) -> str:
         """A repo with many binaries of 16 KiB in a few directories."""
@@ -73,9 +102,15 @@ class Library:
 
         return self._repo(f"tensors-{mebibytes}", fill)
 
+    def folder(self, name: str, source: Path) -> str:
+        """A repo with the files of a folder."""
+        return self._repo(name, lambda folder: shutil.copytree(source, folder, dirs_exist_ok=True))
+
     def object_file(self, repo: str, path: str) -> Path:
         """Where localhub keeps an LFS file of a repo."""
-        oid = self.scene.signed_url(repo, path).split("?")[0].rsplit("/", 1)[1]
+        return self._object(repo, self.scene.signed_url(repo, path).split("?")[0].rsplit("/", 1)[1])
+
+    def _object(self, repo: str, oid: str) -> Path:
         objects = self.scene.hub.root / "models" / f"{repo}.git" / "lfs" / "objects"
         return objects / oid[:2] / oid[2:4] / oid
 

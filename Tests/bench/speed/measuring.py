@@ -62,6 +62,8 @@ class Row:
     limit: str | None = None
     # Counts do not spread: once is enough.
     is_count: bool = False
+    # How often all take turns in a round: more than once where a turn is short and luck has much of it.
+    turn_count: int = 1
 
 
 @dataclass
@@ -102,9 +104,9 @@ def run(
         note("  warm-up")
         for contender in contenders.values():
             contender(max(1, row.quick_size // 4))
-    for number in range(1 if row.is_count else rounds):
+    for number in range(1 if row.is_count else rounds * row.turn_count):
         for name in rotated(list(contenders), number):
-            note(f"  round {number + 1}: {name}")
+            note(f"  round {number // row.turn_count + 1}: {name}")
             figures.add(name, contenders[name](size))
     return figures
 

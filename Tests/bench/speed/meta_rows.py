@@ -30,24 +30,41 @@ def rows(scene: Scene, library: Library) -> list[Row]:
 def list_cold(scene: Scene, library: Library) -> Row:
     def hubfs(count: int) -> Samples:
         scene.place_hub(20)
-        repo = library.tree(count)
-        # The mount may begin to list before anybody asks.
-        scene.reset_traffic()
-        with scene.reading(repo) as mount:
-            seconds = list_recursively(mount.path)
-            return {"ls -lR": seconds, "listing requests": scene.traffic().listings}
+        seconds, requests = first_listing(scene, library.tree(count))
+        # With the folder and .gitattributes this is what a page of the Hub has room for.
+        _, page_requests = first_listing(scene, library.tree(count - 2))
+        return {
+            "ls -lR": seconds,
+            "listing requests": requests,
+            "listing requests, 2 files less": page_requests,
+        }
 
     return Row(
         name="list-cold",
-        title="ls -lR of {} files at 20 ms, cold",
+        title="ls -lR of {} files in a folder at 20 ms, cold",
         size=1000,
         quick_size=200,
         contenders={OURS: hubfs},
         goals=[
             Goal("ls -lR", "s", at_most=0.1),
-            Goal("listing requests", "", at_most=1, is_worst=True),
+            Goal(
+                "listing requests",
+                "",
+                at_most=1,
+                is_worst=True,
+                why="1002 entries with the folder and .gitattributes; a page of the Hub has 1000",
+            ),
+            Goal("listing requests, 2 files less", "", at_most=1, is_worst=True),
         ],
     )
+
+
+def first_listing(scene: Scene, repo: str) -> tuple[float, int]:
+    """Seconds of `ls -lR` with nothing cached, and the requests for it."""
+    # The mount begins to list before anybody asks.
+    scene.reset_traffic()
+    with scene.reading(repo) as mount:
+        return list_recursively(mount.path), scene.traffic().listings
 
 
 def list_warm(scene: Scene, library: Library) -> Row:

@@ -50,11 +50,15 @@ def run(*command: object, cwd: Path | None = None) -> str:
 
 
 @contextlib.contextmanager
-def mounted(program: Path, source: Path, place: Path):
-    """Shows `source` at `place`, with the program's own defaults."""
+def mounted(program: Path, source: Path, place: Path, *, keeps: bool = False):
+    """Shows `source` at `place`, with the program's own defaults.
+
+    `keeps`: The kernel keeps what it has read, as it does for who knows that nothing changes.
+    """
+    options = f"source={source}" + (",cache=always" if keeps else "")
     place.mkdir()
     daemon = subprocess.Popen(
-        [program, "-f", "-o", f"source={source}", place],
+        [program, "-f", "-o", options, place],
         # It keeps a descriptor of each file the kernel knows.
         preexec_fn=raise_descriptor_limit,
         stdin=subprocess.DEVNULL,

@@ -40,7 +40,7 @@ def random_cold(scene: Scene, library: Library) -> Row:
         return {
             "4 KiB": figures["median"] * 1000,
             "slowest": figures["worst"] * 1000,
-            "bytes": scene.traffic().byte_count / (count * PAGE_BYTES),
+            "bytes": scene.traffic().content_bytes / (count * PAGE_BYTES),
         }
 
     return Row(

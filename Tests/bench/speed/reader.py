@@ -35,6 +35,17 @@ def sequential(path: str) -> dict:
     return {"seconds": time.perf_counter() - started, "first": first, "bytes": count}
 
 
+def direct(path: str) -> dict:
+    """All of a file with reads of 1 MiB and O_DIRECT, which wants memory in pages."""
+    count = 0
+    with mmap.mmap(-1, MEBIBYTE) as pages, memoryview(pages) as buffer:
+        started = time.perf_counter()
+        file = os.open(path, os.O_RDONLY | os.O_DIRECT)
+        while got := os.readv(file, [buffer]):
+            count += got
+        return {"seconds": time.perf_counter() - started, "bytes": count}
+
+
 def mapped(path: str) -> dict:
     """All of a file through a mapping, 1 MiB at a time."""
     started = time.perf_counter()
@@ -139,16 +150,17 @@ def crowd(path: str, count: int, mebibytes: int) -> dict:
     return {"seconds": time.perf_counter() - started, "bytes": done}
 
 
-def files(folder: str) -> dict:
-    """Every file below a folder, one after the other, in order."""
+def files(folder: str, passes: int) -> dict:
+    """Every file below a folder, one after the other, in order, so many times."""
     started = time.perf_counter()
     count = 0
-    for path in sorted_files(folder):
-        file = os.open(path, os.O_RDONLY)
-        while os.read(file, 64 << 10):
-            pass
-        os.close(file)
-        count += 1
+    for _ in range(passes):
+        for path in sorted_files(folder):
+            file = os.open(path, os.O_RDONLY)
+            while os.read(file, 64 << 10):
+                pass
+            os.close(file)
+            count += 1
     return {"seconds": time.perf_counter() - started, "files": count}
 
 
@@ -204,7 +216,7 @@ def sorted_files(folder: str) -> Iterator[str]:
 WAYS = {
     way.__name__: way
     for way in (
-        sequential, mapped, scattered, first_pages, threads, processes, crowd, files, sparse
+        sequential, direct, mapped, scattered, first_pages, threads, processes, crowd, files, sparse
     )
 }
 

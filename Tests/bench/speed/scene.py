@@ -46,6 +46,8 @@ class Traffic:
 
     requests: int
     byte_count: int
+    # Of these, bytes of files. What the Hub says when it is asked for the place of one is in it too.
+    content_bytes: int
     # Requests for the place of a file, and for pages of listings.
     resolves: int
     listings: int
@@ -92,9 +94,11 @@ class Scene:
         """Since the reset."""
         stats = self.hub.stats()
         requests, byte_count = self.web.requests_and_bytes()
+        content_bytes = byte_count + self.hub.bytes_sent("resolve", "cdn")
         return Traffic(
             requests + self.hub.requests("api", "resolve", "cdn"),
-            byte_count + self.hub.bytes_sent("api", "resolve", "cdn"),
+            content_bytes + self.hub.bytes_sent("api"),
+            content_bytes,
             stats["endpoints"].get("resolve", 0),
             stats["endpoints"].get("tree", 0),
         )
@@ -134,12 +138,14 @@ class Scene:
                 mount.tear_down()
 
     @contextlib.contextmanager
-    def reading(self, repo: str, cache: Path | None = None) -> Iterator[mounting.Mount]:
+    def reading(
+        self, repo: str, *options: object, cache: Path | None = None
+    ) -> Iterator[mounting.Mount]:
         """A mount to read from, with an empty cache unless one is given."""
         with self.new_folder() as folder:
             mount = mounting.Mount(folder, self.hub.address.endpoint, cache=cache)
             try:
-                yield mount.start(f"hf://{repo}")
+                yield mount.start(f"hf://{repo}", *options)
             finally:
                 mount.tear_down()
 
@@ -160,14 +166,16 @@ class Scene:
         return f"/{repo}/resolve/main/{path}"
 
     @contextlib.contextmanager
-    def passed_through(self) -> Iterator[Path]:
-        """A folder of the disk, seen through passthrough_ll."""
+    def passed_through(self, *, keeps: bool = False) -> Iterator[tuple[Path, Path]]:
+        """A folder of the disk, and the same seen through passthrough_ll."""
         if self._passthrough is None:
             self._passthrough = passthrough.build(self.folder)
         with self.new_folder() as folder:
-            (folder / "disk").mkdir()
-            with passthrough.mounted(self._passthrough, folder / "disk", folder / "mnt") as place:
-                yield place
+            disk = folder / "disk"
+            disk.mkdir()
+            program, place = self._passthrough, folder / "mnt"
+            with passthrough.mounted(program, disk, place, keeps=keeps):
+                yield disk, place
 
     def ask(self, method: str, path: str, body: dict) -> bytes:
         """Asks the Hub as its API has it. Returns the answer's body."""
@@ -210,9 +218,9 @@ def forget_pages() -> None:
     Path("/proc/sys/vm/drop_caches").write_text("3")
 
 
-def processor_seconds(process: subprocess.Popen) -> float:
+def processor_seconds(pid: int) -> float:
     """What a daemon has used so far."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 

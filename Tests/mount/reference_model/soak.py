@@ -53,7 +53,8 @@ def parse() -> argparse.Namespace:
         description="Random edits of a mount and of a plain folder, side by side, with remounts "
         "and kills between. Ends at the first difference, keeps the operations that lead to it, "
         "and tries to leave out those that do not matter. With --kills the edits are of another kind.",
-        epilog="With --power-cuts first, see scripts/soak --power-cuts --help.",
+        epilog="With --power-cuts first, see scripts/soak --power-cuts --help; with --follow, scripts/soak "
+        "--follow --help.",
     )
     parser.add_argument("--seed", type=int, help="of the first round (default: a random one)")
     parser.add_argument("--steps", type=int, default=3000, help="of each round (default: 3000)")

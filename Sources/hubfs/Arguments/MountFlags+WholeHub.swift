@@ -1,0 +1,44 @@
+import RepoFS
+import WriteBack
+
+extension MountFlags {
+    /// Refuses what makes no sense of the whole Hub, or of a single repo.
+    ///
+    /// - Throws: `Failure` with code `usage`.
+    func check(showsWholeHub: Bool) throws(Failure) {
+        if !showsWholeHub {
+            guard repoIdle == nil, namesTtl == nil else {
+                throw Failure(
+                    .usage,
+                    "--repo-idle and --names-ttl are for the whole Hub: hubfs mount hf:// DIR")
+            }
+            return
+        }
+        if writable {
+            throw Failure(
+                .usage,
+                "the whole Hub is mounted read only: mount the repo that you want to edit by itself, "
+                    + "hubfs mount -w hf://namespace/name DIR")
+        }
+        let ofOneRepo: [(String, Bool)] = [
+            ("--follow", follow != nil), ("--record", record != nil), ("--replay", replay != nil),
+            ("--branch", branch != nil), ("--create-branch", createBranch),
+            ("--create-pr", createPr), ("--commit", commit != .unmount),
+            ("--message", message != nil), ("--on-conflict", onConflict != .fail),
+            ("--workspace", workspace != nil),
+        ]
+        if let option = ofOneRepo.first(where: \.1)?.0 {
+            throw Failure(
+                .usage, "\(option) is for the mount of one repo: it does not go with hf://")
+        }
+    }
+
+    /// How the whole Hub's tree remembers.
+    var treePolicy: HubTreePolicy {
+        var policy = HubTreePolicy()
+        if let repoIdle { policy.idleSeconds = repoIdle.value }
+        if let namesTtl { policy.namesSeconds = namesTtl.value }
+        if let timeout = hub.readTimeout { policy.patienceSeconds = timeout.value }
+        return policy
+    }
+}
