@@ -43,11 +43,12 @@ package enum MerkleTree {
     private static func groupCount(_ nodes: ArraySlice<MerkleNode>) -> Int {
         if nodes.count <= 2 { return nodes.count }
         let countMax = min(groupCountMax, nodes.count)
-        let end = (2..<countMax).first {
-            nodes[nodes.startIndex + $0].hash.modulo(divisor) == 0
-        }
+        let end = (2..<countMax).first { isCut(nodes[nodes.startIndex + $0]) }
         return end.map { $0 + 1 } ?? countMax
     }
+
+    /// Whether a group may end behind this node.
+    static func isCut(_ node: MerkleNode) -> Bool { node.hash.modulo(divisor) == 0 }
 
     private static func parent(of group: ArraySlice<MerkleNode>) -> MerkleNode {
         var text: [UInt8] = []

@@ -12,8 +12,6 @@ import pytest
 from conftest import run
 from hub_tree import Account, open_repos
 
-pytestmark = pytest.mark.alone
-
 # What file managers, indexers and shells look for in every directory.
 PROBES_NO_REPO_HAS = [
     ".git", ".hidden", ".Trash", ".Trash-1000", ".directory", ".DS_Store", "._.", ".nomedia",

@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 from conftest import import_folder
 
-pytestmark = pytest.mark.alone
-
 PAGE = 1000
 
 

@@ -15,8 +15,6 @@ from localhub import REPOSITORY
 from published import Published
 from samples import MEBIBYTE, noise
 
-pytestmark = pytest.mark.alone
-
 LARGE = noise(9 * MEBIBYTE, seed=120)
 OTHER = noise(9 * MEBIBYTE, seed=121)
 START = {
@@ -136,6 +134,7 @@ def test_f03_a_stream_that_begins_anew_shows_what_is_there_then(branch):
         os.close(folder)
 
 
+@pytest.mark.alone
 def test_f04_what_does_not_change_stays_what_it_is(hub, branch):
     def facts(name: str) -> tuple:
         found = (branch.path / name).stat()
@@ -159,6 +158,7 @@ def test_f04_what_does_not_change_stays_what_it_is(hub, branch):
     assert facts("changed.txt") == changed
 
 
+@pytest.mark.alone
 def test_f04_the_kernel_keeps_the_pages_of_what_does_not_change(branch):
     def is_kept() -> bool:
         assert (branch.path / "large.bin").read_bytes() == LARGE
@@ -204,14 +204,19 @@ def test_f06_one_question_an_interval(hub, import_repo, new_mount, write_token):
     branch = Branch(published, new_mount(f"hf://{published.id}", "--follow=0.25"))
     for folder, _, _ in os.walk(branch.path):
         os.listdir(folder)
+    began = time.monotonic()
     questions = branch.status["follow"]["questions"]
     hub.reset_stats()
     time.sleep(3)
     asked = hub.asked()
-    assert set(asked) == {"info"} and 6 <= asked["info"] <= 13, asked
-    assert 6 <= branch.status["follow"]["questions"] - questions <= 14
+    questions = branch.status["follow"]["questions"] - questions
+    # However slow the machine is, no more than one an interval, and one of each end.
+    most = (time.monotonic() - began) / 0.25 + 2
+    assert set(asked) == {"info"} and 6 <= asked["info"] <= most, asked
+    assert 6 <= questions <= most
 
 
+@pytest.mark.alone
 def test_f06_only_folders_that_changed_are_listed(hub, branch):
     for folder, _, _ in os.walk(branch.path):
         os.listdir(folder)
