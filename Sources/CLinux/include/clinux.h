@@ -48,6 +48,11 @@ void hubfs_limit_malloc(int arena_count_max, int mmap_threshold, int trim_thresh
 /// malloc_trim, from the same header.
 void hubfs_trim_malloc(void);
 
+/// Takes the code of the program and its libraries out of the process's memory. What is used again comes
+/// from their files, which the kernel has in its page cache as a rule. Code that the dynamic linker has
+/// changed stays. Sources: man 3 dl_iterate_phdr, man 2 madvise (MADV_DONTNEED), man 5 elf.
+void hubfs_leave_program_pages(void);
+
 /// ioctl is variadic.
 int hubfs_ioctl_pointer(int fd, unsigned long request, void *_Nullable argument);
 

@@ -2,6 +2,7 @@ import FuseBridge
 import Glibc
 import HubClient
 import Logging
+import Platform
 import RepoCache
 import RepoFS
 
@@ -47,6 +48,7 @@ struct HubTreeDaemon {
                 "mounted",
                 metadata: ["source": "hf://", "at": "\(mount.mountPoint)", "pid": "\(getpid())"])
             service?.begin("hf:// at \(mount.mountPoint)") { readers.status().edits }
+            returnProgramPages()
         } else {
             mount.stop()
         }

@@ -35,6 +35,8 @@ struct MountDaemon {
     func run() throws(Failure) {
         Resources.keepMemorySmall()
         Resources.allowManyFiles()
+        // What it took to understand the command line and the configuration.
+        returnProgramPages()
         let log = DaemonLog(
             file: try request.logPath(isInBackground: isInBackground).map { path throws(Failure) in
                 try LogFile(path)
@@ -128,6 +130,7 @@ struct MountDaemon {
             askTreeSize(of: mount, hub)
             let status = readers.status
             service?.begin("\(request.source.uri) at \(mount.mountPoint)") { status().edits }
+            returnProgramPages()
         } else {
             mount.stop()
         }

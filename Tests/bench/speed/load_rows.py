@@ -20,7 +20,7 @@ PYTHON = REPOSITORY / ".venv-programs/bin/python"
 PROGRAM = Path(__file__).with_name("pretrained.py")
 WEIGHTS = "model.safetensors"
 # One load takes a quarter of a second, of which a fifth is luck with the disk and with fresh memory.
-RESTART_COUNT = 5
+TURN_COUNT = 5
 
 
 def rows(scene: Scene, library: Library) -> list[Row]:
@@ -49,16 +49,22 @@ class Load:
         return [
             Row(
                 name="load-20ms",
-                title="transformers loads a model of MiniLM's shape, {} time a state, at 20 ms",
+                title="transformers loads a model of MiniLM's shape, {} time, nothing cached, at 20 ms",
                 size=1,
                 quick_size=1,
                 contenders={OURS: self.hubfs, DISK: self.disk},
                 limit=DISK,
-                goals=[
-                    Goal("cold", "s"),
-                    Goal("fetched", "x", at_most=1.05, is_worst=True),
-                    Goal("warm", "s", against=DISK, at_most=1.05),
-                ],
+                goals=[Goal("load", "s"), Goal("fetched", "x", at_most=1.05, is_worst=True)],
+            ),
+            Row(
+                name="load-warm",
+                title="transformers loads it {} time more, from where it has just been loaded",
+                size=1,
+                quick_size=1,
+                contenders={OURS: self.hubfs_again, DISK: self.disk_again},
+                limit=DISK,
+                goals=[Goal("load", "s", against=DISK, at_most=1.05)],
+                turn_count=TURN_COUNT,
             ),
             Row(
                 name="load-restart",
@@ -71,7 +77,7 @@ class Load:
                     Goal("load", "s", against=DISK, at_most=1.05),
                     Goal("asked for", "files", at_most=0, is_worst=True),
                 ],
-                turn_count=RESTART_COUNT,
+                turn_count=TURN_COUNT,
             ),
         ]
 
@@ -80,14 +86,24 @@ class Load:
         size = sum(file.stat().st_size for file in self.model.iterdir())
         with self.scene.reading(self.repo) as mount:
             self.scene.reset_traffic()
-            samples = {"cold": self.load(mount.path)}
+            samples = {"load": self.load(mount.path)}
             samples["fetched"] = self.scene.traffic().byte_count / size
-            samples["warm"] = self.load(mount.path)
         return samples
 
     def disk(self, _: int) -> Samples:
-        self.load(self.model)
-        return {"warm": self.load(self.model)}
+        return {"load": self.load(self.model)}
+
+    def hubfs_again(self, _: int) -> Samples:
+        self.scene.place_hub(0)
+        with self.scene.reading(self.repo) as mount:
+            return self.second(mount.path)
+
+    def disk_again(self, _: int) -> Samples:
+        return self.second(self.model)
+
+    def second(self, folder: Path) -> Samples:
+        self.load(folder)
+        return {"load": self.load(folder)}
 
     def hubfs_restarted(self, _: int) -> Samples:
         self.scene.place_hub(20)

@@ -72,13 +72,16 @@ class Scene:
         self.hub.stop()
         self.web.stop()
 
-    def place_hub(self, rtt: int) -> None:
-        """Moves the Hub and its CDN so many milliseconds away."""
+    def place_hub(self, rtt: int | None) -> None:
+        """Moves the Hub and its CDN so many milliseconds away: 0 for a CDN that costs little, None for the
+        Hub's own, which is here as well."""
         if rtt == self.rtt:
             return
         self.hub.stop()
         self.web.stop()
-        if rtt == 0:
+        if rtt is None:
+            self.hub.serve_options = []
+        elif rtt == 0:
             self.web.start()
             self.hub.serve_options = ["--cdn-origin", self.web.origin]
         else:
@@ -116,7 +119,8 @@ class Scene:
 
     @contextlib.contextmanager
     def new_repo(self, files: Path | None = None) -> Iterator[str]:
-        """A repo for one round, empty or with the files of a folder."""
+        """A repo to write to for one round, empty or with the files of a folder. The Hub is here."""
+        self.place_hub(None)
         repo = f"lab/bench-{next(self._numbers)}"
         with self.new_folder() as empty:
             self.hub.run("import", "--root", self.hub.root, repo, files or empty)
