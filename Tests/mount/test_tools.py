@@ -1,4 +1,4 @@
-"""Ordinary programs on a repo of ten thousand files."""
+"""Ordinary programs on a repo of six thousand files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from samples import text
 
 pytestmark = pytest.mark.alone
 
-FILE_COUNT = 10_000
+FILE_COUNT = 6000
 DIRECTORY_COUNT = 300
 NEEDLE = "the needle of this haystack"
 
@@ -39,7 +39,7 @@ def sample(hub, original) -> str:
 
 @pytest.fixture(scope="module")
 def shared_mount(new_shared_mount, sample):
-    """One cache for all programs: ten thousand requests are made once, by the search."""
+    """One cache for all programs: six thousand requests are made once, by the search."""
     return new_shared_mount(f"hf://{sample}")
 
 
