@@ -10,5 +10,5 @@ package func returnFreedMemory() { hubfs_trim_malloc() }
 /// most of what a process holds that has just begun. What is used later comes back by itself, 16 pages at
 /// once.
 ///
-/// Takes less than a millisecond. Other threads may run meanwhile.
+/// Costs half a millisecond, most of it when pages come back. Other threads may run meanwhile.
 package func returnProgramPages() { hubfs_leave_program_pages() }

@@ -39,7 +39,7 @@ package struct MerkleSubtree: Hashable, Sendable {
     }
 
     private init(_ builder: Builder, byteCount: UInt64) {
-        levels = builder.filledLevels
+        levels = Self.filled(builder.levels)
         (isAtStart, isAtEnd) = (builder.isAtStart, builder.isAtEnd)
         self.byteCount = byteCount
     }
@@ -52,9 +52,14 @@ package struct MerkleSubtree: Hashable, Sendable {
         for node in levels.flatMap({ $0.left + $0.right }) {
             byteCount = try Self.sum(byteCount, node.byteCount)
         }
-        self.levels = levels.last.map { $0.isEmpty } == true ? levels.dropLast() : levels
+        self.levels = Self.filled(levels)
         (self.isAtStart, self.isAtEnd) = (isAtStart, isAtEnd)
         self.byteCount = byteCount
+    }
+
+    /// Without higher levels that hold nothing.
+    private static func filled(_ levels: [Level]) -> [Level] {
+        Array(levels.prefix((levels.lastIndex { !$0.isEmpty } ?? -1) + 1))
     }
 
     private static func sum(_ left: UInt64, _ right: UInt64) throws(XetFormatError) -> UInt64 {
@@ -100,15 +105,10 @@ package struct MerkleSubtree: Hashable, Sendable {
     private struct Builder {
         let isAtStart: Bool
         let isAtEnd: Bool
-        private var levels: [Level] = []
+        private(set) var levels: [Level] = []
 
         init(isAtStart: Bool, isAtEnd: Bool) {
             (self.isAtStart, self.isAtEnd) = (isAtStart, isAtEnd)
-        }
-
-        /// A tree without higher levels that hold nothing.
-        var filledLevels: [Level] {
-            Array(levels.prefix((levels.lastIndex { !$0.isEmpty } ?? -1) + 1))
         }
 
         /// One level more.
@@ -127,11 +127,11 @@ package struct MerkleSubtree: Hashable, Sendable {
         /// - Returns: their parents.
         mutating func split(_ nodes: [MerkleNode]) -> [MerkleNode] {
             // What is open below has its parents, which nobody knows yet, before the first one here.
-            let start =
-                isAtStart && levels.allSatisfy(\.left.isEmpty) ? 0 : Self.firstBorder(in: nodes)
+            let isFirst = isAtStart && levels.allSatisfy(\.left.isEmpty)
+            let isLast = isAtEnd && levels.allSatisfy(\.right.isEmpty)
+            let start = isFirst ? 0 : Self.borders(in: nodes[...]).first
             let end =
-                isAtEnd && levels.allSatisfy(\.right.isEmpty)
-                ? nodes.count : start.flatMap { Self.lastBorder(in: nodes, from: $0) }
+                isLast ? nodes.count : start.flatMap { Self.borders(in: nodes[$0...]).last }
             guard nodes.count > 1, let start, let end, start < end else {
                 levels.append(Level(left: nodes, right: []))
                 return []
@@ -140,16 +140,8 @@ package struct MerkleSubtree: Hashable, Sendable {
             return MerkleTree.parents(of: nodes[start..<end])
         }
 
-        /// Where a group begins whatever comes before these nodes.
-        private static func firstBorder(in nodes: [MerkleNode]) -> Int? {
-            borders(in: nodes[...]).first
-        }
-
-        private static func lastBorder(in nodes: [MerkleNode], from start: Int) -> Int? {
-            borders(in: nodes[start...]).last
-        }
-
-        /// Behind the middle one of three neighbouring cuts.
+        /// Where groups begin whatever comes before these nodes: behind the middle one of three
+        /// neighbouring cuts.
         private static func borders(in nodes: ArraySlice<MerkleNode>) -> [Int] {
             let cuts = nodes.indices.filter { MerkleTree.isCut(nodes[$0]) }
             let distances = 3...7
