@@ -102,14 +102,6 @@ package final class RepoFileSystem: FileSystem {
         inodes.withLock { $0.node(.root) }.map { attributes(of: $0) }
     }
 
-    /// Inodes that the kernel knows, the root not counted.
-    var knownInodeCount: Int { inodes.withLock { $0.count } - 1 }
-
-    /// Files and directories that are open.
-    var openHandleCount: Int {
-        files.withLock { $0.count } + directories.withLock { $0.count }
-    }
-
     /// The inodes that hold `content`, to invalidate what the kernel keeps of them.
     package func nodes(holding content: ContentID) -> [NodeID] {
         inodes.withLock { $0.nodes(holding: content) }

@@ -61,35 +61,17 @@ package final class RepoMount: Sendable {
         try MountPlace.prepare(mountPoint, logger)
         self.mountPoint = mountPoint
         backingFiles = editing == nil ? MountPlace.backingFiles(for: cache) : nil
-        let head = try Self.openBase(source, source.revision, cache, logger)
+        let head = try BaseTree.open(source, at: source.revision, cache: cache, logger: logger)
         if followSeconds != nil { try Self.checkMoves(source.revision, head.snapshot) }
         try Self.check(learning, of: head.snapshot)
         if let editing {
-            let workspace = try Self.openWorkspace(source, head, editing, mountPoint, logger)
-            self.workspace = workspace
-            do throws(MountError) {
-                base = try Self.base(of: workspace, source, head, cache, logger)
-            } catch {
-                workspace.close()
-                throw error
-            }
-            let bases = BaseTrees(first: base, cache: cache)
-            let committer = Committer(
-                client: editing.client, workspace: workspace, source: bases, sink: bases,
-                logger: logger)
-            self.committer = committer
-            do throws(PublishError) {
-                try Self.leaveLostBase(committer, isListed: base !== head, head, editing, logger)
-                Self.catchUp(committer, with: head.snapshot.commit, logger)
-                if let branch = editing.branch {
-                    try committer.goTo(branch, creates: editing.createsBranch)
-                }
-            } catch {
-                workspace.close()
-                throw .target(error)
-            }
-            tree = WritableRepoFileSystem(
-                workspace: workspace, bases: bases, presentation: presentation, logger: logger)
+            let edited = try EditedRepo(
+                source, at: mountPoint, on: head, editing, presentation: presentation,
+                cache: cache, logger: logger)
+            workspace = edited.workspace
+            committer = edited.committer
+            base = edited.firstBase
+            tree = edited.fileSystem
             reading = nil
         } else {
             workspace = nil
@@ -175,79 +157,6 @@ package final class RepoMount: Sendable {
         session.stop()
     }
 
-    private static func openWorkspace(
-        _ source: Source, _ head: BaseTree, _ editing: EditingOptions, _ mountPoint: String,
-        _ logger: Logger
-    ) throws(MountError) -> Workspace {
-        try WritingRights(
-            client: editing.client, repo: head.snapshot.repo, revision: source.revision,
-            logger: logger
-        ).check()
-        let key = WorkspaceKey(
-            endpoint: editing.client.configuration.endpoint, repo: head.snapshot.repo,
-            branch: source.revision.name,
-            path: source.path, name: editing.workspaceName)
-        do throws(WriteBackError) {
-            return try Workspace(
-                key, in: editing.stateFolder, head: head.snapshot.commit,
-                numbering: RepoInodeNumbering(repo: head.snapshot.repo, path: source.path),
-                owner: WorkspaceUser(mountPoint: mountPoint, pid: getpid()).text,
-                floorBytes: editing.floorBytes ?? Workspace.floorBytes, logger: logger)
-        } catch {
-            throw .workspace(error)
-        }
-    }
-
-    /// A workspace without edits follows the branch; one with edits stays on its commit, and says so.
-    private static func catchUp(_ committer: Committer, with head: CommitOID, _ logger: Logger) {
-        let base = committer.base
-        guard base != head else { return }
-        do throws(PublishError) {
-            if try committer.changes().isEmpty {
-                _ = try committer.pull()
-            } else {
-                logger.notice(
-                    "the workspace has edits of an older commit; hubfs pull moves them to the head",
-                    metadata: ["commit": "\(base.hex)", "head": "\(head.hex)"])
-            }
-        } catch {
-            logger.warning("the workspace stays on \(base.hex): \(error)")
-        }
-    }
-
-    /// The commit a workspace stands on: the head, unless there are edits of an older one. The head as
-    /// well when the Hub does not have that one any more, nor the cache.
-    private static func base(
-        of workspace: Workspace, _ source: Source, _ head: BaseTree, _ cache: RepoCache,
-        _ logger: Logger
-    ) throws(MountError) -> BaseTree {
-        let commit = workspace.overlay.baseCommit
-        if commit == head.snapshot.commit { return head }
-        do throws(MountError) {
-            return try openBase(source, Revision(commit.hex), cache, logger)
-        } catch .source(.hub(.revisionNotFound)) {
-            return head
-        }
-    }
-
-    /// Edits of a commit that is lost go on on the head.
-    ///
-    /// - Parameter isListed: Whether the mount can do with what the cache has of it.
-    private static func leaveLostBase(
-        _ committer: Committer, isListed: Bool, _ head: BaseTree, _ editing: EditingOptions,
-        _ logger: Logger
-    ) throws(PublishError) {
-        let base = committer.base
-        if base == head.snapshot.commit { return }
-        do throws(PublishError) {
-            let isLost = try committer.leaveLostBase(for: editing.branch)
-            if !isLost, !isListed { throw .baseLost(base) }
-        } catch {
-            guard isListed else { throw error }
-            logger.warning("whether the Hub has commit \(base.hex) still is not known: \(error)")
-        }
-    }
-
     /// The beginning of a commit's oid is a commit too.
     private static func checkMoves(
         _ revision: Revision, _ snapshot: RepoSnapshot
@@ -261,30 +170,5 @@ package final class RepoMount: Sendable {
     ) throws(MountError) {
         guard case .given(let order) = learning.replay, order.repo != snapshot.repo else { return }
         throw .foreignOrder(recorded: order.repo, mounted: snapshot.repo)
-    }
-
-    /// Resolves the revision and lists the mounted directory once, so that what is wrong with the
-    /// source is said now and not by the first `ls`.
-    private static func openBase(
-        _ source: Source, _ revision: Revision, _ cache: RepoCache, _ logger: Logger
-    ) throws(MountError) -> BaseTree {
-        let answer = waitForAnswer { completion in
-            cache.snapshots.snapshot(source.repo, revision, completion: completion)
-        }
-        do throws(CacheError) {
-            let resolved = try answer.get()
-            if resolved.isStale {
-                logger.warning("the Hub cannot be asked: \(source.repo) as it was last seen")
-            }
-            let base = BaseTree(snapshot: resolved.snapshot, rootPath: source.path, cache: cache)
-            let root = waitForAnswer { completion in
-                base.listing(path: "", tree: nil, completion: completion)
-            }
-            _ = try root.get()
-            try cache.awaitOpening()
-            return base
-        } catch {
-            throw .source(error)
-        }
     }
 }

@@ -27,6 +27,8 @@ struct WritingRights {
         guard CommitOID(hex: revision.name) == nil else {
             throw .notABranch(revision: revision.name)
         }
+        // Every repo has it.
+        if revision == .main { return }
         // A pull request is committed to like a branch.
         if revision.name.hasPrefix("refs/pr/") { return }
         let answer = waitForAnswer { completion in

@@ -35,9 +35,9 @@ import Testing
         cacheTime: .forever)
 
     @Test func everyNumberGoesOutWithItsPartAndComesBackWithoutIt() {
-        for part in [1, 2, 0x7fff_ffff, UInt32.max] {
+        for part in [1, 2, 0x7ff_ffff, PartNumbers.partMax] {
             let numbers = PartNumbers(part: part)
-            for number in [UInt64(1), 2, 0xffff_ffff] {
+            for number in [UInt64(1), 2, 0xf_ffff_ffff] {
                 let outside = numbers.outside(NodeID(number))
                 #expect(PartNumbers(of: outside) == numbers)
                 #expect(PartNumbers.inside(outside) == NodeID(number))
@@ -59,7 +59,7 @@ import Testing
         reply(RequestKind.Open.self).opened(HandleID(1), backedBy: BackingFiles.ID(number: 9))
         reply(RequestKind.OpenDirectory.self).opened(HandleID(2), keepsCache: false)
         reply(RequestKind.Create.self).created(Self.entry, HandleID(3), keepsCache: true)
-        let part = UInt64(3) << 32
+        let part = UInt64(3) << 36
         #expect(recorder.nodes.withLock { $0 } == [UInt64](repeating: part + 5, count: 3))
         #expect(recorder.handles.withLock { $0 } == (0..<4).map { part + $0 })
     }
@@ -69,7 +69,7 @@ import Testing
         let parked = Reply<RequestKind.Lookup>(request: RequestID(bits: 1), channel: recorder)
             .handed(to: PartNumbers(part: 8)).park()
         parked.take()?.entry(Self.entry)
-        #expect(recorder.nodes.withLock { $0 } == [UInt64(8) << 32 + 5])
+        #expect(recorder.nodes.withLock { $0 } == [UInt64(8) << 36 + 5])
     }
 
     @Test func entriesOfADirectoryHaveThePartsNodes() {
@@ -81,7 +81,7 @@ import Testing
             #expect(isAdded)
             // struct fuse_direntplus begins with the node's number. Source: linux/fuse.h.
             let node = buffer.bytes.loadUnaligned(as: UInt64.self)
-            #expect(node == UInt64(2) << 32 + 5)
+            #expect(node == UInt64(2) << 36 + 5)
         }
     }
 }

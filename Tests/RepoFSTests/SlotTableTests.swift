@@ -18,9 +18,9 @@ import Testing
         table.lookedUp(part)
         #expect(table.part(of: Self.name) == part)
         #expect(table[part]?.listedNanoseconds == 5)
-        table.forget(part.outside(.root), count: 1)
+        table.forgot(part, rootCount: 1)
         #expect(table.part(of: Self.name) == part)
-        table.forget(part.outside(.root), count: 1)
+        table.forgot(part, rootCount: 1)
         #expect(table.part(of: Self.name) == nil)
         #expect(table[part] == nil)
         #expect(table.count == 0)
@@ -33,7 +33,7 @@ import Testing
             let part = table.add(Self.name, listedNanoseconds: 0, now: start)
             table.lookedUp(part)
             #expect(seen.insert(part).inserted)
-            table.forget(part.outside(.root), count: 1)
+            table.forgot(part, rootCount: 1)
         }
     }
 

@@ -11,21 +11,14 @@ import pytest
 @pytest.mark.parametrize(
     "options",
     [
-        ["--follow"], ["--branch", "dev"], ["--create-branch"], ["--create-pr"],
-        ["--commit", "manual"], ["--message", "no"], ["--on-conflict", "ours"],
-        ["--workspace", "mine"], ["--record", "order"], ["-o", "follow"],
+        ["--follow"], ["--branch", "dev"], ["--create-branch"], ["--record", "order"],
+        ["-w", "--branch", "dev"], ["-o", "follow"],
     ],
     ids=lambda options: options[-1],
 )  # fmt: skip
 def test_what_belongs_to_one_repo_is_refused(hubfs, options):
     message = hubfs.fail(program.USAGE, "mount", "hf://", hubfs.mount_point(), *options)
     assert "hf://" in message
-
-
-@pytest.mark.parametrize("option", [["-w"], ["-o", "writable"]])
-def test_the_whole_hub_is_not_edited(hubfs, option):
-    message = hubfs.fail(program.USAGE, "mount", "hf://", hubfs.mount_point(), *option)
-    assert "read only" in message and "hubfs mount -w hf://namespace/name" in message
 
 
 @pytest.mark.parametrize("source", ["hf://@main", "hf://models", "hf://models/", "models/"])

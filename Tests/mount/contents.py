@@ -24,6 +24,15 @@ LIBC.mmap.argtypes = [
 LIBC.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 
 
+def errno_of(operation) -> int | None:
+    """What an operation fails with; None when it succeeds."""
+    try:
+        operation()
+    except OSError as error:
+        return error.errno
+    return None
+
+
 def cache_file(mount: Mount, data: bytes) -> Path:
     """The file of the cache that holds these bytes of LFS."""
     name = sha256(data)

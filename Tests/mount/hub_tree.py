@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 
 import wire
 
@@ -74,3 +75,11 @@ def open_repos(mount) -> list[str]:
     text = mount.run("status", "--json", mount.path).stdout
     [status] = json.loads(text)["mounts"]
     return [repo["path"] for repo in status["tree"]["openRepos"]]
+
+
+def wait_until(condition, seconds: float = 30) -> None:
+    """Waits for what happens by itself."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hub_tree import open_repos
+from hub_tree import open_repos, wait_until
 
 STAT = """
 import os, sys
@@ -21,13 +21,6 @@ try:
 except OSError as error:
     sys.exit(error.errno)
 """
-
-
-def wait_until(condition, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def is_blocked(process: subprocess.Popen) -> bool:

@@ -19,6 +19,7 @@ import time
 
 import pytest
 from conftest import run
+from contents import errno_of
 from gitview import GitView
 from localhub import REPOSITORY
 from samples import MEBIBYTE, git_oid, noise, sha256, text
@@ -51,15 +52,6 @@ def git(hub, sample) -> GitView:
 @pytest.fixture
 def mount(new_mount, sample):
     return new_mount(f"hf://{sample}", "--read-timeout", 4)
-
-
-def errno_of(operation) -> int | None:
-    """What an operation fails with; None when it succeeds."""
-    try:
-        operation()
-    except OSError as error:
-        return error.errno
-    return None
 
 
 def test_the_document_and_the_tests_have_the_same_numbers():

@@ -39,7 +39,7 @@ enum VirtualNode: Hashable {
     case folder
     case file(index: Int)
 
-    private static let part = PartNumbers(part: .max)
+    private static let part = PartNumbers(part: PartNumbers.partMax)
     /// The folder's own number in the part; those of its files follow.
     private static let folderNumber: UInt64 = 1
 

@@ -18,6 +18,9 @@ package final class HubMount: Sendable {
         package let commit: CommitOID
         /// Dropped, and still in use by somebody.
         package let isDetached: Bool
+        package let isEdited: Bool
+        /// Why it cannot be edited, where that has to be told.
+        package let obstacle: String?
     }
 
     package let mountPoint: String
@@ -33,14 +36,14 @@ package final class HubMount: Sendable {
     ///
     /// - Parameters:
     ///   - mountPoint: An absolute path of an existing directory.
+    ///   - editing: Makes the repos writable that the token may write.
     ///   - cache: Shared by all mounts of the process; stays open.
     ///   - folder: Shown in the root.
     package init(
         at mountPoint: String, presentation: Presentation, options: SessionOptions,
-        policy: HubTreePolicy, client: HubClient, cache: RepoCache, folder: VirtualFolder? = nil,
-        logger: Logger
+        policy: HubTreePolicy, editing: TreeEditing? = nil, client: HubClient, cache: RepoCache,
+        folder: VirtualFolder? = nil, logger: Logger
     ) throws(MountError) {
-        precondition(!options.isWritable, "the whole Hub is shown read only")
         do throws(MountError) {
             try MountPlace.prepare(mountPoint, logger)
             do throws(CacheError) {
@@ -49,15 +52,23 @@ package final class HubMount: Sendable {
                 throw .source(error)
             }
             self.mountPoint = mountPoint
-            backingFiles = MountPlace.backingFiles(for: cache)
+            // The kernel would write to them.
+            backingFiles = editing == nil ? MountPlace.backingFiles(for: cache) : nil
             catalogue = HubCatalogue(
                 policy: policy, client: client, snapshots: cache.snapshots, timers: timers,
                 logger: logger)
+            let editors = editing.map { [catalogue] editing in
+                RepoEditors(
+                    editing, at: mountPoint, presentation: presentation, catalogue: catalogue,
+                    cache: cache, logger: logger)
+            }
+            var options = options
+            options.isWritable = editing != nil
             var now = timespec()
             clock_gettime(CLOCK_REALTIME, &now)
             tree = HubTreeFileSystem(
-                catalogue: catalogue, cache: cache, presentation: presentation,
-                backingFiles: backingFiles,
+                catalogue: catalogue, cache: cache, editors: editors,
+                presentation: presentation, backingFiles: backingFiles,
                 startNanoseconds: Int64(now.tv_sec) * 1_000_000_000 + Int64(now.tv_nsec),
                 logger: logger)
             do throws(FuseError) {
@@ -73,6 +84,7 @@ package final class HubMount: Sendable {
             throw error
         }
         notifier = Notifier(session: session)
+        tree.begin(notifier)
         idleRepos = IdleRepos(tree, at: mountPoint, notifier: notifier, timers: timers)
         let (tree, notifier) = (self.tree, self.notifier)
         cache.contents.onContentDropped { content in
@@ -103,11 +115,13 @@ package final class HubMount: Sendable {
             idleRepos.close()
             // A notification waits for lookups in its directory, and for pages that are read: those
             // end first.
+            tree.editors?.stop()
             catalogue.close()
             willEnd()
             notifier.close()
             tree.closeHandles()
         }
+        tree.editors?.close()
         timers.close()
     }
 

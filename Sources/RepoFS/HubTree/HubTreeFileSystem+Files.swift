@@ -1,16 +1,22 @@
 import FuseBridge
+import Glibc
 import Platform
 import SystemPackage
 
 extension HubTreeFileSystem {
     func forget(_ node: NodeID, count: UInt64) {
-        tables.withLock { tables in
-            if PartNumbers(of: node) == .whole {
-                tables.places.forget(node, count: count)
-            } else {
-                tables.slots.forget(node, count: count)
-            }
+        let part = PartNumbers(of: node)
+        if part == .whole {
+            return tables.withLock { $0.places.forget(node, count: count) }
         }
+        let inside = PartNumbers.inside(node)
+        if inside != .root {
+            // Not below the lock of all repos: one that is edited may be writing to its journal.
+            let fileSystem = tables.withLock { $0.slots[part]?.fileSystem }
+            fileSystem?.forget(inside, count: count)
+        }
+        tables.withLock { $0.slots.forgot(part, rootCount: inside == .root ? count : 0) }
+        closeRemoved()
     }
 
     func attributes(
@@ -36,7 +42,10 @@ extension HubTreeFileSystem {
     ) {
         let part = PartNumbers(of: node)
         if part == .whole { return reply.fail(.isDirectory) }
+        let changes = flags & O_ACCMODE != O_RDONLY || flags & O_TRUNC != 0
         withRepo(part, reply) { fileSystem, reply in
+            // Where nothing can be edited the kernel has said so before.
+            if changes, !fileSystem.isAlone { return reply.fail(.readOnlyFileSystem) }
             fileSystem.open(PartNumbers.inside(node), flags: flags, reply)
         }
     }
@@ -68,25 +77,32 @@ extension HubTreeFileSystem {
     }
 
     func readLink(_ node: NodeID, _ reply: consuming Reply<RequestKind.Link>) {
-        // Repos have no links.
-        guard PartNumbers(of: node) == .whole, case .link(_, let target)? = place(node) else {
+        let part = PartNumbers(of: node)
+        // Repos have none but those that were made here.
+        if part != .whole {
+            return withRepo(part, reply) { fileSystem, reply in
+                fileSystem.readLink(PartNumbers.inside(node), reply)
+            }
+        }
+        guard case .link(_, let target)? = place(node) else {
             return reply.fail(.invalidArgument)
         }
         reply.link(FileName(target))
     }
 
-    /// The repos that are open, together.
+    /// The repos that are open, together; with the room for edits, where there can be some.
     func statistics(_ reply: consuming Reply<RequestKind.Statistics>) {
         let (open, count) = tables.withLock { tables in
             (tables.slots.open, tables.slots.count + tables.places.count)
         }
         let bytes = open.reduce(UInt64(0)) { $0 + ($1.slot.fileSystem?.base.knownBytes ?? 0) }
         let blockBytes: UInt64 = 4096
+        let room = editors?.room ?? (totalBytes: 0, availableBytes: 0)
         // Never zero: installers refuse a file system that has no size.
         reply.statistics(
             FileSystemStatistics(
-                blockBytes: blockBytes, blockCount: bytes / blockBytes + 1, freeBlockCount: 0,
-                fileCount: UInt64(count)))
+                blockBytes: blockBytes, blockCount: max(bytes, room.totalBytes) / blockBytes + 1,
+                freeBlockCount: room.availableBytes / blockBytes, fileCount: UInt64(count)))
     }
 
     func extendedAttribute(

@@ -74,12 +74,12 @@ extension HubTreeFileSystem {
         _ repo: TreeRepo, completion: @escaping HubCatalogue.Completion<Found>
     ) {
         catalogue.repo(repo) { [self] result in
-            completion(
-                result.flatMap { resolved in
-                    let name = TreeRepo(resolved.snapshot.repo, repo.revision)
-                    guard let part = open(name, resolved.snapshot) else { return .failure(.busy) }
-                    return .success(.repo(name, part))
-                })
+            switch result {
+            case .failure(let error): completion(.failure(error))
+            case .success(let resolved):
+                let name = TreeRepo(resolved.snapshot.repo, repo.revision)
+                open(name, resolved.snapshot) { completion($0.map { .repo(name, $0) }) }
+            }
         }
     }
 

@@ -51,6 +51,7 @@ final class IdleRepos: Sendable {
             tables.slots.idle(since: since, openCountMax: HubTreePolicy.openCountMax)
                 .compactMap { part in tables.slots[part].map { (part, $0) } }
         }
+        tree.closeRemoved()
         if idle.isEmpty { return }
         let workingDirectories = Self.workingDirectories(below: mountPoint)
         for (part, slot) in idle {
@@ -62,6 +63,7 @@ final class IdleRepos: Sendable {
                 guard tables.slots.detach(part, ifUnusedSince: slot.usedAt) else { return nil }
                 return tables.places.node(slot.name.place)
             }
+            tree.closeRemoved()
             if let parent {
                 _ = notifier.invalidateEntry(FileName(slot.name.fileName), in: parent)
             }

@@ -23,8 +23,10 @@ struct HubListing: BaseListing {
 package struct RepoInodeNumbering: InodeNumbering {
     package let root: UInt64
 
-    package init(repo: RepoID, path: String) {
-        root = InodeNumbers.root(repo: repo.description, path: path)
+    /// - Parameter name: What numbers are made from, where it is not the repo's own name: two branches
+    ///   of a repo in one mount must not share them.
+    package init(repo: RepoID, path: String, numberedAs name: String? = nil) {
+        root = InodeNumbers.root(repo: name ?? repo.description, path: path)
     }
 
     package func child(of parent: UInt64, name: EntryName) -> UInt64 {

@@ -7,7 +7,13 @@ import WriteBack
 final class KernelObserver: TreeObserver {
     private let notifier: Notifier
 
-    init(_ notifier: Notifier) { self.notifier = notifier }
+    private let part: PartNumbers
+
+    /// - Parameter part: What the tree is of the mount.
+    init(_ notifier: Notifier, _ part: PartNumbers = .whole) {
+        self.notifier = notifier
+        self.part = part
+    }
 
     /// A command that has moved the base ends when the mount shows it.
     private static let patienceSeconds = 5.0
@@ -15,7 +21,7 @@ final class KernelObserver: TreeObserver {
     func changed(_ entries: [StaleEntry]) {
         if entries.isEmpty { return }
         notifier.invalidateEntries(
-            entries.map { (FileName(bytes: $0.name.bytes), NodeID($0.parent.value)) },
+            entries.map { (FileName(bytes: $0.name.bytes), part.outside(NodeID($0.parent.value))) },
             patienceSeconds: Self.patienceSeconds)
     }
 }

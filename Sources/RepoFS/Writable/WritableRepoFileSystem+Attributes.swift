@@ -84,8 +84,9 @@ extension WritableRepoFileSystem {
         _ reply: consuming Reply<RequestKind.Status>
     ) {
         guard name.isUserAttribute else { return reply.fail(.notSupported) }
+        // EOPNOTSUPP and not EPERM: programs that copy a file with its attributes go on without a word.
         guard HubAttribute(rawValue: name.description) == nil else {
-            return reply.fail(.notPermitted)
+            return reply.fail(.notSupported)
         }
         let mode: Overlay.AttributeMode =
             switch rule {

@@ -90,6 +90,14 @@ package final class Workspace: Sendable {
         }
     }
 
+    /// Whether there is a workspace of a key already. It is not opened.
+    ///
+    /// - Parameter state: The folder of hubfs's state.
+    package static func exists(_ key: WorkspaceKey, in state: FilePath) -> Bool {
+        let folder = state.appending(folderName).appending(key.folderName)
+        return FoundWorkspace.usedSeconds(folder) != nil
+    }
+
     /// Puts a new workspace's place on disk: an fsync in a folder that a power cut takes away would be
     /// worth nothing. It may be new to the disk though a daemon made it before, and was killed.
     private static func syncNames(of folder: FilePath) throws(WriteBackError) {

@@ -14,18 +14,9 @@ extension MountFlags {
             }
             return
         }
-        if writable {
-            throw Failure(
-                .usage,
-                "the whole Hub is mounted read only: mount the repo that you want to edit by itself, "
-                    + "hubfs mount -w hf://namespace/name DIR")
-        }
         let ofOneRepo: [(String, Bool)] = [
             ("--follow", follow != nil), ("--record", record != nil), ("--replay", replay != nil),
             ("--branch", branch != nil), ("--create-branch", createBranch),
-            ("--create-pr", createPr), ("--commit", commit != .unmount),
-            ("--message", message != nil), ("--on-conflict", onConflict != .fail),
-            ("--workspace", workspace != nil),
         ]
         if let option = ofOneRepo.first(where: \.1)?.0 {
             throw Failure(

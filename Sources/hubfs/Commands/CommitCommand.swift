@@ -49,8 +49,10 @@ struct CommitCommand: ParsableCommand {
         var wish = options.wish
         wish.paths = inside
         let result = try daemon.commit(wish, showsProgress: isatty(STDERR_FILENO) == 1)
+        let shown = result.repos.first
         if options.branch != nil, result.changeCount == 0 {
-            try writeLine("nothing to commit; the mount shows \(result.commit) on \(result.ref)")
+            let (commit, ref) = (shown?.commit ?? result.commit, shown?.ref ?? result.ref)
+            try writeLine("nothing to commit; the mount shows \(commit) on \(ref)")
         }
     }
 
@@ -63,6 +65,7 @@ struct CommitCommand: ParsableCommand {
         try writeLine(
             report.edits.isEmpty
                 ? "nothing to commit"
-                : "would commit \(report.sums.line), on top of \(report.sums.base)")
+                : "would commit \(report.sums.line)"
+                    + (report.sums.base.isEmpty ? "" : ", on top of \(report.sums.base)"))
     }
 }

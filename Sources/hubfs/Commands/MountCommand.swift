@@ -24,10 +24,12 @@ struct MountCommand: ParsableCommand {
               hubfs mount -w hf://me/my-model /mnt/mine
               hubfs mount -w --commit manual hf://me/my-model@dev /mnt/dev
 
-            hf:// alone is the whole Hub, read only: models/org/name, datasets/org/name@v1, spaces/org/name, and \
-            org/name for a model. Repos are opened when they are used, and dropped when nobody uses them.
+            hf:// alone is the whole Hub: models/org/name, datasets/org/name@v1, spaces/org/name, and \
+            org/name for a model. Repos are opened when they are used, and dropped when nobody uses them. With \
+            -w those can be edited that are your token's own or its organisations'; each has its own commit.
 
               hubfs mount hf:// /hub
+              hubfs mount -w hf:// /hub
 
             Several volumes at once, all or none, each served by a daemon of its own:
 

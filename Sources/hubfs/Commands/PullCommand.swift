@@ -19,7 +19,7 @@ struct PullCommand: ParsableCommand {
     func run() throws {
         let mount = try MountedFolder(directory)
         if let daemon = try EditingDaemon(at: mount.path) {
-            try writeLine(try daemon.pull())
+            for line in try daemon.pull() { try writeLine(line) }
         } else {
             try writeLine(try FollowingDaemon(at: mount.path).pull())
         }

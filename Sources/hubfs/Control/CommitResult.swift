@@ -20,16 +20,31 @@ struct CommitResult: Sendable {
     var code = ExitCode.success
     /// Why the edits are not at the Hub; nil when they are.
     var sentence: String?
+    /// On a mount of the whole Hub, the repos that it is about; `commit` and `ref` are empty then.
+    var repos: [Repo] = []
+
+    /// What one repo of several has to tell.
+    struct Repo: Hashable, Sendable {
+        /// From the mount point.
+        let path: String
+        let commit: String
+        let ref: String
+        let changeCount: Int
+    }
 
     /// The control socket's lines have a limit: so many texts of so many bytes fit, also escaped.
     private static let localOnlyCountMax = 50
     private static let textBytesMax = 512
 
-    private static func brief(_ text: String) -> String {
+    private static let repoCountMax = 50
+
+    private static func brief(_ text: String, _ bytesMax: Int) -> String {
         let bytes = Array(printable(text).utf8)
-        guard bytes.count > textBytesMax else { return String(decoding: bytes, as: UTF8.self) }
-        return String(decoding: bytes.prefix(textBytesMax), as: UTF8.self) + "…"
+        guard bytes.count > bytesMax else { return String(decoding: bytes, as: UTF8.self) }
+        return String(decoding: bytes.prefix(bytesMax), as: UTF8.self) + "…"
     }
+
+    private static func brief(_ text: String) -> String { brief(text, textBytesMax) }
 
     init(_ report: CommitReport) {
         commit = report.commit.hex
@@ -100,6 +115,40 @@ struct CommitResult: Sendable {
         sentence = failure.sentence
     }
 
+    init(_ code: ExitCode, _ sentence: String) {
+        self.code = code
+        self.sentence = sentence
+    }
+
+    /// What was done in several repos, by their paths from the mount point. Its code is that of the first
+    /// that something kept.
+    init(_ results: [(path: String, result: CommitResult)]) {
+        let failed = results.filter { $0.result.sentence != nil }
+        code = failed.first?.result.code ?? .success
+        let sentences = failed.prefix(Self.repoCountMax).compactMap { path, result in
+            result.sentence.map { "\(path): \($0)" }
+        }
+        sentence = sentences.isEmpty ? nil : Self.brief(sentences.joined(separator: "; "), 4096)
+        changeCount = results.reduce(0) { $0 + $1.result.changeCount }
+        localOnlyCount = results.reduce(0) { $0 + $1.result.localOnlyCount }
+        func gathered(_ member: (CommitResult) -> [String], _ countMax: Int) -> [String] {
+            let all = results.flatMap { path, result in
+                member(result).map { Self.brief(path + "/" + $0) }
+            }
+            return Array(all.prefix(countMax))
+        }
+        localOnly = gathered(\.localOnly, Self.localOnlyCountMax)
+        asides = gathered(\.asides, Self.localOnlyCountMax / 2)
+        conflicts = gathered(\.conflicts, Self.localOnlyCountMax / 2)
+        let changed = results.filter { $0.result.changeCount > 0 }
+        let unchanged = results.filter { $0.result.changeCount == 0 && $0.result.sentence == nil }
+        repos = (changed + unchanged).prefix(Self.repoCountMax).map { path, result in
+            Repo(
+                path: Self.brief(path), commit: result.commit, ref: Self.brief(result.ref),
+                changeCount: result.changeCount)
+        }
+    }
+
     var json: JSON {
         .object([
             "commit": .string(commit), "ref": .string(ref), "changes": .integer(Int64(changeCount)),
@@ -108,6 +157,7 @@ struct CommitResult: Sendable {
             "asides": .array(asides.map { .string($0) }),
             "conflicts": .array(conflicts.map { .string($0) }),
             "code": .integer(Int64(code.rawValue)), "error": .optional(sentence),
+            "repos": .array(repos.map(\.json)),
         ])
     }
 
@@ -127,6 +177,24 @@ struct CommitResult: Sendable {
         conflicts = json["conflicts"]?.array?.compactMap(\.string) ?? []
         self.code = code
         sentence = json["error"]?.string
+        repos = json["repos"]?.array?.compactMap { Repo($0) } ?? []
+    }
+}
+
+extension CommitResult.Repo {
+    var json: JSON {
+        .object([
+            "path": .string(path), "commit": .string(commit), "ref": .string(ref),
+            "changes": .integer(Int64(changeCount)),
+        ])
+    }
+
+    /// - Returns: nil when a member is missing or of another type.
+    init?(_ json: JSON) {
+        guard let path = json["path"]?.string, let commit = json["commit"]?.string,
+            let ref = json["ref"]?.string, let changes = json["changes"]?.integer
+        else { return nil }
+        self.init(path: path, commit: commit, ref: ref, changeCount: Int(changes))
     }
 }
 

@@ -122,6 +122,11 @@ struct MountReport {
         guard let last else { return "none since the mount began" }
         if let sentence = last.sentence { return "failed: \(printable(sentence))" }
         if last.changeCount == 0 { return "nothing was to be committed" }
+        let changed = last.repos.filter { $0.changeCount > 0 }
+        if let first = changed.first {
+            let more = changed.count > 1 ? ", and \(changed.count - 1) more" : ""
+            return "\(first.commit) in \(first.path)\(more), \(last.changeCount) changes"
+        }
         return "\(last.commit), \(last.changeCount) change\(last.changeCount == 1 ? "" : "s")"
     }
 

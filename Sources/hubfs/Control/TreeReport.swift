@@ -7,19 +7,30 @@ struct TreeReport: Sendable {
         /// From the mount point: `models/org/name@revision`.
         let path: String
         let commit: String
+        /// Whether it can be edited.
+        let isEditable: Bool
+        /// Why not, though others can; nil where there is nothing to tell.
+        let obstacle: String?
     }
 
     let repos: [Repo]
 
     init(_ repos: [HubMount.OpenRepo]) {
-        self.repos = repos.map { Repo(path: $0.path, commit: $0.commit.hex) }
+        self.repos = repos.map { repo in
+            Repo(
+                path: repo.path, commit: repo.commit.hex, isEditable: repo.isEdited,
+                obstacle: repo.obstacle)
+        }
     }
 
     var json: JSON {
         .object([
             "openRepos": .array(
                 repos.map {
-                    .object(["path": .string($0.path), "commit": .string($0.commit)])
+                    .object([
+                        "path": .string($0.path), "commit": .string($0.commit),
+                        "editable": .bool($0.isEditable), "obstacle": .optional($0.obstacle),
+                    ])
                 })
         ])
     }
@@ -31,7 +42,9 @@ struct TreeReport: Sendable {
             guard let path = row["path"]?.string, let commit = row["commit"]?.string else {
                 return nil
             }
-            return Repo(path: path, commit: commit)
+            return Repo(
+                path: path, commit: commit, isEditable: row["editable"]?.bool ?? false,
+                obstacle: row["obstacle"]?.string)
         }
     }
 
@@ -47,9 +60,18 @@ struct TreeReport: Sendable {
 
     /// Lines for people: `name`, and a commit each.
     var lines: [[String]] {
-        let shown = repos.prefix(Self.shownCountMax).map { ["", "\($0.path) at \($0.commit)"] }
+        let shown = repos.prefix(Self.shownCountMax).map { ["", $0.line] }
         let left = repos.count - shown.count
         return [["open repos", "\(repos.count)"]] + shown
             + (left > 0 ? [["", "and \(left) more"]] : [])
+    }
+}
+
+extension TreeReport.Repo {
+    /// For people.
+    fileprivate var line: String {
+        let access =
+            obstacle.map { ", read only: \(printable($0))" } ?? (isEditable ? ", editable" : "")
+        return "\(path) at \(commit)\(access)"
     }
 }

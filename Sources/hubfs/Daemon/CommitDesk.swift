@@ -16,18 +16,14 @@ final class CommitDesk: Sendable {
     private struct State {
         var ending: Ending
         var last: CommitResult?
-        /// Wait for the next finish; of more than `watcherCountMax`, the oldest is told nothing is
-        /// known.
-        var watchers: [@Sendable (CommitResult) -> Void] = []
     }
-
-    private static let watcherCountMax = 16
 
     let committer: Committer
     private let logger: Logger
     private let usual: CommitRequest
     private let worker = Worker(name: "hubfs-commit", jobCountMax: 64)
     private let state: Guarded<State>
+    private let watchers = FinishWatchers()
     private let usualEnding: Ending
 
     /// - Parameter usual: How this mount commits by itself.
@@ -69,21 +65,13 @@ final class CommitDesk: Sendable {
 
     /// Calls `completion` when the next finish is done, whoever asks for it.
     func onFinish(completion: @escaping @Sendable (CommitResult) -> Void) {
-        let dropped = state.withLock { state in
-            state.watchers.append(completion)
-            return state.watchers.count > Self.watcherCountMax ? state.watchers.removeFirst() : nil
-        }
-        dropped?(CommitResult(PublishError.cancelled))
+        watchers.add(completion)
     }
 
     /// Does what the end of the mount asks for.
     func finish(completion: @escaping @Sendable (CommitResult) -> Void) {
-        finishAlone { [self] result in
-            let watchers = state.withLock { state in
-                defer { state.watchers = [] }
-                return state.watchers
-            }
-            for watcher in watchers { watcher(result) }
+        finishAlone { [watchers] result in
+            watchers.tell(result)
             completion(result)
         }
     }

@@ -7,13 +7,20 @@ import WriteBack
 /// Who does what on a writable mount: each on a thread of its own, so that a look is not held up by a
 /// commit.
 struct EditingDesks {
-    let commits: CommitDesk
+    let commits: any CommitTaker
     let looks: LookDesk
 }
 
 /// Tells what was edited. That can take the network, and the reader's time.
 final class LookDesk: Sendable {
-    private let committer: Committer
+    /// A repo whose edits can be looked at.
+    struct Place: Sendable {
+        /// From the mount point; "" where it is what is mounted.
+        let path: String
+        let committer: Committer
+    }
+
+    private let places: @Sendable () -> [Place]
     private let worker = Worker(name: "hubfs-look", threadCount: 2, jobCountMax: 32)
     private let state = Guarded(State(), rank: .leaf)
 
@@ -23,7 +30,12 @@ final class LookDesk: Sendable {
         var isClosed = false
     }
 
-    init(_ committer: Committer) { self.committer = committer }
+    init(_ committer: Committer) {
+        places = { [Place(path: "", committer: committer)] }
+    }
+
+    /// - Parameter places: What there is to be looked at now, in the order in which it is told.
+    init(_ places: @escaping @Sendable () -> [Place]) { self.places = places }
 
     /// Cuts the looks that were begun short: the end of a mount does not wait for readers. Call once.
     func close() {
@@ -39,16 +51,22 @@ final class LookDesk: Sendable {
     ///
     /// - Parameter paths: From the mounted directory; none for everything.
     func sendEdits(at paths: [String], over peer: FileDescriptor) {
-        answer(peer) { [committer] lines in
-            let list = try committer.editList(of: paths)
-            for edit in list.edits { try lines.send("edit", ShownEdit(edit).json) }
-            for item in list.localOnly {
-                try lines.send("localOnly", ShownLocalOnly(item).json)
+        answer(peer) { [self] lines in
+            var sums: [EditSums] = []
+            for (place, paths) in try chosen(paths) {
+                let list = try place.committer.editList(of: paths)
+                for edit in list.edits {
+                    try lines.send("edit", ShownEdit(edit).below(place.path).json)
+                }
+                for item in list.localOnly {
+                    try lines.send("localOnly", ShownLocalOnly(item, below: place.path).json)
+                }
+                for conflict in try place.committer.conflicts() {
+                    try lines.send("conflict", ShownConflict(conflict, below: place.path).json)
+                }
+                sums.append(EditSums(list))
             }
-            for conflict in try committer.conflicts() {
-                try lines.send("conflict", ShownConflict(conflict).json)
-            }
-            try lines.send("sums", EditSums(list).json)
+            try lines.send("sums", EditSums(sums).json)
         }
     }
 
@@ -56,18 +74,31 @@ final class LookDesk: Sendable {
     ///
     /// - Parameter paths: From the mounted directory; none for everything.
     func sendDifferences(at paths: [String], withText: Bool, over peer: FileDescriptor) {
-        answer(peer) { [committer] lines in
-            let list = try committer.editList()
-            for edit in list.edits(at: paths) {
-                let comparison = try committer.comparison(of: edit)
-                try lines.send("edit", ShownEdit(comparison).json)
-                guard withText, let text = comparison.text else { continue }
-                for piece in Self.pieces(of: text.hunks) {
-                    try lines.send("text", .string(piece))
+        answer(peer) { [self] lines in
+            var sums: [EditSums] = []
+            for (place, paths) in try chosen(paths) {
+                let list = try place.committer.editList()
+                for edit in list.edits(at: paths) {
+                    let comparison = try place.committer.comparison(of: edit)
+                    try lines.send("edit", ShownEdit(comparison).below(place.path).json)
+                    guard withText, let text = comparison.text else { continue }
+                    for piece in Self.pieces(of: text.hunks) {
+                        try lines.send("text", .string(piece))
+                    }
                 }
+                sums.append(EditSums(list))
             }
-            try lines.send("sums", EditSums(list).json)
+            try lines.send("sums", EditSums(sums).json)
         }
+    }
+
+    /// The repos that paths are in, with the paths in them, none for all of one.
+    private func chosen(_ paths: [String]) throws(PublishError) -> [(Place, [String])] {
+        let places = places()
+        if places.count == 1, places[0].path.isEmpty { return [(places[0], paths)] }
+        let split = TreePaths(paths, among: places.map(\.path))
+        if let path = split.unknown.first { throw .unedited([path]) }
+        return places.compactMap { place in split.named(in: place.path).map { (place, $0) } }
     }
 
     private func answer(

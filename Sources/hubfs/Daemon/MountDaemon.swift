@@ -87,7 +87,6 @@ struct MountDaemon {
             let daemon = HubTreeDaemon(
                 request, hub, log: log, watch: watch, logger: logger)
             let isWanted = try daemon.serve(signals, readiness, isInBackground: isInBackground)
-            cacheIsClosed = true
             if !isWanted { throw Failure(.failure, "interrupted before the mount worked") }
             return
         }
@@ -158,24 +157,13 @@ struct MountDaemon {
         if !isWanted { throw Failure(.failure, "interrupted before the mount worked") }
     }
 
-    /// What a signal does. A container is killed ten seconds after it was told to end.
+    /// What a signal does.
     private func end(
         of mount: RepoMount, _ desk: CommitDesk?, _ logger: Logger
     ) -> StopSignals.End {
-        var end = StopSignals.End { mount.stop() }
+        let end = StopSignals.End { mount.stop() }
         guard let desk else { return end }
-        let seconds = request.flags.shutdownTimeout?.value ?? (getpid() == 1 ? 8 : 60)
-        end.seconds = seconds
-        end.hurry = {
-            logger.error(
-                """
-                the commit is not waited for any longer (--shutdown-timeout, \(seconds) s): its edits are \
-                kept for the next writable mount
-                """)
-            desk.stop()
-        }
-        end.code = .unsent
-        return end
+        return end.afterCommits(request.flags.shutdownTimeout, logger) { desk.stop() }
     }
 
     /// Does with the edits what the end of the mount asks for.

@@ -1,4 +1,5 @@
 import Glibc
+import Logging
 import Platform
 
 /// SIGTERM and SIGINT as an orderly end.
@@ -117,5 +118,31 @@ final class StopSignals: Sendable {
             if case .ended = state.phase { return true }
             return state.signalCount >= count ? false : nil
         } ?? false
+    }
+}
+
+extension StopSignals.End {
+    /// The same for a mount that commits at its end. A container is killed ten seconds after it was told to
+    /// end.
+    ///
+    /// - Parameters:
+    ///   - timeout: How long that may take, if somebody said so.
+    ///   - stop: Makes the commits end soon; must not wait.
+    func afterCommits(
+        _ timeout: Seconds?, _ logger: Logger, stop: @escaping @Sendable () -> Void
+    ) -> StopSignals.End {
+        var end = self
+        let seconds = timeout?.value ?? (getpid() == 1 ? 8 : 60)
+        end.seconds = seconds
+        end.hurry = {
+            logger.error(
+                """
+                the commit is not waited for any longer (--shutdown-timeout, \(seconds) s): its edits are \
+                kept for the next writable mount
+                """)
+            stop()
+        }
+        end.code = .unsent
+        return end
     }
 }

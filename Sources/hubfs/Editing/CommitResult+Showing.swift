@@ -8,15 +8,23 @@ extension CommitResult {
         }
         let more = localOnlyCount - localOnly.count
         if more > 0 { writeToStandardError("hubfs: and \(more) more\n") }
-        if changeCount > 0 {
-            do {
-                try writeLine(
-                    "committed \(changeCount) change\(changeCount == 1 ? "" : "s") as \(commit)"
-                        + (ref.isEmpty ? "" : " on \(ref)"))
-            } catch {
-                throw Failure(.failure, "the commit is at the Hub: \(commit)")
+        let changed = repos.filter { $0.changeCount > 0 }
+        do {
+            for repo in changed {
+                try writeLine("\(repo.path): " + Self.line(repo.changeCount, repo.commit, repo.ref))
             }
+            if changed.isEmpty, changeCount > 0 {
+                try writeLine(Self.line(changeCount, commit, ref))
+            }
+        } catch {
+            let commits = changed.isEmpty ? commit : changed.map(\.commit).joined(separator: ", ")
+            throw Failure(.failure, "the commit is at the Hub: \(commits)")
         }
         if let sentence { throw Failure(code, sentence) }
+    }
+
+    private static func line(_ changeCount: Int, _ commit: String, _ ref: String) -> String {
+        "committed \(changeCount) change\(changeCount == 1 ? "" : "s") as \(commit)"
+            + (ref.isEmpty ? "" : " on \(ref)")
     }
 }

@@ -112,11 +112,12 @@ struct EditingDaemon {
 
     /// Moves to the head of the branch.
     ///
-    /// - Returns: the commit it is at now.
-    func pull() throws(Failure) -> String {
+    /// - Returns: the commit it is at now; of the whole Hub a line for each repo that is edited.
+    func pull() throws(Failure) -> [String] {
         let result = try wait(for: .pull, showsProgress: false, patience: nil)
         if let sentence = result.sentence { throw Failure(result.code, sentence) }
-        return result.commit
+        if result.commit.isEmpty { return result.repos.map { "\($0.path) \($0.commit)" } }
+        return [result.commit]
     }
 
     private func wait(

@@ -34,6 +34,21 @@ struct ShownEdit {
         removedLines = comparison.text?.removedCount
     }
 
+    /// The same with its paths from the mount point, in a mount of several repos.
+    ///
+    /// - Parameter place: Of the repo; "" where that is what is mounted.
+    func below(_ place: String) -> ShownEdit {
+        var edit = self
+        edit.path = Self.cut(path, below: place)
+        edit.oldPath = oldPath.map { Self.cut($0, below: place) }
+        return edit
+    }
+
+    /// A path from the mount point that fits into a line of the control socket.
+    static func cut(_ path: String, below place: String) -> String {
+        place.isEmpty ? path : cut(place + "/" + path)
+    }
+
     /// A path that fits into a line of the control socket.
     static func cut(_ path: String) -> String {
         if path.utf8.count <= ControlQuestion.pathBytesMax { return path }
@@ -104,8 +119,9 @@ struct ShownLocalOnly {
     let path: String
     let reason: String
 
-    init(_ item: LocalOnly) {
-        path = ShownEdit.cut(item.path)
+    /// - Parameter place: Of the repo, from the mount point; "" where that is what is mounted.
+    init(_ item: LocalOnly, below place: String = "") {
+        path = ShownEdit.cut(ShownEdit.cut(item.path), below: place)
         reason = item.reason.sentence
         group =
             switch item.reason {
@@ -137,8 +153,9 @@ struct ShownConflict {
     let path: String
     let theirs: ConflictedPath.Theirs
 
-    init(_ conflict: ConflictedPath) {
-        path = ShownEdit.cut(conflict.path)
+    /// - Parameter place: Of the repo, from the mount point; "" where that is what is mounted.
+    init(_ conflict: ConflictedPath, below place: String = "") {
+        path = ShownEdit.cut(ShownEdit.cut(conflict.path), below: place)
         theirs = conflict.theirs
     }
 
@@ -169,7 +186,7 @@ struct ShownConflict {
 
 /// What all edits come to.
 struct EditSums {
-    /// 40 digits.
+    /// 40 digits; empty for several repos.
     let base: String
     let editCount: Int
     /// What a commit sends, bytes.
@@ -182,6 +199,14 @@ struct EditSums {
         editCount = list.edits.count
         uploadBytes = list.uploadBytes
         neededBytes = list.neededBaseBytes
+    }
+
+    /// Of several repos together.
+    init(_ parts: [EditSums]) {
+        base = parts.count == 1 ? parts[0].base : ""
+        editCount = parts.reduce(0) { $0 + $1.editCount }
+        uploadBytes = parts.reduce(0) { $0 + $1.uploadBytes }
+        neededBytes = parts.reduce(0) { $0 + $1.neededBytes }
     }
 
     var json: JSON {
