@@ -77,6 +77,9 @@ package final class FuseSession: @unchecked Sendable {
         if session == nil { throw .sessionRefused }
     }
 
+    /// The version of libfuse this process runs with, such as "3.14.0".
+    package static var libraryVersion: String { String(cString: fuse_pkgversion()) }
+
     /// What the callbacks of a writable session call; only that session has them.
     var writable: any WritableFileSystem { writableFileSystem! }
 

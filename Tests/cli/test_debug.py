@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import tarfile
 
@@ -45,6 +46,7 @@ def test_a_bundle_has_what_a_report_needs(hubfs):
     assert f" {path} " in parts["mount.txt"] and "fuse.hubfs" in parts["mount.txt"]
     assert "--no-replay" in parts["daemon.txt"] and "hubfs-fuse-0" in parts["daemon.txt"]
     assert os.uname().release in parts["about.txt"]
+    assert re.search(r"^libfuse 3\.\d+\.\d+$", parts["about.txt"], re.MULTILINE)
     assert f"HF_ENDPOINT={hubfs.environment['HF_ENDPOINT']}" in parts["environment.txt"]
 
 

@@ -54,9 +54,16 @@ def test_mounts_in_the_background_and_tells_its_status(hubfs):
     assert not program.is_mounted(path)
 
 
-def test_a_tree_is_not_committed(hubfs):
+def test_a_tree_that_is_read_only_is_not_committed(hubfs):
     path = hubfs.mount("hf://")
     assert "read only" in hubfs.fail(program.USAGE, "commit", path)
+
+
+def test_without_a_token_nothing_is_edited(hubfs):
+    path = hubfs.mount_point()
+    message = hubfs.fail(program.ACCESS_REFUSED, "mount", "-w", "hf://", path)
+    assert "token" in message and "without -w" in message
+    assert not program.is_mounted(path)
 
 
 def test_one_repo_has_no_tree(hubfs):

@@ -151,6 +151,15 @@ def test_a_token_that_may_only_read_is_told_so(hub, account, model, new_mount):
     assert "read only: the Hub does not let" in mount.run("status", mount.path).stdout
 
 
+def test_a_hub_that_does_not_know_the_token_leaves_all_read_only(hub, account, model, new_tree):
+    mount = new_tree()
+    hub.add_fault("--status", 500, "--to", "whoami")
+    file = mount.path / "models" / model / "config.json"
+    assert file.read_text() == "{}\n"
+    assert errno_of(lambda: file.write_text("no")) == errno.EROFS
+    assert "whose the token is" in repos(mount)[f"models/{model}"]["obstacle"]
+
+
 def test_branches_are_edited_side_by_side_and_tags_are_not(account, model, new_tree):
     url = f"/api/models/{model}/branch/dev"
     assert account.ask("POST", url, json_body={"startingPoint": "main"}).status == 200

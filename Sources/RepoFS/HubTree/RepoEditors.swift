@@ -107,8 +107,10 @@ final class RepoEditors: Sendable {
         if CommitOID(hex: source.revision.name) != nil {
             return completion(OpenedPart(fileSystem: reading()))
         }
-        isWorthTrying(source) { [self] isWorthTrying in
-            guard isWorthTrying else { return completion(OpenedPart(fileSystem: reading())) }
+        judge(source) { [self] verdict in
+            if case .readOnly(let obstacle) = verdict {
+                return completion(OpenedPart(fileSystem: reading(), obstacle: obstacle))
+            }
             let mustOpen = state.withLock { state -> Bool? in
                 if state.isClosed { return nil }
                 let isFirst = state.waiters[name] == nil
@@ -153,13 +155,29 @@ final class RepoEditors: Sendable {
         closings.close()
     }
 
-    private func isWorthTrying(
-        _ source: RepoMount.Source, completion: @escaping @Sendable (Bool) -> Void
+    /// Whether it is worth trying to open a repo for editing.
+    private enum Verdict {
+        case worthTrying
+        case readOnly(obstacle: String?)
+    }
+
+    private func judge(
+        _ source: RepoMount.Source, completion: @escaping @Sendable (Verdict) -> Void
     ) {
         let key = WorkspaceKey(source, of: source.repo, editing.options)
-        if Workspace.exists(key, in: editing.options.stateFolder) { return completion(true) }
-        guard let account = TreeRepo(source.repo, nil).account else { return completion(false) }
-        catalogue.owner { completion($0?.names(account) ?? false) }
+        if Workspace.exists(key, in: editing.options.stateFolder) {
+            return completion(.worthTrying)
+        }
+        guard let account = TreeRepo(source.repo, nil).account else {
+            return completion(.readOnly(obstacle: nil))
+        }
+        catalogue.owner { owner in
+            guard let owner else {
+                return completion(
+                    .readOnly(obstacle: "the Hub has not told yet whose the token is"))
+            }
+            completion(owner.names(account) ? .worthTrying : .readOnly(obstacle: nil))
+        }
     }
 
     private func opened(

@@ -35,6 +35,12 @@ struct HubTreeDaemon {
     func serve(
         _ signals: StopSignals, _ readiness: Readiness?, isInBackground: Bool
     ) throws(Failure) -> Bool {
+        if request.flags.writable, hub.isAnonymous {
+            throw Failure(
+                .accessRefused,
+                "nothing could ever be committed without a token, and none was found (HF_TOKEN, --token-file or hf "
+                    + "auth login): mount without -w to read")
+        }
         let desk =
             request.flags.writable
             ? TreeDesk(request.flags.commitRequest, at: request.flags.commit, logger: logger) : nil

@@ -87,6 +87,7 @@ struct DebugBundle {
             time \(utcTime(seconds: Int64(time(nil))))
             kernel \(text(name.sysname)) \(text(name.release)) \(text(name.machine))
             user \(geteuid()), daemon \(pid.map { "\($0)" } ?? "not found")
+            libfuse \(FuseSession.libraryVersion)
             FUSE \(FuseFacts.current.obstacle ?? "can be used")
 
             """
