@@ -83,11 +83,13 @@ let package = Package(
             name: "HTTPTransport", dependencies: ["CCurl", "Platform", collections, system],
             swiftSettings: house),
         .target(
-            name: "HubClient", dependencies: ["HTTPTransport", "Platform", system],
+            name: "HubClient", dependencies: ["HTTPTransport", "Platform", "XetCodec", system],
             swiftSettings: house),
         .target(
             name: "RepoCache",
-            dependencies: ["HubClient", "Platform", grdb, crypto, collections, logging, system],
+            dependencies: [
+                "HubClient", "Platform", "XetCodec", grdb, crypto, collections, logging, system,
+            ],
             swiftSettings: house),
         .target(
             name: "FuseBridge", dependencies: ["CFuse", "CLinux", "Platform", logging, system],

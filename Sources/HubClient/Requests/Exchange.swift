@@ -19,6 +19,8 @@ final class Exchange: TimedOperation {
         var body: [UInt8]?
         /// Part of writing, which has longer time-outs.
         var isForWriting = false
+        /// Before the first, second, … further try, where others are meant than the configuration's.
+        var retryWaits: [Double]?
         /// False for a signed URL.
         var sendsToken = true
         /// Besides 2xx: statuses whose body is the answer.
@@ -60,9 +62,12 @@ final class Exchange: TimedOperation {
     init(_ client: HubClient, _ question: Question, completion: @escaping Completion) {
         self.client = client
         let configuration = client.configuration
-        let policy = RetryPolicy(
-            limits: question.isForWriting
-                ? configuration.writeRetryLimits : configuration.retryLimits, now: .now)
+        var limits =
+            question.isForWriting ? configuration.writeRetryLimits : configuration.retryLimits
+        if let waits = question.retryWaits {
+            limits.waits = waits.map { $0 * configuration.waitFactor }
+        }
+        let policy = RetryPolicy(limits: limits, now: .now)
         state = Guarded(
             State(question: question, policy: policy, completion: completion), rank: .hub)
     }
