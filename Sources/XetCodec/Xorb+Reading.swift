@@ -13,7 +13,7 @@ package enum ChunkPacking: UInt8, Sendable {
 /// of a chunk are the right ones, only its hash tells.
 package struct XorbReader {
     /// Of a chunk's record, before its bytes.
-    static let headBytes = 8
+    package static let headBytes = 8
     /// Longest bytes of a packed chunk that are taken.
     private static let packedBytesMax = 2 * Chunker.byteCountMax
     private static let footer = Array("XETBLOB".utf8)
