@@ -130,8 +130,8 @@ let package = Package(
         .target(
             name: "LocalHub",
             dependencies: [
-                "CLinux", hummingbirdCore, httpTypes, nioCore, nioPosix, nioHTTPTypes, grdb, crypto,
-                logging, yams,
+                "CLinux", "XetCodec", hummingbirdCore, httpTypes, nioCore, nioPosix, nioHTTPTypes, grdb,
+                crypto, logging, yams,
             ],
             swiftSettings: house),
         .executableTarget(
@@ -186,6 +186,7 @@ let package = Package(
             swiftSettings: house),
         .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: house),
         .testTarget(
-            name: "LocalHubTests", dependencies: ["LocalHub", crypto], swiftSettings: house),
+            name: "LocalHubTests", dependencies: ["LocalHub", "XetCodec", crypto],
+            swiftSettings: house),
     ]
 )

@@ -79,6 +79,8 @@ final class ChunkUnpacker {
 /// Takes any bytes: what is no chunk is an error, before any memory is used for it. Whether the bytes
 /// of a chunk are the right ones, only its hash tells.
 package struct XorbReader {
+    /// Of a chunk's record, before its bytes.
+    package static let headBytes = ChunkHead.byteCount
     private static let footer = Array("XETBLOB".utf8)
 
     private var rest: UnsafeRawBufferPointer
