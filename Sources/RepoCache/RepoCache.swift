@@ -86,7 +86,9 @@ package final class RepoCache: Sendable {
             chunks.attach(index)
             services.setHooks(
                 onVerified: { [chunks] location in
-                    if let file = chunks.file(of: location.content) { index.learn(location, file) }
+                    chunks.whenKnown(location.content) { file in
+                        if let file { index.learn(location, file) }
+                    }
                 },
                 onWrong: { [chunks] in chunks.wasWrong($0) })
         }

@@ -23,6 +23,8 @@ final class Exchange: TimedOperation {
         var retryWaits: [Double]?
         /// False for a signed URL.
         var sendsToken = true
+        /// Whether the Hub's quota is for it, if the Hub is asked.
+        var isInQuota = true
         /// Besides 2xx: statuses whose body is the answer.
         var answerStatuses: Set<Int> = []
         var bodyByteCountMax = 1 << 20
@@ -95,7 +97,9 @@ final class Exchange: TimedOperation {
 
     private func askGate() {
         let (question, deadline) = state.withLock { ($0.question, $0.policy.deadline) }
-        guard client.routes?.isOurs(question.url) == true else { return send(question) }
+        guard question.isInQuota, client.routes?.isOurs(question.url) == true else {
+            return send(question)
+        }
         switch client.admit(question.kind, question.priority, deadline: deadline) {
         case .go: send(question)
         case .wait(let instant): askGate(at: instant)
@@ -161,7 +165,7 @@ final class Exchange: TimedOperation {
 
     private func answered(_ response: HTTPResponse, _ question: Question) {
         client.counters.countBytes(response.body.count, question.counter)
-        if client.routes?.isOurs(question.url) == true {
+        if question.isInQuota, client.routes?.isOurs(question.url) == true {
             client.learnRateLimit(response.head, question.kind)
         }
         let status = response.head.status

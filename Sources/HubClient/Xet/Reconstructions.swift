@@ -70,6 +70,7 @@ final class Reconstructions: Sendable {
                 ("Range", "bytes=\(range.lowerBound)-\(range.upperBound - 1)"))
         }
         question.sendsToken = false
+        question.isInQuota = false
         // Nor may the store's token follow a redirect.
         question.followsRedirects = false
         question.asksForRepo = false

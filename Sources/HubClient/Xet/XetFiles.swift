@@ -57,10 +57,19 @@ final class XetFiles: Sendable {
 
     var figures: XetFigures { state.withLock { $0.figures } }
 
-    func file(of content: ContentID) -> XetFile? {
-        state.withLock { state in
-            if case .ready(let file, _) = state.entries[content] { file } else { nil }
+    /// Calls `completion` when it is known what a file is made of: now, or when the question that is
+    /// under way is answered. With nil when nobody asks.
+    func whenKnown(_ content: ContentID, _ completion: @escaping Completion) {
+        let (isKnown, file): (Bool, XetFile?) = state.withLock { state in
+            switch state.entries[content] {
+            case .ready(let file, _): return (true, file)
+            case .preparing(let waiters):
+                state.entries[content] = .preparing(waiters: waiters + [completion])
+                return (false, nil)
+            case .unusable, nil: return (true, nil)
+            }
         }
+        if isKnown { completion(file) }
     }
 
     /// Says how to fetch.

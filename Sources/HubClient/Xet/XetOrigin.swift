@@ -58,8 +58,13 @@ package final class XetOrigin: ContentOrigin {
         return fetch
     }
 
-    /// How a content is put together, if the store has said so.
-    package func file(of content: ContentID) -> XetFile? { files.file(of: content) }
+    /// Calls `completion` when the store has said how a content is put together: with nil when nobody has
+    /// asked it, or it has not said so.
+    package func whenKnown(
+        _ content: ContentID, completion: @escaping @Sendable (XetFile?) -> Void
+    ) {
+        files.whenKnown(content, completion)
+    }
 
     /// The bytes of a content that came were wrong.
     package func wasWrong(_ content: ContentID) {

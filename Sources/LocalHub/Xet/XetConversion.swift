@@ -10,16 +10,26 @@ struct XetConversion {
     /// By the number of the xorb it is in, since that has no name before it is full.
     private var terms: [(xorb: Int, chunks: Range<Int>, byteCount: Int)] = []
     private var places: [XetHash: (xorb: Int, chunk: Int)] = [:]
-    /// The xorbs that are full.
+    /// The xorbs that are full, those that were there before among them.
     private var xorbs: [XetHash] = []
 
-    private init(store: XetStore) {
+    private init(store: XetStore, knowing known: [(hash: XetHash, index: XorbIndex)]) {
         self.store = store
+        for (number, xorb) in known.enumerated() {
+            xorbs.append(xorb.hash)
+            for (chunk, node) in xorb.index.chunks.enumerated() where places[node.hash] == nil {
+                places[node.hash] = (number, chunk)
+            }
+        }
     }
 
     /// Stores what a file is made of; xorbs that are there already are not written again.
-    static func run(_ path: String, into store: XetStore) throws -> Registry.XetRegistration {
-        var conversion = XetConversion(store: store)
+    ///
+    /// - Parameter known: Xorbs whose chunks the file may be made of.
+    static func run(
+        _ path: String, into store: XetStore, knowing known: [(hash: XetHash, index: XorbIndex)]
+    ) throws -> Registry.XetRegistration {
+        var conversion = XetConversion(store: store, knowing: known)
         try FileIntake.withContents(of: path) { bytes in
             var chunker = Chunker()
             var rest = bytes

@@ -50,7 +50,8 @@ extension Hub {
     @discardableResult
     package func convert(_ oid: String, in repo: RepoRecord) throws -> XetHash {
         if let known = try registry.xetHashes(of: [oid], in: repo)[oid] { return known }
-        let made = try XetConversion.run(lfs(repo).path(oid), into: xet)
+        let made = try XetConversion.run(
+            lfs(repo).path(oid), into: xet, knowing: try registry.xorbs(in: repo))
         let registration = Registry.XetRegistration(
             file: made.file, oid: oid, chunks: made.chunks)
         try registry.register([registration], in: repo)
