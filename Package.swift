@@ -83,11 +83,13 @@ let package = Package(
             name: "HTTPTransport", dependencies: ["CCurl", "Platform", collections, system],
             swiftSettings: house),
         .target(
-            name: "HubClient", dependencies: ["HTTPTransport", "Platform", system],
+            name: "HubClient", dependencies: ["HTTPTransport", "Platform", "XetCodec", system],
             swiftSettings: house),
         .target(
             name: "RepoCache",
-            dependencies: ["HubClient", "Platform", grdb, crypto, collections, logging, system],
+            dependencies: [
+                "HubClient", "Platform", "XetCodec", grdb, crypto, collections, logging, system,
+            ],
             swiftSettings: house),
         .target(
             name: "FuseBridge", dependencies: ["CFuse", "CLinux", "Platform", logging, system],
@@ -128,8 +130,8 @@ let package = Package(
         .target(
             name: "LocalHub",
             dependencies: [
-                "CLinux", hummingbirdCore, httpTypes, nioCore, nioPosix, nioHTTPTypes, grdb, crypto,
-                logging, yams,
+                "CLinux", "XetCodec", hummingbirdCore, httpTypes, nioCore, nioPosix, nioHTTPTypes, grdb,
+                crypto, logging, yams,
             ],
             swiftSettings: house),
         .executableTarget(
@@ -184,6 +186,7 @@ let package = Package(
             swiftSettings: house),
         .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: house),
         .testTarget(
-            name: "LocalHubTests", dependencies: ["LocalHub", crypto], swiftSettings: house),
+            name: "LocalHubTests", dependencies: ["LocalHub", "XetCodec", crypto],
+            swiftSettings: house),
     ]
 )

@@ -11,6 +11,10 @@ package final class HubCounters: Sendable {
         case resolve
         /// The storage behind signed URLs.
         case cdn
+        /// The content-addressed store's questions: how are files put together?
+        case cas
+        /// Parts of xorbs, at signed URLs of that store.
+        case xorb
     }
 
     /// One reading.

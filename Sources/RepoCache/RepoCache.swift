@@ -24,10 +24,11 @@ package final class RepoCache: Sendable {
     /// Opens the cache folder, making it when it is missing.
     ///
     /// - Parameters:
+    ///   - chunks: The origin of contents, when it fetches chunks and can use those that are here.
     ///   - timers: Must outlive the cache's `close`.
     package init(
         configuration: CacheConfiguration, contents: any ContentOrigin, trees: any TreeOrigin,
-        timers: TimerQueue, logger: Logger
+        chunks: XetOrigin? = nil, timers: TimerQueue, logger: Logger
     ) throws(CacheError) {
         let folder = try CacheFolder(configuration.root)
         isOnOverlay = (try? FileSystemFacts(of: folder.root))?.isOverlay ?? false
@@ -78,6 +79,19 @@ package final class RepoCache: Sendable {
             },
             onRead: { [learned] bytes, file in learned.read(bytes, of: file) },
             onKernelReads: { [learned] file in learned.kernelReads(file) })
+        if let chunks {
+            let index = ChunkIndex(
+                database, folder, scrubber: services.scrubber, logger: logger,
+                isClosing: { [services] in services.isClosing })
+            chunks.attach(index)
+            services.setHooks(
+                onVerified: { [chunks] location in
+                    chunks.whenKnown(location.content) { file in
+                        if let file { index.learn(location, file) }
+                    }
+                },
+                onWrong: { [chunks] in chunks.wasWrong($0) })
+        }
         let evictor = Evictor(
             folder: folder, database: database, small: small, useLog: useLog, ledger: ledger,
             registry: self.contents.registry, pins: configuration.pins, time: configuration.time,

@@ -11,6 +11,7 @@ package struct SettingsStack: Sendable {
     package static let olderVariables = [
         "endpoint": ["HF_ENDPOINT"],
         "token-file": ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH"],
+        "no-xet": ["HF_HUB_DISABLE_XET"],
         "offline": ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"],
         "cache-dir": ["HUBFS_CACHE"],
     ]

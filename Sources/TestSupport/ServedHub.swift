@@ -7,19 +7,24 @@ package final class ServedHub: Sendable {
     package let server: LocalHubServer
     private let folder: URL
 
-    package static func start() async throws -> ServedHub {
+    package static func start(
+        options: LocalHubServer.Options = .init()
+    ) async throws -> ServedHub {
         let folder = FileManager.default.temporaryDirectory
             .appendingPathComponent("hubfs-test-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let server = try await LocalHubServer.start(
-            root: folder.appendingPathComponent("root").path)
+            root: folder.appendingPathComponent("root").path, options: options)
         return ServedHub(server: server, folder: folder)
     }
 
     /// Runs a test against a Hub of its own. On a thread of its own, because it blocks: the threads that
     /// tests run on are the same few that the Hub answers on.
-    package static func use(_ body: @escaping @Sendable (ServedHub) throws -> Void) async throws {
-        let hub = try await start()
+    package static func use(
+        options: LocalHubServer.Options = .init(),
+        _ body: @escaping @Sendable (ServedHub) throws -> Void
+    ) async throws {
+        let hub = try await start(options: options)
         let outcome = await withCheckedContinuation { continuation in
             _ = Platform.Thread(name: "hub-test") {
                 continuation.resume(returning: Result { try body(hub) })

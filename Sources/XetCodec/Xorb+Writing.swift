@@ -37,7 +37,7 @@ package struct XorbWriter {
     /// - Returns: false when the xorb has no room for it; nothing has changed then.
     package mutating func append(_ chunk: UnsafeRawBufferPointer, hash: XetHash) -> Bool {
         precondition((1...Chunker.byteCountMax).contains(chunk.count), "chunks have their bounds")
-        let worst = XorbReader.headBytes + chunk.count
+        let worst = ChunkHead.byteCount + chunk.count
         guard chunks.count < Self.chunkCountMax,
             unpackedByteCount + chunk.count <= Self.byteCountMax,
             bytes.count + worst <= Self.byteCountMax

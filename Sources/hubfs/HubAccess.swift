@@ -24,13 +24,15 @@ extension Environment {
 /// The composition root: everything below a mount or a command, built from the bottom up and closed
 /// from the top down.
 ///
-/// `HTTPTransport` -> `HubClient` -> `RepoCache`; `RepoMount` stands above it, see `MountDaemon`.
+/// `HTTPTransport` -> `HubClient` -> `XetOrigin` -> `RepoCache`; `RepoMount` stands above it, see `MountDaemon`.
 struct HubAccess {
     let client: HubClient
     let cache: RepoCache
     let cachePath: String
     /// True when no token is known now.
     let isAnonymous: Bool
+    /// Fetches chunks; nil when they are not to be used.
+    let chunks: XetOrigin?
     private let transport: HTTPTransport
     private let timers: TimerQueue
 
@@ -65,12 +67,14 @@ struct HubAccess {
         transport = HTTPTransport(configuration: environment.transportConfiguration)
         timers = TimerQueue()
         client = HubClient(configuration: configuration, transport: transport, timers: timers)
+        chunks = hubEnvironment.ignoresXet ? nil : XetOrigin(client)
         do throws(CacheError) {
             cache = try RepoCache(
-                configuration: cacheConfiguration, contents: client, trees: client, timers: timers,
-                logger: logger)
+                configuration: cacheConfiguration, contents: chunks ?? client, trees: client,
+                chunks: chunks, timers: timers, logger: logger)
             if !goesOnOpening { try cache.awaitOpening() }
         } catch {
+            chunks?.close()
             transport.shutdown()
             timers.close()
             throw Failure(error, isAnonymous: isAnonymous)
@@ -81,6 +85,7 @@ struct HubAccess {
     func close(cacheIsClosed: Bool = false) {
         if !cacheIsClosed { cache.close() }
         client.close()
+        chunks?.close()
         transport.shutdown()
         timers.close()
     }

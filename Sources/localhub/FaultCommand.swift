@@ -81,7 +81,8 @@ struct FaultScopeOptions: ParsableArguments {
     @Option(help: "Only this method.")
     var method: String?
 
-    @Option(name: .customLong("class"), help: "Only this class: api, resolve, cdn or lfs.")
+    @Option(
+        name: .customLong("class"), help: "Only this class: api, resolve, cdn, lfs, cas or xorb.")
     var traffic: TrafficClass?
 
     @Option(

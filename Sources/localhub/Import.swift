@@ -21,6 +21,10 @@ struct Import: ParsableCommand {
     @Flag(help: "Make the repo gated: reading files needs a grant (see 'localhub repo grant').")
     var gated = false
 
+    @Flag(
+        help: "Make what 'serve --xet' offers of large files now, and not when they are asked for.")
+    var xet = false
+
     @Option(help: "Whom the commit names.")
     var author = "localhub"
 
@@ -47,11 +51,14 @@ struct Import: ParsableCommand {
         }
         let summary = try FolderImport(hub: hub, repo: repo, folder: folder)
             .run(author: author, message: message)
+        if xet {
+            for oid in summary.lfsOIDs { try hub.convert(oid, in: repo) }
+        }
         if quiet {
             print(summary.commit)
         } else {
             print(
-                "\(repo.name): \(summary.regularCount) regular and \(summary.lfsCount) LFS files, "
+                "\(repo.name): \(summary.regularCount) regular and \(summary.lfsOIDs.count) LFS files, "
                     + "\(summary.byteCount) bytes, commit \(summary.commit)")
         }
     }

@@ -47,6 +47,13 @@ struct Serve: AsyncParsableCommand {
             valueName: "class=count"))
     var rateLimit: [Quota] = []
 
+    @Flag(help: "Offer large files by Xet too.")
+    var xet = false
+
+    @Option(
+        help: ArgumentHelp("With --xet: seconds a token of the CAS lives.", valueName: "seconds"))
+    var xetTokenLifetime = XetOptions().tokenLifetimeSeconds
+
     @Option(
         help: ArgumentHelp(
             "Make every connection such a link from the start: rtt=20ms,window=2900KB.",
@@ -54,8 +61,9 @@ struct Serve: AsyncParsableCommand {
     var link: Link?
 
     func validate() throws {
-        guard urlLifetime > 0, pageSize > 0, partSize.value > 0 else {
-            throw ValidationError("--url-lifetime, --page-size and --part-size are at least 1.")
+        guard urlLifetime > 0, pageSize > 0, partSize.value > 0, xetTokenLifetime > 0 else {
+            throw ValidationError(
+                "--url-lifetime, --page-size, --part-size and --xet-token-lifetime are at least 1.")
         }
     }
 
@@ -72,6 +80,7 @@ struct Serve: AsyncParsableCommand {
             threshold: multipartThreshold.value, partSize: partSize.value)
         options.quotas = Dictionary(
             rateLimit.map { ($0.name, $0.count) }, uniquingKeysWith: { $1 })
+        if xet { options.xet = XetOptions(tokenLifetimeSeconds: xetTokenLifetime) }
         let signals = StopSignals()
         let server = try await LocalHubServer.start(root: folder.root, options: options)
         if let link { server.faults.add(Fault(.link(link))) }

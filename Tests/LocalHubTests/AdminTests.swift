@@ -51,7 +51,8 @@ import Testing
             let before = await hub.anonymous.send("DELETE", stats)
             let classes = before.object["classes"] as? [String: [String: Int]]
             #expect(classes?["api"]?["requests"] == 1)
-            #expect(Set(classes?.keys ?? [:].keys) == ["api", "resolve", "cdn", "lfs"])
+            #expect(
+                Set(classes?.keys ?? [:].keys) == ["api", "resolve", "cdn", "lfs", "cas", "xorb"])
             let after = await hub.anonymous.get(stats)
             let now = after.object["classes"] as? [String: [String: Int]]
             #expect(now?["api"]?["requests"] == 0, "the admin API does not count itself")

@@ -10,6 +10,7 @@ import itertools
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import localhub
@@ -120,6 +121,27 @@ def anonymous():
     from huggingface_hub import HfApi
 
     return HfApi(token=False)
+
+
+@pytest.fixture(scope="session")
+def xet_hub(tmp_path_factory) -> Iterator[localhub.LocalHub]:
+    """Another server, which offers Xet."""
+    hub = localhub.LocalHub(tmp_path_factory.mktemp("xet") / "root")
+    hub.serve_options = ["--xet"]
+    hub.start()
+    yield hub
+    hub.stop()
+
+
+@pytest.fixture
+def xet_api(xet_hub: localhub.LocalHub, monkeypatch: pytest.MonkeyPatch):
+    """The official client with a write token for that server, and with Xet."""
+    from huggingface_hub import HfApi, constants
+
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
+    if xet_hub.write_token is None:
+        xet_hub.write_token = xet_hub.create_token(NAMESPACE, "write")
+    return HfApi(endpoint=xet_hub.address.endpoint, token=xet_hub.write_token)
 
 
 @pytest.fixture(scope="session")

@@ -49,6 +49,8 @@ class LocalHub:
         # More of `localhub serve`, from the next start on.
         self.serve_options: list[str] = []
         self.address: Address | None = None
+        # One that whoever uses this Hub shares.
+        self.write_token: str | None = None
         self._process: subprocess.Popen | None = None
         self._log = root.with_name(root.name + ".log")
 

@@ -17,6 +17,8 @@ package struct HubEnvironment: Sendable {
     package let token: any TokenSource
     /// The user wants no network (`HF_HUB_OFFLINE`, `TRANSFORMERS_OFFLINE`).
     package let isOffline: Bool
+    /// The content-addressed store is left alone (`HF_HUB_DISABLE_XET`).
+    package let ignoresXet: Bool
     /// The official client's cache (`HF_HUB_CACHE`).
     package let officialCachePath: String
 
@@ -30,6 +32,7 @@ package struct HubEnvironment: Sendable {
         while endpoint.hasSuffix("/") { endpoint.removeLast() }
         self.endpoint = endpoint
         isOffline = lookup.isTrue("HF_HUB_OFFLINE") || lookup.isTrue("TRANSFORMERS_OFFLINE")
+        ignoresXet = lookup.isTrue("HF_HUB_DISABLE_XET")
         officialCachePath =
             lookup.path("HF_HUB_CACHE") ?? lookup.path("HUGGINGFACE_HUB_CACHE") ?? home + "/hub"
         let (origin, token) = Self.findToken(

@@ -1,6 +1,7 @@
 import Glibc
 import HTTPTransport
 import Platform
+import XetCodec
 
 /// Finds out where contents are served from: remembered, or asked once for everybody who waits.
 final class LocationCache: Sendable {
@@ -112,7 +113,9 @@ final class LocationCache: Sendable {
         }
         let isOurs = client.routes?.isOurs(next) == true
         guard isOurs, next.path.contains("/resolve/") else {
-            return found(ContentURL(url: next, isOurs: isOurs), location.content)
+            let name = answer.response.head["x-xet-hash"].flatMap { XetHash(text: $0) }
+            return found(
+                ContentURL(url: next, isOurs: isOurs, xetHash: name), location.content)
         }
         // The repo has another name now: the same question there.
         guard redirectCount < Self.redirectCountMax else {

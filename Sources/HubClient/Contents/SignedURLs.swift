@@ -1,10 +1,13 @@
 import Platform
+import XetCodec
 
 /// Where a content's bytes are served from, and until when.
 struct ContentURL: Hashable, Sendable {
     let url: WebURL
     /// On the Hub itself (resolve-cache): asked with the token, counted by the Hub's quota.
     let isOurs: Bool
+    /// The content's name in the content-addressed store; nil when the Hub names none.
+    var xetHash: XetHash?
 
     /// Which of the Hub's quotas a request there is counted in.
     var quota: RateLimitGate.Class { url.path.contains("/resolve/") ? .resolvers : .api }

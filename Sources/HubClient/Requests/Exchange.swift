@@ -19,8 +19,12 @@ final class Exchange: TimedOperation {
         var body: [UInt8]?
         /// Part of writing, which has longer time-outs.
         var isForWriting = false
+        /// Before the first, second, … further try, where others are meant than the configuration's.
+        var retryWaits: [Double]?
         /// False for a signed URL.
         var sendsToken = true
+        /// Whether the Hub's quota is for it, if the Hub is asked.
+        var isInQuota = true
         /// Besides 2xx: statuses whose body is the answer.
         var answerStatuses: Set<Int> = []
         var bodyByteCountMax = 1 << 20
@@ -60,9 +64,12 @@ final class Exchange: TimedOperation {
     init(_ client: HubClient, _ question: Question, completion: @escaping Completion) {
         self.client = client
         let configuration = client.configuration
-        let policy = RetryPolicy(
-            limits: question.isForWriting
-                ? configuration.writeRetryLimits : configuration.retryLimits, now: .now)
+        var limits =
+            question.isForWriting ? configuration.writeRetryLimits : configuration.retryLimits
+        if let waits = question.retryWaits {
+            limits.waits = waits.map { $0 * configuration.waitFactor }
+        }
+        let policy = RetryPolicy(limits: limits, now: .now)
         state = Guarded(
             State(question: question, policy: policy, completion: completion), rank: .hub)
     }
@@ -90,7 +97,9 @@ final class Exchange: TimedOperation {
 
     private func askGate() {
         let (question, deadline) = state.withLock { ($0.question, $0.policy.deadline) }
-        guard client.routes?.isOurs(question.url) == true else { return send(question) }
+        guard question.isInQuota, client.routes?.isOurs(question.url) == true else {
+            return send(question)
+        }
         switch client.admit(question.kind, question.priority, deadline: deadline) {
         case .go: send(question)
         case .wait(let instant): askGate(at: instant)
@@ -156,7 +165,7 @@ final class Exchange: TimedOperation {
 
     private func answered(_ response: HTTPResponse, _ question: Question) {
         client.counters.countBytes(response.body.count, question.counter)
-        if client.routes?.isOurs(question.url) == true {
+        if question.isInQuota, client.routes?.isOurs(question.url) == true {
             client.learnRateLimit(response.head, question.kind)
         }
         let status = response.head.status

@@ -8,6 +8,9 @@ extension HubService {
     func cdn(_ request: HubRequest) async throws -> Answer {
         let parts = request.path.split(separator: "/").map(String.init)
         switch (request.method, parts.first) {
+        case (.get, "xorbs"), (.head, "xorbs"):
+            guard parts.count == 3, parts[1] == CASAction.prefix else { throw Refusal.unknownPath }
+            return try await xorb(parts[2], request)
         case (.get, _), (.head, _):
             guard parts.count == 4 else { throw Refusal.unknownPath }
             let store = try await blocking.run { try self.store(parts[0...2]) }

@@ -19,6 +19,10 @@ extension RepoTarget {
         }
         if let pointer = item.pointer {
             headers[.cacheControl] = "no-store"
+            if let file = try await xetFile(pointer, at: commit) {
+                file.describe(in: &headers)
+                if file.isAsked(by: request) { return try file.answer(headers) }
+            }
             headers[.location] = cdnURL(pointer, path: path)
             return .text(.found, "Found. Redirecting to the CDN", headers: headers)
         }

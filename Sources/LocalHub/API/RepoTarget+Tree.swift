@@ -74,7 +74,12 @@ extension RepoTarget {
         let items = try repository.describe(found)
         let commits =
             isExpanded ? try repository.lastCommits(of: found.map(\.path), at: commit) : [:]
-        return items.map { TreeEntryBody($0, lastCommit: commits[ExactText($0.path)]) }
+        let hashes = try xetHashes(of: items.compactMap(\.pointer))
+        return items.map { item in
+            TreeEntryBody(
+                item, lastCommit: commits[ExactText(item.path)],
+                xetHash: item.pointer.flatMap { hashes[$0.oid] })
+        }
     }
 
     static func trimmed(_ path: String) -> String {

@@ -1,3 +1,5 @@
+import XetCodec
+
 /// An entry of a tree listing or of paths-info.
 struct TreeEntryBody: Encodable {
     struct LFS: Encodable {
@@ -17,9 +19,11 @@ struct TreeEntryBody: Encodable {
     let size: Int
     let path: String
     var lfs: LFS?
+    /// Where it is known.
+    var xetHash: String?
     var lastCommit: LastCommit?
 
-    init(_ item: TreeItem, lastCommit: CommitRecord?) {
+    init(_ item: TreeItem, lastCommit: CommitRecord?, xetHash: XetHash?) {
         type = item.entry.kind.isDirectory ? "directory" : "file"
         oid = item.entry.oid
         size = item.contentSize
@@ -27,6 +31,7 @@ struct TreeEntryBody: Encodable {
         lfs = item.pointer.map {
             LFS(oid: $0.oid, size: $0.size, pointerSize: item.size)
         }
+        self.xetHash = xetHash?.text
         self.lastCommit = lastCommit.map {
             LastCommit(id: $0.oid, title: $0.title, date: JSONText.date($0.date))
         }
@@ -48,12 +53,8 @@ struct TreeCursor: Equatable {
     }
 
     init?(_ text: String) {
-        guard text.utf8.count % 2 == 0, isHex(text) else { return nil }
-        let digits = Array(text)
-        let bytes = stride(from: 0, to: digits.count, by: 2).compactMap {
-            UInt8(String(digits[$0...($0 + 1)]), radix: 16)
-        }
-        guard String(validating: bytes, as: UTF8.self) != nil, bytes.count > 41,
+        guard let bytes = bytes(ofHex: text), String(validating: bytes, as: UTF8.self) != nil,
+            bytes.count > 41,
             isHex(String(decoding: bytes[..<40], as: UTF8.self))
         else { return nil }
         self.init(

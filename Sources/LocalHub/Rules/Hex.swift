@@ -25,3 +25,10 @@ func isHex(_ text: some StringProtocol, count: Int) -> Bool {
 func isHex(_ text: some StringProtocol) -> Bool {
     text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
 }
+
+/// The bytes that lowercase hex stands for; nil for other text.
+func bytes(ofHex text: some StringProtocol) -> [UInt8]? {
+    guard text.utf8.count % 2 == 0, isHex(text) else { return nil }
+    let nibbles = text.utf8.map { $0 < 58 ? $0 - 48 : $0 - 87 }
+    return stride(from: 0, to: nibbles.count, by: 2).map { nibbles[$0] << 4 | nibbles[$0 + 1] }
+}

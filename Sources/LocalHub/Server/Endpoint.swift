@@ -15,6 +15,7 @@ enum RepoAction: Equatable, Sendable {
     case raw(revision: String, path: String)
     case lfsBatch
     case lfsVerify
+    case xetToken(XetToken.Scope, revision: String)
     case compare(String)
     case superSquash(String)
     case lfsFiles
@@ -60,6 +61,8 @@ enum RepoAction: Equatable, Sendable {
         case ("commit", 2): return .commit(revision: revision)
         case ("compare", 2): return .compare(revision)
         case ("super-squash", 2): return .superSquash(revision)
+        case ("xet-read-token", 2): return .xetToken(.read, revision: revision)
+        case ("xet-write-token", 2): return .xetToken(.write, revision: revision)
         default: return nil
         }
     }
@@ -121,6 +124,7 @@ enum RepoAction: Equatable, Sendable {
         case .raw: "raw"
         case .lfsBatch: "lfs-batch"
         case .lfsVerify: "lfs-verify"
+        case .xetToken: "xet-token"
         case .compare: "compare"
         case .superSquash: "super-squash"
         case .lfsFiles, .lfsFilesBatch, .lfsFile: "lfs-files"
@@ -156,6 +160,7 @@ enum Endpoint: Equatable, Sendable {
     /// Readings in order of likelihood; never empty.
     case repo(RepoKind, [RepoAddress])
     case resolveCache(RepoKind, namespace: String, name: String, commit: String, path: String)
+    case cas(CASAction)
     case admin([String])
     case unknown
 
@@ -169,6 +174,8 @@ enum Endpoint: Equatable, Sendable {
             return api(raw, segments)
         case "_localhub":
             return .admin(Array(segments.dropFirst()))
+        case "cas" where ["v1", "v2"].contains(segments.dropFirst().first):
+            return .cas(CASAction(segments.dropFirst()))
         default:
             return web(raw, segments)
         }
@@ -233,6 +240,7 @@ enum Endpoint: Equatable, Sendable {
         switch self {
         case .resolveCache: .resolve
         case .completeMultipart: .lfs
+        case .cas: .cas
         case .repo(_, let addresses):
             switch addresses[0].action {
             case .resolve, .raw: .resolve
@@ -244,14 +252,15 @@ enum Endpoint: Equatable, Sendable {
     }
 
     /// All names the counters have, of both listeners.
-    static let names: Set<String> = [
+    static let names = CASAction.names.union([
         "whoami", "create", "delete", "move", "list", "validate-yaml", "info", "tree",
         "paths-info", "treesize", "refs", "commits", "compare", "super-squash", "preupload",
         "commit", "branch", "tag", "settings", "discussions", "discussion", "discussion-comment",
         "discussion-title", "discussion-status", "discussion-merge", "discussion-ref",
         "lfs-files", "lfs-duplicate", "resolve", "raw", "resolve-cache", "lfs-batch",
         "lfs-verify", "lfs-upload", "lfs-part", "lfs-complete", "cdn", "unknown",
-    ]
+        "xet-token", "xorb",
+    ])
 
     /// The name the counters have for it.
     var name: String {
@@ -265,6 +274,7 @@ enum Endpoint: Equatable, Sendable {
         case .listRepos: "list"
         case .repo(_, let addresses): addresses[0].action.name
         case .resolveCache: "resolve-cache"
+        case .cas(let action): action.name
         case .admin: "admin"
         case .unknown: "unknown"
         }

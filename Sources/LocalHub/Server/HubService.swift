@@ -16,6 +16,8 @@ struct HubService: Sendable {
     /// Which uploads come in parts.
     let parts: PartRule
     let multipart: MultipartStore
+    /// The CAS; nil if this Hub knows nothing of Xet.
+    let xet: XetService?
 
     /// `http://127.0.0.1:PORT`, without a slash at the end.
     var endpoint: String { addresses.endpoint }
@@ -43,6 +45,7 @@ struct HubService: Sendable {
             case .repo(let repo, let action, let caller):
                 return try await handle(request, repo, action, caller)
             }
+        case .cas(let action): return try await cas(action, request)
         case .admin, .unknown:
             throw Refusal.unknownPath
         }
@@ -68,6 +71,8 @@ struct HubService: Sendable {
         case (.refs, .get): return try await target.refs()
         case (.commits(let revision), .get): return try await target.commits(revision)
         case (.compare(let range), .get): return try await target.compare(range)
+        case (.xetToken(let scope, let revision), .get):
+            return try await target.xetToken(scope, revision)
         case (.lfsFiles, .get): return try await target.lfsFiles()
         case (.discussions, .get): return try await target.listDiscussions()
         case (.discussion(let number), .get): return try await target.discussion(number)

@@ -25,6 +25,8 @@ package final class LocalHubServer: Sendable {
         package var parts = PartRule()
         /// Requests per five minutes for `api`, `resolvers` and `pages`; no limit where left out.
         package var quotas: [String: Int] = [:]
+        /// Whether files are offered by Xet too, and what is particular about it.
+        package var xet: XetOptions?
 
         package init() {}
     }
@@ -40,6 +42,7 @@ package final class LocalHubServer: Sendable {
 
     private let addresses: Addresses
     private let blocking: Blocking
+    private let xet: XetService?
     private let listeners: Mutex<[Task<Void, any Error>]>
 
     /// `http://127.0.0.1:PORT`
@@ -53,6 +56,7 @@ package final class LocalHubServer: Sendable {
         counters = service.counters
         addresses = service.addresses
         blocking = service.blocking
+        xet = service.xet
         self.listeners = Mutex(listeners)
     }
 
@@ -65,12 +69,14 @@ package final class LocalHubServer: Sendable {
         let logger = logger ?? Logger(label: "localhub")
         let hub = try Hub(root: root)
         try hub.folder.removeLeftovers()
+        let key = try hub.registry.urlKey()
         let service = HubService(
-            hub: hub, blocking: Blocking(), signer: URLSigner(key: try hub.registry.urlKey()),
+            hub: hub, blocking: Blocking(), signer: URLSigner(key: key),
             faults: FaultBoard(), counters: Counters(),
             addresses: Addresses(downloadOrigin: options.downloadOrigin),
             urlLifetimeSeconds: options.urlLifetimeSeconds, pageSizeMax: options.pageSizeMax,
-            parts: options.parts, multipart: MultipartStore(incoming: hub.folder.incoming))
+            parts: options.parts, multipart: MultipartStore(incoming: hub.folder.incoming),
+            xet: options.xet.map { XetService(hub: hub, key: key, options: $0) })
         let quotas = options.quotas.compactMap { name, quota in
             RateLimits.Bucket(rawValue: name).map { ($0, quota) }
         }
@@ -106,6 +112,7 @@ package final class LocalHubServer: Sendable {
         for task in tasks { task.cancel() }
         for task in tasks { _ = await task.result }
         blocking.stop()
+        xet?.conversions.stop()
         hub.engine.readers.dropAll()
         try? FileManager.default.removeItem(atPath: hub.folder.runFile)
     }

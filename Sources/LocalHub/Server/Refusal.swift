@@ -4,6 +4,8 @@ import HTTPTypes
 enum Refusal: Error {
     case unknownPath
     case badCredentials
+    /// A token of the CAS that is none, or not any more.
+    case badXetToken
     /// No such repo, or none the caller may know of; anonymous callers are told to log in.
     case repoNotFound(isAnonymous: Bool)
     case revisionNotFound(String)
@@ -33,7 +35,7 @@ enum Refusal: Error {
         switch self {
         case .unknownPath, .revisionNotFound, .entryNotFound, .nothingToDelete, .missing:
             .notFound
-        case .badCredentials, .loginNeeded: .unauthorized
+        case .badCredentials, .badXetToken, .loginNeeded: .unauthorized
         case .repoNotFound(let isAnonymous): isAnonymous ? .unauthorized : .notFound
         case .gated(_, let isAnonymous): isAnonymous ? .unauthorized : .forbidden
         case .disabled, .forbidden, .urlExpired: .forbidden
@@ -64,6 +66,7 @@ enum Refusal: Error {
         switch self {
         case .unknownPath: "Sorry, we can't find the page you are looking for."
         case .badCredentials: "Invalid credentials in Authorization header"
+        case .badXetToken: "Invalid or expired token"
         case .repoNotFound(isAnonymous: true), .loginNeeded: "Invalid username or password."
         case .repoNotFound(isAnonymous: false): "Repository not found"
         case .revisionNotFound(let revision): "Invalid rev id: \(revision)"

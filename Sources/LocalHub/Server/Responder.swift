@@ -25,7 +25,7 @@ struct HubResponder: Sendable {
         if case .admin(let words) = endpoint {
             return try await administer(words, request, writer, connection)
         }
-        let traffic = traffic(endpoint, request.method)
+        let traffic = traffic(endpoint, request.method, path)
         let name = name(endpoint, traffic, path)
         service.counters.countRequest(traffic, endpoint: name)
         let plan = service.faults.plan(
@@ -44,7 +44,7 @@ struct HubResponder: Sendable {
             answer = early
         } else if let limit, limit.isExceeded {
             let refusal = Refusal.rateLimited(seconds: limit.seconds)
-            answer = try refusal.answer(isText: traffic != .api)
+            answer = try refusal.answer(isText: traffic != .api && traffic != .cas)
         } else {
             if request.headers[.expect]?.lowercased() == "100-continue" {
                 try await writer.writeInformationalHead(HTTPResponse(status: .continue))
@@ -74,7 +74,8 @@ struct HubResponder: Sendable {
         case .reset(nil): try await connection.reset()
         case .stall(nil): try await connection.stall()
         case .rateLimited(let seconds):
-            return try Refusal.rateLimited(seconds: seconds).answer(isText: traffic != .api)
+            return try Refusal.rateLimited(seconds: seconds).answer(
+                isText: traffic != .api && traffic != .cas)
         case .expired: return try Refusal.urlExpired.answer(isText: true)
         case .status(let code, let retryAfter, let message):
             var answer = try Self.failure(code, message)
@@ -104,7 +105,7 @@ struct HubResponder: Sendable {
     // MARK: The handler
 
     private func handle(_ request: HubRequest, _ endpoint: Endpoint) async throws -> Answer {
-        let isText = request.traffic == .resolve || request.traffic == .cdn
+        let isText = [.resolve, .cdn, .xorb].contains(request.traffic)
         do {
             switch listener {
             case .hub: return try await service.handle(request, endpoint)
@@ -124,9 +125,12 @@ struct HubResponder: Sendable {
         }
     }
 
-    private func traffic(_ endpoint: Endpoint, _ method: HTTPRequest.Method) -> TrafficClass {
+    private func traffic(
+        _ endpoint: Endpoint, _ method: HTTPRequest.Method, _ path: String
+    ) -> TrafficClass {
         switch listener {
         case .hub: endpoint.traffic
+        case .cdn where path.hasPrefix("/xorbs/"): .xorb
         case .cdn: method == .put ? .lfs : .cdn
         }
     }
@@ -136,6 +140,7 @@ struct HubResponder: Sendable {
     ) -> String {
         switch (listener, traffic) {
         case (.hub, _): endpoint.name
+        case (.cdn, .xorb): "xorb"
         case (.cdn, .lfs): path.hasPrefix("/multipart/") ? "lfs-part" : "lfs-upload"
         case (.cdn, _): "cdn"
         }
@@ -143,9 +148,9 @@ struct HubResponder: Sendable {
 
     // MARK: Rate limits
 
-    /// The window this request counts in; the CDN has none.
+    /// The window this request counts in; the CDN and the CAS have none.
     private func limit(_ endpoint: Endpoint, _ plan: FaultPlan) -> RateLimits.Headers? {
-        guard listener == .hub else { return nil }
+        guard listener == .hub, endpoint.traffic != .cas else { return nil }
         let bucket: RateLimits.Bucket
         switch endpoint.name {
         case "resolve", "raw": bucket = .resolvers

@@ -8,4 +8,8 @@ package enum TrafficClass: String, Codable, Sendable, CaseIterable {
     case cdn
     /// The LFS batch and verify calls and the uploads themselves.
     case lfs
+    /// The API of the CAS, uploads to it among them.
+    case cas
+    /// Parts of xorbs by signed URL, in either direction, from the CDN listener.
+    case xorb
 }

@@ -8,7 +8,8 @@ package struct FolderImport {
     /// What an import did.
     package struct Summary: Sendable {
         package var regularCount = 0
-        package var lfsCount = 0
+        /// SHA-256 sums of what went to LFS.
+        package var lfsOIDs: [String] = []
         package var byteCount = 0
         package var commit = ""
     }
@@ -86,7 +87,6 @@ package struct FolderImport {
             let content = sample + (try input.read(max(0, file.size - sample.count)))
             return (try writer.blob(content), mode)
         case .lfs:
-            summary.lfsCount += 1
             let store = hub.lfs(repo)
             let intake = try store.receive()
             var piece = sample
@@ -96,6 +96,7 @@ package struct FolderImport {
             }
             let pointer = LFSPointer(oid: intake.oid, size: intake.size)
             try store.keep(intake, oid: pointer.oid)
+            summary.lfsOIDs.append(pointer.oid)
             return (try writer.blob(Array(pointer.text.utf8)), mode)
         }
     }

@@ -6,6 +6,7 @@ import Foundation
 package final class Hub: Sendable {
     package let folder: HubFolder
     package let registry: Registry
+    package let xet: XetStore
     let engine = GitEngine()
 
     /// Opens the folder, making it if it is not there.
@@ -13,6 +14,7 @@ package final class Hub: Sendable {
         folder = HubFolder(root: root)
         try folder.create()
         registry = try Registry(path: folder.database)
+        xet = XetStore(folder: folder, registry: registry)
     }
 
     // MARK: Repos

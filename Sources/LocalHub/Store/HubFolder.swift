@@ -6,6 +6,7 @@ import Foundation
 /// ROOT/hub.sqlite                       tokens, repos, grants, settings
 /// ROOT/models/org/name.git/             a bare git repository (datasets/, spaces/ alike)
 /// ROOT/models/org/name.git/lfs/objects/ab/cd/SHA256     its LFS objects, in git-lfs's own layout
+/// ROOT/xet/xorbs/ab/HASH                a xorb, without a footer
 /// ROOT/incoming/                        uploads on their way; emptied of leftovers at start
 /// ROOT/incoming/multipart-ID/           an LFS object that comes in parts
 /// ROOT/localhub.json                    the running server's addresses, while it runs
@@ -21,6 +22,7 @@ package struct HubFolder: Sendable {
 
     package var database: String { root + "/hub.sqlite" }
     package var incoming: String { root + "/incoming" }
+    var xorbs: String { root + "/xet/xorbs" }
     package var runFile: String { root + "/localhub.json" }
 
     /// The bare repository of a repo.

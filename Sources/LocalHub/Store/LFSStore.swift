@@ -26,16 +26,12 @@ package struct LFSStore: Sendable {
 
     /// Begins an object whose bytes will come in pieces.
     func receive() throws -> LFSIntake {
-        try LFSIntake(path: "\(incoming)/\(UUID().uuidString)")
+        try LFSIntake(in: incoming)
     }
 
     /// Gives a whole file its name. Several may store one object at the same time.
     func keep(_ intake: LFSIntake, oid: String) throws {
-        let target = path(oid)
-        try FileManager.default.createDirectory(
-            atPath: (target as NSString).deletingLastPathComponent,
-            withIntermediateDirectories: true)
-        try intake.finish(as: target)
+        try intake.finish(as: path(oid))
     }
 
     /// All objects, in the order of their oids.
@@ -79,48 +75,27 @@ package struct LFSStore: Sendable {
 
 /// One LFS object on its way in: written to a file of its own and hashed as it comes.
 ///
-/// Dropped before `finish`, it leaves nothing. Not shared between threads; calls may come from
-/// different ones, one after the other.
+/// Dropped before it has its name, it leaves nothing. Not shared between threads; calls may come
+/// from different ones, one after the other.
 final class LFSIntake {
-    private let path: String
-    private let fd: Int32
+    private let file: FileIntake
     private var hash = SHA256()
-    private(set) var size = 0
 
-    enum Failure: Error {
-        /// open, write, fsync or rename failed with this errno.
-        case file(Int32)
+    typealias Failure = FileIntake.Failure
+
+    fileprivate init(in folder: String) throws {
+        file = try FileIntake(in: folder)
     }
 
-    fileprivate init(path: String) throws {
-        self.path = path
-        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-        guard fd >= 0 else { throw Failure.file(errno) }
-    }
-
-    deinit {
-        if fd >= 0 { close(fd) }
-        unlink(path)
-    }
+    var size: Int { file.size }
 
     func append(_ bytes: UnsafeRawBufferPointer) throws {
         hash.update(bufferPointer: bytes)
-        var written = 0
-        while written < bytes.count {
-            let count = write(fd, bytes.baseAddress.map { $0 + written }, bytes.count - written)
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw Failure.file(errno)
-            }
-            written += count
-        }
-        size += bytes.count
+        try file.append(bytes)
     }
 
     /// The SHA-256 of what came so far, hex.
     var oid: String { hex(hash.finalize()) }
 
-    fileprivate func finish(as target: String) throws {
-        guard rename(path, target) == 0 else { throw Failure.file(errno) }
-    }
+    fileprivate func finish(as target: String) throws { try file.finish(as: target) }
 }

@@ -89,6 +89,40 @@ enum Schema {
                     ) WITHOUT ROWID;
                     """)
         }
+        migrator.registerMigration("3") { try $0.execute(sql: xet) }
         return migrator
     }
+
+    /// What the CAS knows. Hashes are in their text form; numbers in BLOBs are little-endian.
+    private static let xet = """
+        -- Xorbs of all repos; each is a file of its own.
+        CREATE TABLE xorb (
+            hash TEXT PRIMARY KEY,
+            chunks BLOB NOT NULL         -- each 40 bytes: hash, u32 end of its record in the
+                                         -- xorb, u32 bytes unpacked
+        );
+
+        -- What files are made of.
+        CREATE TABLE xetFile (
+            hash TEXT PRIMARY KEY,
+            size INTEGER NOT NULL,       -- bytes
+            terms BLOB NOT NULL          -- each 44 bytes: xorb, u32 bytes unpacked, u32 first
+                                         -- chunk, u32 end of its chunks
+        );
+
+        -- Which of these a repo has, by the names LFS pointers give them.
+        CREATE TABLE xetObject (
+            repo TEXT NOT NULL REFERENCES repo (id) ON DELETE CASCADE,
+            oid TEXT NOT NULL,           -- SHA-256, hex
+            hash TEXT NOT NULL REFERENCES xetFile (hash),
+            PRIMARY KEY (repo, oid)
+        ) WITHOUT ROWID;
+        CREATE INDEX xetObjectOf ON xetObject (repo, hash);
+
+        -- Chunks that deduplication queries find.
+        CREATE TABLE xetChunk (
+            hash TEXT PRIMARY KEY,
+            xorb TEXT NOT NULL REFERENCES xorb (hash)
+        ) WITHOUT ROWID;
+        """
 }

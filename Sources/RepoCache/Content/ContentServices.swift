@@ -41,6 +41,8 @@ final class ContentServices: Sendable {
         var onStreamed: (@Sendable (ContentLocation) -> Void)?
         var onRead: (@Sendable (Range<UInt64>, ContentLocation) -> Void)?
         var onKernelReads: (@Sendable (ContentLocation) -> Void)?
+        var onVerified: (@Sendable (ContentLocation) -> Void)?
+        var onWrong: (@Sendable (ContentID) -> Void)?
         var isClosing = false
     }
 
@@ -110,7 +112,9 @@ final class ContentServices: Sendable {
         onMissed: (@Sendable (ContentID) -> Void)? = nil,
         onStreamed: (@Sendable (ContentLocation) -> Void)? = nil,
         onRead: (@Sendable (Range<UInt64>, ContentLocation) -> Void)? = nil,
-        onKernelReads: (@Sendable (ContentLocation) -> Void)? = nil
+        onKernelReads: (@Sendable (ContentLocation) -> Void)? = nil,
+        onVerified: (@Sendable (ContentLocation) -> Void)? = nil,
+        onWrong: (@Sendable (ContentID) -> Void)? = nil
     ) {
         hooks.withLock { hooks in
             if let onContentDropped { hooks.onContentDropped = onContentDropped }
@@ -121,10 +125,20 @@ final class ContentServices: Sendable {
             if let onStreamed { hooks.onStreamed = onStreamed }
             if let onRead { hooks.onRead = onRead }
             if let onKernelReads { hooks.onKernelReads = onKernelReads }
+            if let onVerified { hooks.onVerified = onVerified }
+            if let onWrong { hooks.onWrong = onWrong }
         }
     }
 
-    func contentDropped(_ content: ContentID) { hooks.withLock { $0.onContentDropped }?(content) }
+    func contentDropped(_ content: ContentID) {
+        let (onWrong, onDropped) = hooks.withLock { ($0.onWrong, $0.onContentDropped) }
+        onWrong?(content)
+        onDropped?(content)
+    }
+
+    /// A content is whole in its file, and its digest is right.
+    func verified(_ location: ContentLocation) { hooks.withLock { $0.onVerified }?(location) }
+
     func budgetFreed() { hooks.withLock { $0.onBudgetFreed }?() }
 
     /// A large part of a content was read in order, and more of it is wanted.

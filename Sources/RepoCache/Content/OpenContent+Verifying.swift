@@ -61,6 +61,9 @@ extension OpenContent {
                 setState(.verified)
             }
             services.scheduleSeal { self.seal() }
+            if case .file(let file) = body, file.sidecar.arePresent(geometry.all) {
+                services.verified(location)
+            }
         case .wrong:
             transfers.withLock { $0.isVerifying = false }
             drop()

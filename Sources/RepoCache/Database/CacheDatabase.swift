@@ -64,6 +64,7 @@ struct CacheDatabase: Sendable {
             ranges BLOB NOT NULL,            -- ReadOrder.text
             PRIMARY KEY (repo, commit_oid)
         );
+        \(chunkTables)
         """
 
     let file: DatabaseFile

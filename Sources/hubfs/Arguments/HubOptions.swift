@@ -40,6 +40,16 @@ struct HubOptions: ParsableArguments {
                 """))
     var offline = false
 
+    @Flag(
+        name: .customLong("no-xet"),
+        help: ArgumentHelp(
+            "Fetch files from the CDN alone, as with HF_HUB_DISABLE_XET=1.",
+            discussion: """
+                Without it, what is read in order of large files comes from Xet's store in chunks, and \
+                chunks that other files in the cache have are copied from there.
+                """))
+    var ignoresXet = false
+
     /// The options as words of a command line.
     var words: [String] {
         var words: [String] = []
@@ -47,6 +57,7 @@ struct HubOptions: ParsableArguments {
         if let endpoint { words += MountOption.endpoint.words(endpoint) }
         if let readTimeout { words += MountOption.readTimeout.words("\(readTimeout.value)") }
         if offline { words += MountOption.offline.words() }
+        if ignoresXet { words += MountOption.noXet.words() }
         return words
     }
 
@@ -55,6 +66,7 @@ struct HubOptions: ParsableArguments {
         var variables = environment.variables
         if let endpoint { variables["HF_ENDPOINT"] = endpoint }
         if offline { variables["HF_HUB_OFFLINE"] = "1" }
+        if ignoresXet { variables["HF_HUB_DISABLE_XET"] = "1" }
         return HubEnvironment(variables: variables, tokenFile: tokenFile.map(absolutePath))
     }
 }

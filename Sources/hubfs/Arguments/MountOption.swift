@@ -19,6 +19,7 @@ enum MountOption: String, CaseIterable {
     case namesTtl = "names-ttl"
     case noHfCache = "no-hf-cache"
     case noReplay = "no-replay"
+    case noXet = "no-xet"
     case offline
     case onConflict = "on-conflict"
     case readOnly = "read-only"
@@ -36,7 +37,7 @@ enum MountOption: String, CaseIterable {
     var takesValue: Bool {
         switch self {
         case .allowOther, .createBranch, .createPr, .foreground, .noHfCache, .noReplay,
-            .offline, .readOnly, .writable:
+            .noXet, .offline, .readOnly, .writable:
             false
         case .branch, .cacheDir, .cacheFree, .cacheSize, .commit, .endpoint, .follow, .gid,
             .logFile, .logLevel,

@@ -92,6 +92,7 @@ struct MountReport {
             ],
             ["requests", counts(status) + ", \(status.retryCount) sent again"],
         ]
+        if let text = status.chunks?.text { facts.append(["xet", text]) }
         if let kernel = status.kernel { facts.append(["kernel", kernel.text]) }
         if let follow = status.follow {
             facts.append(["follows", follow.text(of: status.revision)])

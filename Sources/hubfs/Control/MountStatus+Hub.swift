@@ -5,12 +5,14 @@ import RepoCache
 /// What a daemon of any mount tells alike: of the Hub it asks, its cache and its log.
 struct HubFacts: Sendable {
     let client: HubClient
+    let chunks: XetOrigin?
     let cache: RepoCache
     let cachePath: String
     let logPath: String?
 
     init(_ hub: HubAccess, _ log: DaemonLog) {
         client = hub.client
+        chunks = hub.chunks
         cache = hub.cache
         cachePath = hub.cachePath
         logPath = log.path
@@ -38,6 +40,7 @@ extension MountStatus {
             cacheBytes: cache.usedBytes, cacheLimitBytes: cache.limitBytes,
             requests: byClass(counters.requests), bytesReceived: byClass(counters.bytesReceived),
             retryCount: counters.retries, lastError: counters.lastError?.sentence,
-            lastErrorSeconds: counters.lastErrorSeconds.map { Int64($0) }, kernel: kernel)
+            lastErrorSeconds: counters.lastErrorSeconds.map { Int64($0) }, kernel: kernel,
+            chunks: facts.chunks.map { ChunkStatus($0.figures) })
     }
 }

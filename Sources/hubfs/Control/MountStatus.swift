@@ -21,7 +21,7 @@ struct MountStatus {
     /// Disk use of the whole cache and its limit.
     var cacheBytes: UInt64
     var cacheLimitBytes: UInt64
-    /// Requests and bytes of bodies by class: `api`, `resolve`, `cdn`.
+    /// Requests and bytes of bodies by class: `api`, `resolve`, `cdn`, `cas`, `xorb`.
     var requests: [String: UInt64]
     var bytesReceived: [String: UInt64]
     var retryCount: UInt64
@@ -31,6 +31,8 @@ struct MountStatus {
     var edits: EditStatus?
     /// Nil from a daemon of an older version.
     var kernel: KernelStatus?
+    /// Nil from a mount that uses no chunks, and from a daemon of an older version.
+    var chunks: ChunkStatus?
     /// nil on a mount that does not follow its branch by itself.
     var follow: FollowReport?
     /// What is open of the whole Hub; nil on a mount of one repo, which has `repo`, `revision`, `path` and
@@ -124,6 +126,7 @@ extension MountStatus {
             "bytesReceived": .object(bytesReceived.mapValues { .count($0) }),
             "retries": .count(retryCount), "lastError": lastError,
             "edits": edits?.json ?? .null, "kernel": kernel?.json ?? .null,
+            "xet": chunks?.json ?? .null,
             "follow": follow?.json ?? .null, "tree": tree?.json ?? .null,
         ])
     }
@@ -153,6 +156,7 @@ extension MountStatus {
             lastErrorSeconds: json["lastError"]?["seconds"]?.integer,
             edits: json["edits"].flatMap { EditStatus($0) },
             kernel: json["kernel"].flatMap { KernelStatus($0) },
+            chunks: json["xet"].flatMap { ChunkStatus($0) },
             follow: json["follow"].flatMap { FollowReport($0) },
             tree: json["tree"].flatMap { TreeReport($0) })
     }
