@@ -8,6 +8,8 @@ package struct HubConfiguration: Sendable {
     package var token: any TokenSource
     /// No request leaves the machine; every question ends with `.offline`.
     package var isOffline = false
+    /// Whether large files may go to the content-addressed store.
+    package var uploadsByXet = true
     package var userAgent = "hubfs/\(hubfsVersion)"
     package var timeouts = HubTimeouts()
     /// What the retries may do; `secondsWithoutProgressMax` is taken from `timeouts`.

@@ -14,7 +14,7 @@ package final class RepoCache: Sendable {
     package let prefetcher: Prefetcher
     /// Learns in which order a mount reads.
     package let learned: LearnedPrefetch
-    private let database: CacheDatabase
+    let database: CacheDatabase
     private let small: SmallContents
     private let useLog: UseLog
     private let ledger: SpaceLedger

@@ -21,7 +21,8 @@ package struct XorbWriter {
     private let groups = Scratch()
     private let packed = Scratch()
 
-    package init() {}
+    /// - Parameter count: Bytes that it will have, where that is known: it does not move while it grows then.
+    package init(reserving count: Int = 0) { bytes.reserveCapacity(count) }
 
     /// The name of the xorb with the chunks it has now.
     package var hash: XetHash { MerkleTree.root(chunks) }

@@ -47,6 +47,7 @@ struct HubAccess {
         var configuration = HubConfiguration(
             endpoint: hubEnvironment.endpoint, token: hubEnvironment.token)
         configuration.isOffline = hubEnvironment.isOffline
+        configuration.uploadsByXet = !hubEnvironment.ignoresXet
         if let timeout = hub.readTimeout { configuration.timeouts.readSeconds = timeout.value }
         configuration.waitFactor = Self.waitFactor(environment)
         isAnonymous = hubEnvironment.token.token == nil

@@ -17,6 +17,8 @@ final class Exchange: TimedOperation {
         var headers: [(name: String, value: String)] = []
         /// Small, and sent again with every try: what it asks for may be done twice.
         var body: [UInt8]?
+        /// Which connections it may use.
+        var lane = HTTPRequest.Lane.small
         /// Part of writing, which has longer time-outs.
         var isForWriting = false
         /// Before the first, second, … further try, where others are meant than the configuration's.
@@ -126,7 +128,7 @@ final class Exchange: TimedOperation {
             method: question.method, url: question.url.text,
             headers: client.headers(for: question.url, sendsToken: question.sendsToken)
                 + question.headers,
-            body: question.body.map { .bytes($0) }, lane: .small,
+            body: question.body.map { .bytes($0) }, lane: question.lane,
             isUrgent: question.priority == .demand,
             bounds: question.isForWriting ? client.writeBounds : client.bounds(isStream: false))
         client.counters.countRequest(question.counter)

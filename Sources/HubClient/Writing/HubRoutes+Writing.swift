@@ -8,6 +8,10 @@ extension HubRoutes {
         api(repo, "/commit/\(segment(revision.name))" + flag(createsPullRequest))
     }
 
+    func xetWriteToken(_ repo: RepoID, _ revision: Revision) -> WebURL? {
+        api(repo, "/xet-write-token/\(segment(revision.name))")
+    }
+
     var validateYAML: WebURL? { WebURL(base + "/api/validate-yaml") }
 
     /// Below the address git itself would use.

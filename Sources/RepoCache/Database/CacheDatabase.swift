@@ -65,6 +65,7 @@ struct CacheDatabase: Sendable {
             PRIMARY KEY (repo, commit_oid)
         );
         \(chunkTables)
+        \(sentTables)
         """
 
     let file: DatabaseFile

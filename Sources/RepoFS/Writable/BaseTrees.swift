@@ -100,6 +100,12 @@ package final class BaseTrees: BaseSource {
     }
 }
 
+extension BaseTrees {
+    package func presentBytes(of file: BaseFile) -> UInt64 {
+        cache.contents.presentBytes(of: ContentLocation(of: file, in: repo, mountedPath: rootPath))
+    }
+}
+
 extension ContentLocation {
     /// - Parameter mountedPath: The mounted directory, "" for the whole repo.
     init(of file: BaseFile, in repo: RepoID, mountedPath: String) {

@@ -47,7 +47,7 @@ package final class EditedRepo: Sendable {
             let bases = BaseTrees(first: firstBase, cache: cache)
             committer = Committer(
                 client: editing.client, workspace: workspace, source: bases, sink: bases,
-                logger: logger)
+                memory: CachedChunks(cache), logger: logger)
             try Self.bringUp(committer, isListed: firstBase !== head, head, editing, logger)
             fileSystem = WritableRepoFileSystem(
                 workspace: workspace, bases: bases, presentation: presentation, logger: logger)

@@ -18,6 +18,13 @@ package protocol BaseSource: Sendable {
     func read(
         _ file: BaseFile, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer
     ) throws(PublishError)
+
+    /// Bytes of a file that can be read without the Hub, as far as it is known.
+    func presentBytes(of file: BaseFile) -> UInt64
+}
+
+extension BaseSource {
+    package func presentBytes(of file: BaseFile) -> UInt64 { 0 }
 }
 
 /// Takes the bytes of what was committed, so that reading them back fetches nothing.

@@ -79,6 +79,7 @@ extension Committer {
             progress.step = .uploading
             (progress.doneBytes, progress.totalBytes) = (0, total)
         }
+        if try uploadByXet(objects) { return [] }
         let pending = objects.sorted { $0.key < $1.key }
         var refused: [RefusedFile] = []
         var start = 0

@@ -22,6 +22,8 @@ package final class Committer: Sendable {
     let workspace: Workspace
     let source: any BaseSource
     let sink: (any ContentSink)?
+    /// Knows which chunks the content-addressed store has.
+    let memory: (any ChunkMemory)?
     let logger: Logger
     /// Learns what changes under the kernel's eyes.
     let observer = Guarded<(any TreeObserver)?>(nil, rank: .leaf)
@@ -32,8 +34,9 @@ package final class Committer: Sendable {
 
     package init(
         client: HubClient, workspace: Workspace, source: any BaseSource,
-        sink: (any ContentSink)?, logger: Logger
+        sink: (any ContentSink)?, memory: (any ChunkMemory)? = nil, logger: Logger
     ) {
+        self.memory = memory
         self.client = client
         self.workspace = workspace
         repo = workspace.key.repo

@@ -25,6 +25,10 @@ package enum CrashPoint: String, CaseIterable, Sendable {
     case preuploaded
     /// Bytes of an object are on their way; passed for each piece.
     case uploading
+    /// The content-addressed store has a xorb; passed for each.
+    case xorbStored = "xorb-stored"
+    /// It has all of them, and knows no file.
+    case xorbsStored = "xorbs-stored"
     /// An LFS object has arrived.
     case objectUploaded = "object-uploaded"
     /// All of them have.

@@ -28,7 +28,8 @@ struct DetachedWorkspace {
         }
         let source = BaseTrees(key.repo, path: key.path, cache: hub.cache)
         committer = Committer(
-            client: hub.client, workspace: workspace, source: source, sink: source, logger: logger)
+            client: hub.client, workspace: workspace, source: source, sink: source,
+            memory: CachedChunks(hub.cache), logger: logger)
     }
 
     static func busy(_ name: String, _ user: String) -> Failure {

@@ -1,0 +1,36 @@
+import HubClient
+import Logging
+import Platform
+
+extension Committer {
+    /// Brings objects to the content-addressed store, if the Hub has one for this repo.
+    ///
+    /// - Returns: whether they are there. Otherwise they go to LFS storage, which every Hub has: without a
+    ///   store, and when there is trouble with it.
+    func uploadByXet(_ objects: [LFSOID: PreparedFile]) throws(PublishError) -> Bool {
+        guard client.configuration.uploadsByXet, !objects.isEmpty else { return false }
+        let uploads = XetUploads(client, repo, to: branch)
+        do throws(PublishError) {
+            let store = try ask { uploads.open(completion: $0) }
+            let publication = XetPublication(
+                uploads: uploads, store: store, memory: memory, source: source, logger: logger,
+                progress: { [self] bytes in progress { $0.doneBytes += bytes } },
+                checkStop: { [self] () throws(PublishError) in try checkStop() })
+            try publication.publish(
+                objects.sorted { $0.key < $1.key }.compactMap { oid, file in
+                    guard case .staged(let store, _) = file.bytes else { return nil }
+                    return XetPublication.Object(
+                        file: store, size: file.size, sha256: oid, base: file.replaces)
+                })
+            return true
+        } catch .hub(let error) where error != .cancelled && error != .offline {
+            if error.refusal?.status == 404 {
+                logger.debug("the Hub has no content-addressed store for \(repo)")
+            } else {
+                logger.warning("large files go to LFS storage, the other store fails: \(error)")
+            }
+            progress { $0.doneBytes = 0 }
+            return false
+        }
+    }
+}

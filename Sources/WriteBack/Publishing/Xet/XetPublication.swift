@@ -1,0 +1,380 @@
+import HubClient
+import Logging
+import Platform
+import SystemPackage
+import XetCodec
+
+/// Brings the large files of a commit to the content-addressed store: cut into chunks, of which only those
+/// travel that the store does not have.
+///
+/// ```
+/// cut and hash every file ▶ which chunks are known here? ▶ which does the store know? ▶ pack and send the
+/// rest ▶ register the files
+/// ```
+/// Runs on one thread, which waits.
+struct XetPublication {
+    /// One file's bytes.
+    struct Object {
+        let file: StagingFile
+        let size: UInt64
+        let sha256: LFSOID
+        /// What the Hub has at its path.
+        let base: BaseFile?
+    }
+
+    private struct Cut {
+        let object: Object
+        let chunks: [MerkleNode]
+        let hash: XetHash
+    }
+
+    let uploads: XetUploads
+    /// Address of the store.
+    let store: String
+    let memory: (any ChunkMemory)?
+    /// Reads what the files were before.
+    let source: any BaseSource
+    let logger: Logger
+    /// Called with bytes that are done with.
+    let progress: (UInt64) -> Void
+    /// Throws when the commit is to end.
+    let checkStop: () throws(PublishError) -> Void
+
+    /// Bytes of a xorb: several wait in memory at once.
+    private static let xorbBytes = 16 << 20
+    private static let pieceBytes = 1 << 20
+    /// Questions for chunks under way at once, and of one commit.
+    private static let queryCountMax = (parallel: 8, whole: 256)
+    /// One chunk in so many can be asked for.
+    private static let eligibleModulus: UInt64 = 1024
+
+    /// Publishes files, so that a commit can name their digests.
+    ///
+    /// - Throws: `.hub` with what the store said; nothing of the files is known there then.
+    func publish(_ objects: [Object]) throws(PublishError) {
+        var cuts: [Cut] = []
+        for object in objects {
+            try checkStop()
+            cuts.append(try cut(object))
+        }
+        let wanted = Set(cuts.lazy.flatMap { $0.chunks.lazy.map(\.hash) })
+        var known = memory?.places(of: wanted, in: store) ?? [:]
+        let remembered = Set(known.values.map(\.xorb))
+        for cut in cuts { try learnBase(of: cut, &known) }
+        try askStore(cuts, &known)
+        do throws(PublishError) {
+            try send(cuts, known)
+        } catch .hub(let error) where !known.isEmpty && error.refusal?.status == 400 {
+            // It has forgotten what it once had.
+            logger.notice("the store does not have chunks that are known here: all are sent")
+            memory?.forget(remembered, in: store)
+            try send(cuts, [:])
+        }
+    }
+
+    // MARK: What it was before
+
+    /// Finds the chunks of what a file was before, if that is here, as it is when some bytes of a file were
+    /// changed: cut as the file itself, and named by the terms that the store has for it.
+    private func learnBase(
+        of cut: Cut, _ known: inout [XetHash: ChunkPlace]
+    ) throws(PublishError) {
+        let unknown = cut.chunks.reduce(UInt64(0)) { $0 + (known[$1.hash] == nil ? $1.byteCount : 0) }
+        guard let base = cut.object.base, case .lfs = base.content,
+            unknown > Self.unknownBytesMin,
+            base.size - min(base.size, source.presentBytes(of: base)) <= Self.absentBytesMax
+        else { return }
+        var hasher = FileHasher()
+        let buffer = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: Self.pieceBytes, alignment: 64)
+        defer { buffer.deallocate() }
+        var offset: UInt64 = 0
+        while offset < base.size {
+            try checkStop()
+            let count = Int(min(UInt64(Self.pieceBytes), base.size - offset))
+            let part = UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(count))
+            try source.read(base, at: offset, into: part)
+            hasher.update(UnsafeRawBufferPointer(part))
+            offset += UInt64(count)
+        }
+        let hash = hasher.finish()
+        let answer = waitForAnswer { uploads.terms(of: hash, completion: $0) }
+        guard case .success(let terms?) = answer else { return }
+        let places = terms.lazy.flatMap { term in
+            term.chunks.lazy.map { ChunkPlace(xorb: term.xorb, number: $0) }
+        }
+        guard places.count == hasher.chunks.count else { return }
+        for (chunk, place) in zip(hasher.chunks, places) where known[chunk.hash] == nil {
+            known[chunk.hash] = place
+        }
+    }
+
+    /// With fewer unknown bytes a file's base is not looked into.
+    private static let unknownBytesMin: UInt64 = 256 << 10
+    /// With more of it absent, the file is another than it was: its base is not fetched for this.
+    private static let absentBytesMax: UInt64 = 32 << 20
+
+    private func cut(_ object: Object) throws(PublishError) -> Cut {
+        var hasher = FileHasher()
+        try reading(object) { (read) throws(PublishError) in
+            var offset: UInt64 = 0
+            while offset < object.size {
+                let count = Int(min(UInt64(Self.pieceBytes), object.size - offset))
+                hasher.update(try read(offset, count))
+                offset += UInt64(count)
+            }
+        }
+        let hash = hasher.finish()
+        return Cut(object: object, chunks: hasher.chunks, hash: hash)
+    }
+
+    // MARK: What the store has
+
+    /// Asks for first chunks of files and for one chunk in 1024, where they are not known.
+    private func askStore(
+        _ cuts: [Cut], _ known: inout [XetHash: ChunkPlace]
+    ) throws(PublishError) {
+        var questions: [XetHash] = []
+        for cut in cuts.sorted(by: { $0.object.size > $1.object.size }) {
+            for (number, chunk) in cut.chunks.enumerated()
+            where number == 0 || chunk.hash.modulo(Self.eligibleModulus) == 0 {
+                questions.append(chunk.hash)
+            }
+        }
+        var left = questions.prefix(Self.queryCountMax.whole)[...]
+        while !left.isEmpty {
+            try checkStop()
+            var round: [XetHash] = []
+            while round.count < Self.queryCountMax.parallel, let chunk = left.popFirst() {
+                if known[chunk] == nil { round.append(chunk) }
+            }
+            for shard in answers(to: round) { learn(shard, cuts, &known) }
+        }
+    }
+
+    /// Whatever goes wrong with a question, its chunk is sent.
+    private func answers(to chunks: [XetHash]) -> [Shard] {
+        let answers = Monitor((shards: [Shard](), count: 0))
+        for chunk in chunks {
+            uploads.query(chunk) { result in
+                answers.update { answers in
+                    answers.count += 1
+                    if case .success(let shard?) = result { answers.shards.append(shard) }
+                }
+            }
+        }
+        return answers.wait { answers -> [Shard]? in
+            answers.count == chunks.count ? answers.shards : nil
+        }!
+    }
+
+    private func learn(_ shard: Shard, _ cuts: [Cut], _ known: inout [XetHash: ChunkPlace]) {
+        var places: [XetHash: ChunkPlace] = [:]
+        for xorb in shard.xorbs {
+            for (number, chunk) in xorb.chunks.enumerated() {
+                places[chunk.hash] = ChunkPlace(xorb: xorb.hash, number: UInt32(number))
+            }
+        }
+        if places.isEmpty { return }
+        for cut in cuts {
+            for chunk in cut.chunks where known[chunk.hash] == nil {
+                let name = shard.key == .zero ? chunk.hash : chunk.hash.keyed(shard.key)
+                if let place = places[name] { known[chunk.hash] = place }
+            }
+        }
+    }
+
+    // MARK: Sending
+
+    private func send(
+        _ cuts: [Cut], _ known: [XetHash: ChunkPlace]
+    ) throws(PublishError) {
+        var packing = Packing(XorbTransfers(uploads), store: store, memory: memory)
+        var lists: [TermList] = []
+        for cut in cuts {
+            lists.append(try pack(cut, known, &packing))
+        }
+        try packing.finish()
+        var files: [XetHash: ShardFile] = [:]
+        for (cut, terms) in zip(cuts, lists) {
+            files[cut.hash] = terms.file(
+                cut.chunks, hash: cut.hash, xorbs: packing.names, sha256: cut.object.sha256.bytes)
+        }
+        let shard = Shard(
+            files: files.values.sorted { $0.hash < $1.hash },
+            xorbs: packing.xorbs.sorted { $0.hash < $1.hash })
+        CrashPoint.xorbsStored.pass()
+        let bytes = shard.uploaded
+        do throws(HubError) {
+            try waitForAnswer { uploads.register(bytes, completion: $0) }.get()
+        } catch {
+            throw .hub(error)
+        }
+        let newBytes = packing.sentByteCount
+        logger.info(
+            "files are in the content-addressed store",
+            metadata: [
+                "files": "\(files.count)", "sent": "\(newBytes)", "shard": "\(bytes.count)",
+            ])
+    }
+
+    private func pack(
+        _ cut: Cut, _ known: [XetHash: ChunkPlace], _ packing: inout Packing
+    ) throws(PublishError) -> TermList {
+        var terms = TermList()
+        let chunks = cut.chunks
+        packing.beginFile()
+        try reading(cut.object) { (read) throws(PublishError) in
+            var offset: UInt64 = 0
+            var index = 0
+            while index < chunks.count {
+                let chunk = chunks[index]
+                let count = UInt32(chunk.byteCount)
+                let here = packing.source(of: chunk.hash)
+                let source = known[chunk.hash].map { TermList.ChunkSource.stored($0) } ?? here
+                if let source, terms.continues(with: source)
+                    || terms.isWorthwhile(runCount: Self.run(chunks[index...], known))
+                {
+                    terms.append(source, byteCount: count)
+                } else {
+                    try checkStop()
+                    let new = try packing.append(try read(offset, Int(count)), chunk.hash)
+                    terms.append(new, byteCount: count)
+                }
+                progress(chunk.byteCount)
+                offset += chunk.byteCount
+                index += 1
+            }
+        }
+        return terms
+    }
+
+    /// How many chunks are known that follow each other here and there; more than a few do not matter.
+    private static func run(
+        _ chunks: ArraySlice<MerkleNode>, _ known: [XetHash: ChunkPlace]
+    ) -> Int {
+        guard let first = chunks.first.flatMap({ known[$0.hash] }) else { return 0 }
+        var count = 0
+        for chunk in chunks.prefix(8) {
+            let next = ChunkPlace(xorb: first.xorb, number: first.number + UInt32(count))
+            guard known[chunk.hash] == next else { break }
+            count += 1
+        }
+        return count
+    }
+
+    // MARK: Bytes
+
+    /// Runs `body` with a way to read a file; what is read is good until the next reading.
+    private func reading(
+        _ object: Object,
+        _ body: (
+            (_ offset: UInt64, _ count: Int) throws(PublishError) -> UnsafeRawBufferPointer
+        ) throws(PublishError) -> Void
+    ) throws(PublishError) {
+        object.file.retain()
+        defer { object.file.release() }
+        let descriptor: FileDescriptor
+        do throws(WriteBackError) {
+            descriptor = try object.file.descriptorWhileRetained()
+        } catch {
+            throw .workspace(error)
+        }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: Self.pieceBytes, alignment: 64)
+        defer { buffer.deallocate() }
+        try body { (offset, count) throws(PublishError) in
+            let part = UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(count))
+            do throws(Errno) {
+                if try descriptor.readWhole(into: part, at: offset) == count {
+                    return UnsafeRawBufferPointer(part)
+                }
+            } catch {
+                throw .workspace(.disk(error, path: object.file.path.string))
+            }
+            throw .workspace(.disk(.ioError, path: object.file.path.string))
+        }
+    }
+
+    /// Chunks on their way into xorbs, and those on their way to the store.
+    private struct Packing {
+        private let transfers: XorbTransfers
+        private let store: String
+        private let memory: (any ChunkMemory)?
+        private var writer = XorbWriter(reserving: XetPublication.xorbBytes)
+        private var places: [XetHash: TermList.ChunkSource] = [:]
+        /// Those that were cut, in their order.
+        private(set) var names: [XetHash] = []
+        private(set) var xorbs: [ShardXorb] = []
+
+        init(_ transfers: XorbTransfers, store: String, memory: (any ChunkMemory)?) {
+            self.transfers = transfers
+            self.store = store
+            self.memory = memory
+        }
+
+        var sentByteCount: Int { transfers.sentByteCount }
+
+        mutating func beginFile() { writer.beginFile() }
+
+        /// Where a chunk is that was packed before.
+        func source(of chunk: XetHash) -> TermList.ChunkSource? { places[chunk] }
+
+        mutating func append(
+            _ chunk: UnsafeRawBufferPointer, _ hash: XetHash
+        ) throws(PublishError) -> TermList.ChunkSource {
+            let isFull = writer.bytes.count + chunk.count > XetPublication.xorbBytes
+            if isFull || !writer.append(chunk, hash: hash) {
+                try cut()
+                let isTaken = writer.append(chunk, hash: hash)
+                precondition(isTaken, "an empty xorb has room for a chunk")
+            }
+            let source = TermList.ChunkSource.new(
+                xorb: names.count, number: UInt32(writer.chunks.count - 1))
+            places[hash] = source
+            return source
+        }
+
+        /// Sends what is left, and waits until the store has everything.
+        mutating func finish() throws(PublishError) {
+            try cut()
+            do throws(HubError) {
+                try transfers.finish()
+            } catch {
+                throw .hub(error)
+            }
+        }
+
+        private mutating func cut() throws(PublishError) {
+            if writer.chunks.isEmpty { return }
+            let (hash, chunks, bytes) = (writer.hash, writer.chunks, writer.bytes)
+            writer = XorbWriter(reserving: XetPublication.xorbBytes)
+            names.append(hash)
+            xorbs.append(ShardXorb(hash, chunks, packedByteCount: bytes.count))
+            do throws(HubError) {
+                try transfers.start(hash, bytes) { [memory, store] in
+                    memory?.remember(hash, chunks, in: store)
+                    CrashPoint.xorbStored.pass()
+                }
+            } catch {
+                throw .hub(error)
+            }
+        }
+    }
+}
+
+extension ShardXorb {
+    /// A xorb as it was packed.
+    fileprivate init(_ hash: XetHash, _ chunks: [MerkleNode], packedByteCount: Int) {
+        var start: UInt32 = 0
+        var rows: [ShardChunk] = []
+        rows.reserveCapacity(chunks.count)
+        for chunk in chunks {
+            let count = UInt32(chunk.byteCount)
+            rows.append(ShardChunk(hash: chunk.hash, start: start, byteCount: count))
+            start += count
+        }
+        self.init(
+            hash: hash, chunks: rows, byteCount: start, packedByteCount: UInt32(packedByteCount))
+    }
+}
