@@ -170,7 +170,9 @@ let package = Package(
             swiftSettings: house),
         .testTarget(
             name: "WriteBackTests",
-            dependencies: ["WriteBack", "HubClient", "Platform", "TestSupport", logging, system],
+            dependencies: [
+                "WriteBack", "HubClient", "Platform", "TestSupport", "XetCodec", logging, system,
+            ],
             swiftSettings: house),
         .testTarget(
             name: "FuseBridgeTests",

@@ -187,6 +187,57 @@ def test_what_was_sent_before_a_crash_is_not_sent_again(store, repo, mount_of, l
     assert published(store, repo, "large.bin") == large
 
 
+def test_a_xorb_that_had_arrived_at_a_crash_stays(store, repo, mount_of, large):
+    mount = mount_of(repo)
+    mount.unmount()
+    mount.environment["HUBFS_CRASH_AT"] = "xorb-stored:1"
+    mount.restart()
+    (mount.path / "large.bin").write_bytes(large)
+    store.reset_stats()
+    mount.run("commit", mount.path, check=False)
+    arrived = asked(store)["cas-commit"]
+    mount.kill()
+    del mount.environment["HUBFS_CRASH_AT"]
+    mount.restart()
+    commit(store, mount)
+    # Of the two that there are; one that came beside it, and was not heard of, the store has already.
+    assert asked(store).get("xorb-upload", 0) <= 2 - arrived
+    assert published(store, repo, "large.bin") == large
+
+
+def test_a_token_that_is_refused_is_renewed_once(store, repo, mount_of, large):
+    mount = mount_of(repo)
+    (mount.path / "large.bin").write_bytes(large)
+    store.add_fault("--status", "401", "--to", "cas-shard", "--count", "1")
+    commit(store, mount)
+    assert asked(store)["xet-token"] == 2
+    assert asked(store)["cas-shard"] == 2
+    assert "lfs-batch" not in asked(store)
+    assert published(store, repo, "large.bin") == large
+
+
+@pytest.mark.parametrize("request_name", ["cas-grant", "xorb-upload", "cas-commit", "cas-shard"])
+def test_a_store_that_stumbles_is_asked_again(store, repo, mount_of, large, request_name):
+    mount = mount_of(repo)
+    (mount.path / "large.bin").write_bytes(large)
+    store.add_fault("--status", "503", "--to", request_name, "--skip", "1", "--count", "2")
+    if request_name == "cas-shard":
+        store.clear_faults()
+        store.add_fault("--status", "503", "--to", request_name, "--count", "2")
+    commit(store, mount)
+    assert "lfs-batch" not in asked(store)
+    assert published(store, repo, "large.bin") == large
+
+
+def test_a_shard_that_cannot_be_checked_now_is_sent_by_the_plain_way(store, repo, mount_of, large):
+    mount = mount_of(repo)
+    (mount.path / "large.bin").write_bytes(large)
+    store.add_fault("--status", "400", "--to", "cas-shard")
+    commit(store, mount)
+    assert "large files go to LFS storage" in mount.log()
+    assert published(store, repo, "large.bin") == large
+
+
 def test_the_plain_way_is_the_fallback(store, repo, mount_of, large):
     store.add_fault("--status", "500", "--to", "cas-grant")
     store.add_fault("--status", "500", "--to", "cas-xorb")
