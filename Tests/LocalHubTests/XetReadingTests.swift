@@ -140,7 +140,7 @@ struct XetReadingTests {
 
     @Test func tokensEnd() throws {
         let signer = XetTokenSigner(key: "key")
-        let token = XetToken(repo: "abc", scope: .read, expires: 1000)
+        let token = XetToken(owner: .repo("abc"), scope: .read, expires: 1000)
         let text = try signer.seal(token)
         #expect(signer.open(text, now: Date(timeIntervalSince1970: 999)) == token)
         #expect(signer.open(text, now: Date(timeIntervalSince1970: 1000)) == nil)

@@ -154,7 +154,7 @@ struct HubResponder: Sendable {
         guard listener == .hub, endpoint.traffic != .cas else { return nil }
         let bucket: RateLimits.Bucket
         switch endpoint.name {
-        case "resolve", "raw": bucket = .resolvers
+        case "resolve", "raw", "bucket-resolve": bucket = .resolvers
         case "unknown": bucket = .pages
         default: bucket = .api
         }

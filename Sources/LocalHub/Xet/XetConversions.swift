@@ -53,7 +53,7 @@ extension Hub {
         let made = try XetConversion.run(lfs(repo).path(oid), into: xet)
         let registration = Registry.XetRegistration(
             file: made.file, oid: oid, chunks: made.chunks)
-        try registry.register([registration], in: repo)
+        try registry.register([registration], in: .repo(repo))
         return made.file.hash
     }
 }
