@@ -108,7 +108,8 @@ import Testing
             "/cas/v1/files/\(hash)", "/cas/v1/xorbs/default/\(hash)", "/cas/v2/shards",
             "/cas/v1/xorb-grants/default/\(hash)", "/cas/v1/chunks/default/\(hash)",
             "/cas/v1/xorb-commits/default/\(hash)/grant/id", "/api/buckets/org", bucket,
-            bucket + "/settings", bucket + "/tree", bucket + "/paths-info", bucket + "/batch",
+            "/cas/v2/file-chunk-hashes/\(hash)", bucket + "/settings", bucket + "/tree",
+            bucket + "/paths-info", bucket + "/batch",
             "/buckets/org/b/resolve/x",
         ]
         let names = Set(paths.map { Endpoint.hub($0).name })

@@ -14,6 +14,8 @@ extension HubService {
         case (.file(let hash), .head): return try await target(xet, request).fileHead(hash)
         case (.xorb(let hash), .head): return try await target(xet, request).xorbHead(hash)
         case (.chunk(let hash), .get): return try await target(xet, request).chunk(hash)
+        case (.chunkHashes(let hash), .get):
+            return try await target(xet, request).chunkHashes(hash)
         case (.xorb(let hash), .post):
             return try await target(xet, request, .write).uploadXorb(hash)
         case (.grant(let hash), .post):
@@ -70,7 +72,7 @@ struct CASTarget: Sendable {
 
     /// - Throws: `Refusal.entryNotFound` unless it has the file: those of others are not this token's
     ///   to see.
-    private func file(_ hash: XetHash) throws -> XetFile {
+    func file(_ hash: XetHash) throws -> XetFile {
         if hash == .zero { return .empty }
         guard try registry.hasXetFile(hash, in: owner), let file = try store.file(hash) else {
             throw Refusal.entryNotFound(commit: nil)
