@@ -89,6 +89,7 @@ import Testing
     /// Faults are refused for names that are not in the list, so each name must be in it.
     @Test func everyEndpointIsInTheListOfNames() {
         let repo = "/api/models/org/repo"
+        let bucket = "/api/buckets/org/b"
         let hash = String(repeating: "a", count: 64)
         let paths = [
             "/api/whoami-v2", "/api/repos/create", "/api/repos/delete", "/api/repos/move",
@@ -106,7 +107,10 @@ import Testing
             repo + "/xet-read-token/main", "/cas/v2/reconstructions/\(hash)", "/cas/v1/nowhere",
             "/cas/v1/files/\(hash)", "/cas/v1/xorbs/default/\(hash)", "/cas/v2/shards",
             "/cas/v1/xorb-grants/default/\(hash)", "/cas/v1/chunks/default/\(hash)",
-            "/cas/v1/xorb-commits/default/\(hash)/grant/id",
+            "/cas/v1/xorb-commits/default/\(hash)/grant/id", "/api/buckets/org", bucket,
+            "/cas/v2/file-chunk-hashes/\(hash)", bucket + "/settings", bucket + "/tree",
+            bucket + "/paths-info", bucket + "/batch",
+            "/buckets/org/b/resolve/x",
         ]
         let names = Set(paths.map { Endpoint.hub($0).name })
         #expect(

@@ -138,9 +138,32 @@ struct XetReadingTests {
         }
     }
 
+    @Test func anOldTokenIsNone() async throws {
+        try await XetWire.with(files, tokenLifetime: 0) { hub, wire in
+            let token = try await wire.token()
+            let hash = try await wire.hash(of: "large.bin")
+            #expect(await token.get(wire.plan(hash, 2)).status == 401)
+            let head = hub.endpoint + "/cas/v1/files/\(hash)"
+            #expect(await token.send("HEAD", head).status == 401)
+        }
+    }
+
+    @Test func manyWhoAskAtOnceHaveOneConversion() async throws {
+        try await XetWire.with(files) { hub, wire in
+            let hashes = try await withThrowingTaskGroup(of: String.self) { group in
+                for _ in 0..<20 { group.addTask { try await wire.hash(of: "large.bin") } }
+                return try await group.reduce(into: Set<String>()) { $0.insert($1) }
+            }
+            #expect(hashes == [Self.fileHash(Self.content)])
+            let incoming = try FileManager.default.contentsOfDirectory(
+                atPath: hub.root + "/incoming")
+            #expect(incoming.isEmpty)
+        }
+    }
+
     @Test func tokensEnd() throws {
         let signer = XetTokenSigner(key: "key")
-        let token = XetToken(repo: "abc", scope: .read, expires: 1000)
+        let token = XetToken(owner: .repo("abc"), scope: .read, expires: 1000)
         let text = try signer.seal(token)
         #expect(signer.open(text, now: Date(timeIntervalSince1970: 999)) == token)
         #expect(signer.open(text, now: Date(timeIntervalSince1970: 1000)) == nil)

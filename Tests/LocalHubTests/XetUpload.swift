@@ -63,10 +63,11 @@ struct XetUpload: Sendable {
 extension XetWire {
     /// Runs a test against a Hub that offers Xet and whose repo `org/repo` has the files.
     static func with(
-        _ files: [String: [UInt8]] = [:], _ body: (TestHub, XetWire) async throws -> Void
+        _ files: [String: [UInt8]] = [:], tokenLifetime: Int = 900,
+        _ body: (TestHub, XetWire) async throws -> Void
     ) async throws {
         var options = LocalHubServer.Options()
-        options.xet = XetOptions()
+        options.xet = XetOptions(tokenLifetimeSeconds: tokenLifetime)
         try await TestHub.with(files, options: options) { try await body($0, XetWire(hub: $0)) }
     }
 

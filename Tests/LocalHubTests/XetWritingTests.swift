@@ -226,6 +226,27 @@ struct XetWritingTests {
         }
     }
 
+    /// Another server that hands out LFS objects has no file for what came by Xet.
+    @Test func anotherOriginIsPassedBy() async throws {
+        let upload = Self.upload
+        var options = LocalHubServer.Options()
+        options.xet = XetOptions()
+        options.downloadOrigin = "http://elsewhere.example"
+        try await TestHub.with(["lfs.bin": TestHub.binary(100)], options: options) { hub in
+            let wire = XetWire(hub: hub)
+            try await wire.upload(upload, by: try await wire.token("write"))
+            #expect(await hub.commit([TestHub.lfsFile("xet.bin", upload.content)]).status == 200)
+            func location(_ path: String) async -> String {
+                let url = hub.endpoint + "/org/repo/resolve/main/" + path
+                return await hub.anonymous.get(url).headers["location"] ?? ""
+            }
+            #expect(await location("lfs.bin").hasPrefix("http://elsewhere.example/"))
+            let own = await location("xet.bin")
+            #expect(own.hasPrefix(hub.server.cdnEndpoint))
+            #expect(isSame(await hub.anonymous.get(own).body, upload.content))
+        }
+    }
+
     @Test func aRepoHasWhatIsItsOwn() async throws {
         let upload = Self.upload
         try await XetWire.with { hub, wire in

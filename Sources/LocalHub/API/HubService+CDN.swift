@@ -2,6 +2,7 @@ import Foundation
 import HTTPTypes
 import NIOCore
 import Synchronization
+import XetCodec
 
 /// The CDN listener: large contents by signed URL, to whoever has the URL.
 extension HubService {
@@ -66,12 +67,25 @@ extension HubService {
     private func source(
         _ oid: String, of parts: ArraySlice<String>
     ) throws -> (source: Source, size: Int)? {
+        if parts.first == "buckets" { return try bucketSource(oid, of: Array(parts.dropFirst())) }
         let store = try store(parts)
         if let size = store.size(oid) { return (.disk(path: store.path(oid)), size) }
         let parts = Array(parts)
         guard let kind = RepoKind(plural: parts[0]),
             let repo = try find(kind, [parts[1], parts[2]]),
             let file = try hub.objects(repo).xetFile(oid)
+        else { return nil }
+        return (.xet(file), file.size)
+    }
+
+    /// A content of the bucket `org/name`, also if it has been renamed since, by its Xet hash.
+    private func bucketSource(
+        _ hash: String, of id: [String]
+    ) throws -> (source: Source, size: Int)? {
+        guard let name = RepoName(namespace: id[0], name: id[1]), let hash = XetHash(text: hash),
+            let bucket = try hub.registry.bucket(name) ?? hub.registry.bucket(alias: name),
+            try hash == .zero || hub.registry.hasXetFile(hash, in: .bucket(bucket)),
+            let file = try hub.xet.file(hash)
         else { return nil }
         return (.xet(file), file.size)
     }

@@ -6,7 +6,7 @@ extension HubService {
     private struct MoveBody: Decodable {
         let fromRepo: String
         let toRepo: String
-        let type: RepoKind?
+        let type: String?
     }
 
     private struct MovedBody: Encodable {
@@ -16,7 +16,12 @@ extension HubService {
     func moveRepo(_ request: HubRequest) async throws -> Answer {
         guard request.method == .post else { throw Refusal.unknownPath }
         let body = try await request.json(MoveBody.self)
-        let kind = body.type ?? .model
+        if body.type == "bucket" {
+            return try await moveBucket(from: body.fromRepo, to: body.toRepo, request)
+        }
+        guard let kind = RepoKind(rawValue: body.type ?? RepoKind.model.rawValue) else {
+            throw Refusal.unprocessable("Unknown type of repo")
+        }
         return try await blocking.run {
             let caller = try Caller(request.headers, registry: hub.registry)
             guard let from = RepoName(body.fromRepo), let repo = try hub.registry.repo(kind, from)

@@ -150,7 +150,7 @@ extension RepoTarget {
     /// Where a token for the CAS is had, and one to begin with.
     private func xetAction(_ revision: String?) throws -> BatchAnswer.Action {
         let xet = try service.requireXet()
-        let (token, expires) = try xet.token(for: repo, .write)
+        let (token, expires) = try xet.token(for: .repo(repo), .write)
         let place = URLText.encode(revision ?? "main") + (revision == nil ? "?create_pr=1" : "")
         let api = "\(service.endpoint)/api/\(repo.kind.plural)/\(repo.name)"
         return .init(

@@ -65,6 +65,7 @@ extension HTTPField.Name {
     static let xetCASURL = name("X-Xet-Cas-Url")
     static let xetAccessToken = name("X-Xet-Access-Token")
     static let xetTokenExpiration = name("X-Xet-Token-Expiration")
+    static let rangeDirty = name("X-Range-Dirty")
     static let totalCount = name("X-Total-Count")
     static let link = name("Link")
     static let rateLimit = name("RateLimit")

@@ -161,6 +161,7 @@ enum Endpoint: Equatable, Sendable {
     case repo(RepoKind, [RepoAddress])
     case resolveCache(RepoKind, namespace: String, name: String, commit: String, path: String)
     case cas(CASAction)
+    case bucket(BucketAddress)
     case admin([String])
     case unknown
 
@@ -176,6 +177,9 @@ enum Endpoint: Equatable, Sendable {
             return .admin(Array(segments.dropFirst()))
         case "cas" where ["v1", "v2"].contains(segments.dropFirst().first):
             return .cas(CASAction(segments.dropFirst()))
+        case "buckets":
+            return BucketAddress(raw, segments, prefix: 1, BucketAction.web).map { .bucket($0) }
+                ?? .unknown
         default:
             return web(raw, segments)
         }
@@ -189,6 +193,9 @@ enum Endpoint: Equatable, Sendable {
         case ["repos", "move"]: return .moveRepo
         case ["validate-yaml"]: return .validateYAML
         case ["complete_multipart"]: return .completeMultipart
+        case let words where words.first == "buckets":
+            return BucketAddress(raw, segments, prefix: 2, BucketAction.api).map { .bucket($0) }
+                ?? .unknown
         default: break
         }
         if segments.count >= 7, segments[1] == "resolve-cache",
@@ -241,6 +248,8 @@ enum Endpoint: Equatable, Sendable {
         case .resolveCache: .resolve
         case .completeMultipart: .lfs
         case .cas: .cas
+        case .bucket(let address):
+            if case .resolve = address.action { .resolve } else { .api }
         case .repo(_, let addresses):
             switch addresses[0].action {
             case .resolve, .raw: .resolve
@@ -252,7 +261,7 @@ enum Endpoint: Equatable, Sendable {
     }
 
     /// All names the counters have, of both listeners.
-    static let names = CASAction.names.union([
+    static let names = CASAction.names.union(BucketAction.names).union([
         "whoami", "create", "delete", "move", "list", "validate-yaml", "info", "tree",
         "paths-info", "treesize", "refs", "commits", "compare", "super-squash", "preupload",
         "commit", "branch", "tag", "settings", "discussions", "discussion", "discussion-comment",
@@ -275,6 +284,7 @@ enum Endpoint: Equatable, Sendable {
         case .repo(_, let addresses): addresses[0].action.name
         case .resolveCache: "resolve-cache"
         case .cas(let action): action.name
+        case .bucket(let address): address.action.name
         case .admin: "admin"
         case .unknown: "unknown"
         }

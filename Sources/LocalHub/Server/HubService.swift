@@ -46,6 +46,7 @@ struct HubService: Sendable {
                 return try await handle(request, repo, action, caller)
             }
         case .cas(let action): return try await cas(action, request)
+        case .bucket(let address): return try await buckets(address, request)
         case .admin, .unknown:
             throw Refusal.unknownPath
         }

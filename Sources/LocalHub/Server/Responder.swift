@@ -44,7 +44,7 @@ struct HubResponder: Sendable {
             answer = early
         } else if let limit, limit.isExceeded {
             let refusal = Refusal.rateLimited(seconds: limit.seconds)
-            answer = try refusal.answer(isText: traffic != .api && traffic != .cas)
+            answer = try refusal.answer(isText: !traffic.isAPI)
         } else {
             if request.headers[.expect]?.lowercased() == "100-continue" {
                 try await writer.writeInformationalHead(HTTPResponse(status: .continue))
@@ -74,8 +74,7 @@ struct HubResponder: Sendable {
         case .reset(nil): try await connection.reset()
         case .stall(nil): try await connection.stall()
         case .rateLimited(let seconds):
-            return try Refusal.rateLimited(seconds: seconds).answer(
-                isText: traffic != .api && traffic != .cas)
+            return try Refusal.rateLimited(seconds: seconds).answer(isText: !traffic.isAPI)
         case .expired: return try Refusal.urlExpired.answer(isText: true)
         case .status(let code, let retryAfter, let message):
             var answer = try Self.failure(code, message)
@@ -154,7 +153,7 @@ struct HubResponder: Sendable {
         guard listener == .hub, endpoint.traffic != .cas else { return nil }
         let bucket: RateLimits.Bucket
         switch endpoint.name {
-        case "resolve", "raw": bucket = .resolvers
+        case "resolve", "raw", "bucket-resolve": bucket = .resolvers
         case "unknown": bucket = .pages
         default: bucket = .api
         }

@@ -12,4 +12,7 @@ package enum TrafficClass: String, Codable, Sendable, CaseIterable {
     case cas
     /// Parts of xorbs by signed URL, in either direction, from the CDN listener.
     case xorb
+
+    /// Whether what goes wrong before a handler is asked is told in JSON.
+    var isAPI: Bool { self == .api || self == .cas }
 }

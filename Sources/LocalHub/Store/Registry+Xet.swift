@@ -37,7 +37,7 @@ extension Registry {
     /// A file and where it is known from.
     struct XetRegistration {
         let file: XetFile
-        /// The SHA-256; nil for files of buckets.
+        /// The SHA-256; without it a repo does not have the file.
         let oid: String?
         /// Chunks that queries are to find, and their xorbs.
         let chunks: [(hash: XetHash, xorb: XetHash)]
@@ -45,20 +45,26 @@ extension Registry {
 
     /// Makes files known, all or none.
     ///
-    /// - Parameter repo: whose they are.
     /// - Returns: whether any of them is new there.
     @discardableResult
-    func register(_ files: [XetRegistration], in repo: RepoRecord) throws -> Bool {
+    func register(_ files: [XetRegistration], in owner: XetOwner) throws -> Bool {
         try pool.write { database in
             var isNew = false
             for entry in files {
                 try Self.insert(entry, database)
-                guard let oid = entry.oid else { continue }
-                try database.execute(
-                    sql: "INSERT OR IGNORE INTO xetObject VALUES (?, ?, ?, ?)",
-                    arguments: [
-                        repo.id, oid, entry.file.hash.text, Date().timeIntervalSince1970,
-                    ])
+                switch owner {
+                case .repo(let repo):
+                    guard let oid = entry.oid else { continue }
+                    try database.execute(
+                        sql: "INSERT OR IGNORE INTO xetObject VALUES (?, ?, ?, ?)",
+                        arguments: [
+                            repo.id, oid, entry.file.hash.text, Date().timeIntervalSince1970,
+                        ])
+                case .bucket(let bucket):
+                    try database.execute(
+                        sql: "INSERT OR IGNORE INTO bucketContent VALUES (?, ?)",
+                        arguments: [bucket.id, entry.file.hash.text])
+                }
                 if database.changesCount > 0 { isNew = true }
             }
             return isNew
@@ -93,12 +99,17 @@ extension Registry {
         }
     }
 
-    func hasXetFile(_ hash: XetHash, in repo: RepoRecord) throws -> Bool {
-        try pool.read { database in
+    func hasXetFile(_ hash: XetHash, in owner: XetOwner) throws -> Bool {
+        let (table, column, id) =
+            switch owner {
+            case .repo(let repo): ("xetObject", "repo", repo.id)
+            case .bucket(let bucket): ("bucketContent", "bucket", bucket.id)
+            }
+        return try pool.read { database in
             try Bool.fetchOne(
                 database,
-                sql: "SELECT EXISTS (SELECT 1 FROM xetObject WHERE repo = ? AND hash = ?)",
-                arguments: [repo.id, hash.text]) ?? false
+                sql: "SELECT EXISTS (SELECT 1 FROM \(table) WHERE \(column) = ? AND hash = ?)",
+                arguments: [id, hash.text]) ?? false
         }
     }
 

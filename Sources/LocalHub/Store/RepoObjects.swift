@@ -43,7 +43,7 @@ struct RepoObjects: Sendable {
         if isOnDisk { try other.lfs.link(lfs.path(oid), oid: oid) }
         if let file {
             let entry = Registry.XetRegistration(file: file, oid: oid, chunks: [])
-            try hub.registry.register([entry], in: other.repo)
+            try hub.registry.register([entry], in: .repo(other.repo))
         }
         return isOnDisk || file != nil
     }

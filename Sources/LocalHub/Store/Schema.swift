@@ -90,6 +90,7 @@ enum Schema {
                     """)
         }
         migrator.registerMigration("3") { try $0.execute(sql: xet) }
+        migrator.registerMigration("4") { try $0.execute(sql: buckets) }
         return migrator
     }
 
@@ -124,6 +125,42 @@ enum Schema {
         CREATE TABLE xetChunk (
             hash TEXT PRIMARY KEY,
             xorb TEXT NOT NULL REFERENCES xorb (hash)
+        ) WITHOUT ROWID;
+        """
+
+    private static let buckets = """
+        CREATE TABLE bucket (
+            id TEXT PRIMARY KEY,         -- 24 hex digits, never used again
+            namespace TEXT NOT NULL COLLATE NOCASE,
+            name TEXT NOT NULL COLLATE NOCASE,
+            private INTEGER NOT NULL,    -- 0 or 1
+            created REAL NOT NULL,       -- seconds since 1970
+            updated REAL NOT NULL,       -- the last change of a file, seconds since 1970
+            UNIQUE (namespace, name)
+        ) WITHOUT ROWID;
+
+        -- Former ids, answered with a redirect to the bucket.
+        CREATE TABLE bucketAlias (
+            old TEXT PRIMARY KEY COLLATE NOCASE,
+            bucket TEXT NOT NULL REFERENCES bucket (id) ON DELETE CASCADE
+        ) WITHOUT ROWID;
+
+        -- What was uploaded to the bucket or copied there, and may be put at its paths.
+        CREATE TABLE bucketContent (
+            bucket TEXT NOT NULL REFERENCES bucket (id) ON DELETE CASCADE,
+            hash TEXT NOT NULL REFERENCES xetFile (hash),
+            PRIMARY KEY (bucket, hash)
+        ) WITHOUT ROWID;
+
+        CREATE TABLE bucketFile (
+            bucket TEXT NOT NULL REFERENCES bucket (id) ON DELETE CASCADE,
+            path TEXT NOT NULL,
+            hash TEXT NOT NULL,
+            size INTEGER NOT NULL,       -- bytes
+            mtime REAL,                  -- as the uploader tells it, seconds since 1970
+            uploaded REAL NOT NULL,      -- seconds since 1970
+            contentType TEXT,            -- as the uploader tells it
+            PRIMARY KEY (bucket, path)
         ) WITHOUT ROWID;
         """
 }

@@ -9,6 +9,7 @@ enum CASAction: Equatable, Sendable {
     case commit(XetHash, grant: String)
     case shard(version: Int)
     case chunk(XetHash)
+    case chunkHashes(XetHash)
     case unknown
 
     /// The one place of xorbs and chunks that clients ask in.
@@ -34,6 +35,7 @@ enum CASAction: Equatable, Sendable {
         switch (version, word) {
         case (_, "reconstructions"): .reconstruction(hash, version: version)
         case (1, "files"): .file(hash)
+        case (2, "file-chunk-hashes"): .chunkHashes(hash)
         default: .unknown
         }
     }
@@ -62,12 +64,13 @@ enum CASAction: Equatable, Sendable {
         case .commit: "cas-commit"
         case .shard: "cas-shard"
         case .chunk: "cas-chunk"
+        case .chunkHashes: "cas-chunk-hashes"
         case .unknown: "cas-unknown"
         }
     }
 
     static let names: Set<String> = [
         "cas-reconstruction", "cas-file", "cas-xorb", "cas-grant", "cas-commit", "cas-shard",
-        "cas-chunk", "cas-unknown",
+        "cas-chunk", "cas-chunk-hashes", "cas-unknown",
     ]
 }

@@ -3,7 +3,7 @@ import HTTPTypes
 import NIOCore
 import XetCodec
 
-/// Shards that come in: from then on the repo has their files.
+/// Shards that come in: from then on the repo or bucket has their files.
 extension CASTarget {
     private static let shardBytesMax = 64 << 20
 
@@ -32,10 +32,11 @@ extension CASTarget {
     }
 
     private func register(_ shard: Shard) throws -> Bool {
-        let check = ShardCheck(store: store)
+        let needsSums = if case .repo = owner { true } else { false }
+        let check = ShardCheck(store: store, needsSums: needsSums)
         for xorb in shard.xorbs { try check.xorb(xorb) }
         let files = try shard.files.map { try check.file($0) }
-        return try registry.register(files, in: repo)
+        return try registry.register(files, in: owner)
     }
 
     // MARK: Version 2

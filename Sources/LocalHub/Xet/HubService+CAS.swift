@@ -3,7 +3,7 @@ import HTTPTypes
 import NIOCore
 import XetCodec
 
-/// The CAS: what files are made of, to whoever has a token for their repo.
+/// The CAS: what files are made of, to whoever has a token for their repo or bucket.
 extension HubService {
     func cas(_ action: CASAction, _ request: HubRequest) async throws -> Answer {
         let xet = try requireXet()
@@ -14,6 +14,8 @@ extension HubService {
         case (.file(let hash), .head): return try await target(xet, request).fileHead(hash)
         case (.xorb(let hash), .head): return try await target(xet, request).xorbHead(hash)
         case (.chunk(let hash), .get): return try await target(xet, request).chunk(hash)
+        case (.chunkHashes(let hash), .get):
+            return try await target(xet, request).chunkHashes(hash)
         case (.xorb(let hash), .post):
             return try await target(xet, request, .write).uploadXorb(hash)
         case (.grant(let hash), .post):
@@ -34,18 +36,26 @@ extension HubService {
         let words = (request.headers[.authorization] ?? "").split(separator: " ")
         guard words.count == 2, words[0].lowercased() == "bearer",
             let token = xet.tokens.open(String(words[1]), now: Date()),
-            let repo = try await blocking.run({ try hub.registry.repo(id: token.repo) })
+            let owner = try await blocking.run({ try owner(of: token) })
         else { throw Refusal.badXetToken }
         guard scope == .read || token.scope == .write else {
             throw Refusal.forbidden("Forbidden: the token is not for writing.")
         }
-        return CASTarget(repo: repo, service: self, request: request)
+        return CASTarget(owner: owner, service: self, request: request)
+    }
+
+    /// - Returns: nil if it is there no more.
+    private func owner(of token: XetToken) throws -> XetOwner? {
+        switch token.owner {
+        case .repo(let id): try hub.registry.repo(id: id).map { .repo($0) }
+        case .bucket(let id): try hub.registry.bucket(id: id).map { .bucket($0) }
+        }
     }
 }
 
-/// A repo as the bearer of a token sees it, and a request about its contents.
+/// A repo or bucket as the bearer of a token sees it, and a request about its contents.
 struct CASTarget: Sendable {
-    let repo: RepoRecord
+    let owner: XetOwner
     let service: HubService
     let request: HubRequest
 
@@ -60,11 +70,11 @@ struct CASTarget: Sendable {
 
     // MARK: Files
 
-    /// - Throws: `Refusal.entryNotFound` unless the repo has the file: other repos' files are
-    ///   not this token's to see.
-    private func file(_ hash: XetHash) throws -> XetFile {
+    /// - Throws: `Refusal.entryNotFound` unless it has the file: those of others are not this token's
+    ///   to see.
+    func file(_ hash: XetHash) throws -> XetFile {
         if hash == .zero { return .empty }
-        guard try registry.hasXetFile(hash, in: repo), let file = try store.file(hash) else {
+        guard try registry.hasXetFile(hash, in: owner), let file = try store.file(hash) else {
             throw Refusal.entryNotFound(commit: nil)
         }
         return file

@@ -54,7 +54,7 @@ extension Hub {
             lfs(repo).path(oid), into: xet, knowing: try registry.xorbs(in: repo))
         let registration = Registry.XetRegistration(
             file: made.file, oid: oid, chunks: made.chunks)
-        try registry.register([registration], in: repo)
+        try registry.register([registration], in: .repo(repo))
         return made.file.hash
     }
 }

@@ -27,10 +27,11 @@ struct XetService: Sendable {
 
     /// - Returns: a fresh token, and when its time is over, in seconds since 1970.
     func token(
-        for repo: RepoRecord, _ scope: XetToken.Scope
+        for owner: XetOwner, _ scope: XetToken.Scope
     ) throws -> (text: String, expires: Int) {
         let expires = Int(Date().timeIntervalSince1970) + options.tokenLifetimeSeconds
-        return (try tokens.seal(XetToken(repo: repo.id, scope: scope, expires: expires)), expires)
+        let token = XetToken(owner: owner.name, scope: scope, expires: expires)
+        return (try tokens.seal(token), expires)
     }
 }
 
@@ -43,11 +44,7 @@ extension HubService {
         guard let xet else { throw Refusal.unknownPath }
         return xet
     }
-}
 
-// MARK: What repos tell of it
-
-extension RepoTarget {
     private struct TokenBody: Encodable {
         let casUrl: String
         let accessToken: String
@@ -55,6 +52,22 @@ extension RepoTarget {
     }
 
     /// A token for the CAS, in the body and, for clients that read those, in headers.
+    func tokenAnswer(
+        _ xet: XetService, for owner: XetOwner, _ scope: XetToken.Scope
+    ) throws -> Answer {
+        let (token, expires) = try xet.token(for: owner, scope)
+        return try .json(
+            TokenBody(casUrl: casURL, accessToken: token, exp: expires),
+            headers: [
+                .xetCASURL: casURL, .xetAccessToken: token,
+                .xetTokenExpiration: String(expires), .cacheControl: "no-store",
+            ])
+    }
+}
+
+// MARK: What repos tell of it
+
+extension RepoTarget {
     func xetToken(_ scope: XetToken.Scope, _ revision: String) async throws -> Answer {
         let xet = try service.requireXet()
         try await blocking {
@@ -68,13 +81,7 @@ extension RepoTarget {
                 if !opensPullRequest { _ = try commit(named: revision) }
             }
         }
-        let (token, expires) = try xet.token(for: repo, scope)
-        return try .json(
-            TokenBody(casUrl: service.casURL, accessToken: token, exp: expires),
-            headers: [
-                .xetCASURL: service.casURL, .xetAccessToken: token,
-                .xetTokenExpiration: String(expires), .cacheControl: "no-store",
-            ])
+        return try service.tokenAnswer(xet, for: .repo(repo), scope)
     }
 
     /// The hashes that are known of some LFS files; none if this Hub knows nothing of Xet.

@@ -1,15 +1,34 @@
 import Crypto
 import Foundation
 
-/// What lets its bearer talk to the CAS about one repo.
+/// Whose files the CAS is asked for.
+enum XetOwner: Sendable {
+    case repo(RepoRecord)
+    case bucket(BucketRecord)
+
+    /// What stays the same when it is renamed.
+    var name: XetToken.Owner {
+        switch self {
+        case .repo(let repo): .repo(repo.id)
+        case .bucket(let bucket): .bucket(bucket.id)
+        }
+    }
+}
+
+/// What lets its bearer talk to the CAS about one repo or bucket.
 struct XetToken: Codable, Equatable, Sendable {
     enum Scope: String, Codable, Sendable {
         case read
         case write
     }
 
-    /// The repo's id, which stays when it is renamed.
-    let repo: String
+    /// By the id.
+    enum Owner: Codable, Equatable, Sendable {
+        case repo(String)
+        case bucket(String)
+    }
+
+    let owner: Owner
     let scope: Scope
     /// Seconds since 1970.
     let expires: Int
