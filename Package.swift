@@ -160,12 +160,15 @@ let package = Package(
             swiftSettings: house),
         .testTarget(
             name: "HubClientTests",
-            dependencies: ["HubClient", "HTTPTransport", "Platform", "TestSupport", system],
-            swiftSettings: house),
+            dependencies: [
+                "HubClient", "HTTPTransport", "LocalHub", "Platform", "TestSupport", "XetCodec", system,
+            ],
+            exclude: ["Samples"], swiftSettings: house),
         .testTarget(
             name: "RepoCacheTests",
             dependencies: [
-                "RepoCache", "HubClient", "Platform", "TestSupport", crypto, logging, system, grdb,
+                "RepoCache", "HubClient", "Platform", "TestSupport", "XetCodec", crypto, logging, system,
+                grdb,
             ],
             swiftSettings: house),
         .testTarget(
