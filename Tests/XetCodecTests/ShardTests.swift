@@ -63,6 +63,12 @@ import XetCodec
         #expect(named.map(\.hash) == chunks.map { $0.hash.keyed(shard.key) })
     }
 
+    @Test func answersAreAsTheSample() throws {
+        let sample = try Samples.bytes("shard-global-dedup.bin")
+        let answered = try read(sample).answered(createdSeconds: 1_795_228_304)
+        #expect(answered.elementsEqual(sample))
+    }
+
     @Test func aFileOfABucketHasNoDigest() throws {
         var shard = expected()
         shard.files = shard.files.map {

@@ -4,14 +4,11 @@ What a test counts shows which way the bytes took: `cas` are the questions, `xor
 the way without Xet.
 """
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import wire
+import xet_program
 from samples import MEBIBYTE, noise
 
 LARGE = noise(5 * MEBIBYTE, seed=11)
@@ -75,14 +72,10 @@ def test_snapshot(xet_hub, xet_api, sample, tmp_path):
 
 
 def test_the_command(xet_hub, sample, tmp_path):
-    command = Path(sys.executable).with_name("hf")
-    environment = {name: value for name, value in os.environ.items() if name != "HF_HUB_DISABLE_XET"}
-    environment |= {"HF_ENDPOINT": xet_hub.address.endpoint, "HF_HOME": str(tmp_path / "home")}
     xet_hub.reset_stats()
-    subprocess.run(
-        [command, "download", sample, "--local-dir", tmp_path / "local"],
-        env=environment, check=True, capture_output=True, timeout=50,
-    )  # fmt: skip
+    xet_program.run(
+        xet_hub, tmp_path / "home", "download", sample, "--local-dir", tmp_path / "local"
+    )
     assert {path: (tmp_path / "local" / path).read_bytes() for path in SAMPLE} == SAMPLE
     assert took_xet(xet_hub)
 
@@ -114,16 +107,11 @@ def test_version_one_and_several_ranges_at_once(xet_hub, sample, tmp_path):
         "import sys; from huggingface_hub import hf_hub_download; "
         "hf_hub_download(sys.argv[1], 'changed.bin', local_dir=sys.argv[2])"
     )
-    environment = {name: value for name, value in os.environ.items() if name != "HF_HUB_DISABLE_XET"}
-    environment |= {
-        "HF_ENDPOINT": xet_hub.address.endpoint, "HF_HOME": str(tmp_path / "home"),
-        "HF_XET_CLIENT_ENABLE_MULTIRANGE_FETCHING": "1",
-    }  # fmt: skip
     xet_hub.reset_stats()
     try:
-        subprocess.run(
-            [sys.executable, "-c", program, sample, tmp_path],
-            env=environment, check=True, timeout=50,
+        xet_program.run(
+            xet_hub, tmp_path / "home", "-c", program, sample, tmp_path,
+            HF_XET_CLIENT_ENABLE_MULTIRANGE_FETCHING="1",
         )  # fmt: skip
     finally:
         xet_hub.clear_faults()

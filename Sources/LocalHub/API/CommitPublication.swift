@@ -18,7 +18,7 @@ struct CommitPublication {
     }
 
     private var repository: GitRepository { target.repository }
-    private var store: LFSStore { target.service.hub.lfs(target.repo) }
+    private var objects: RepoObjects { target.service.hub.objects(target.repo) }
 
     func publish(_ draft: consuming CommitDraft) throws -> Outcome {
         guard let header = draft.header else {
@@ -179,7 +179,7 @@ struct CommitPublication {
 
     /// - Throws: the Hub's refusal of a pointer to an object nobody uploaded.
     private func pointer(_ oid: String, _ size: Int?, _ path: String) throws -> LFSPointer {
-        guard let stored = store.size(oid), size == nil || size == stored else {
+        guard let stored = try objects.size(oid), size == nil || size == stored else {
             throw Refusal.badRequest(
                 "Your push was rejected because an LFS pointer pointed to a file that does not "
                     + "exist. Offending file: - \(path)")

@@ -11,10 +11,12 @@ extension HubService {
         case (.get, "xorbs"), (.head, "xorbs"):
             guard parts.count == 3, parts[1] == CASAction.prefix else { throw Refusal.unknownPath }
             return try await xorb(parts[2], request)
+        case (.put, "xorbs"):
+            guard parts.count == 3, parts[1] == CASAction.prefix else { throw Refusal.unknownPath }
+            return try await receiveXorb(parts[2], request)
         case (.get, _), (.head, _):
             guard parts.count == 4 else { throw Refusal.unknownPath }
-            let store = try await blocking.run { try self.store(parts[0...2]) }
-            return try await download(parts[3], store, request)
+            return try await download(parts[3], of: parts[0...2], request)
         case (.put, "upload"):
             guard parts.count == 6, let size = Int(parts[5]) else { throw Refusal.unknownPath }
             let store = try await blocking.run { try self.store(parts[1...3]) }
@@ -55,12 +57,31 @@ extension HubService {
         }
     }
 
+    /// An object: from its file, or put together from xorbs.
+    private enum Source {
+        case disk(path: String)
+        case xet(XetFile)
+    }
+
+    private func source(
+        _ oid: String, of parts: ArraySlice<String>
+    ) throws -> (source: Source, size: Int)? {
+        let store = try store(parts)
+        if let size = store.size(oid) { return (.disk(path: store.path(oid)), size) }
+        let parts = Array(parts)
+        guard let kind = RepoKind(plural: parts[0]),
+            let repo = try find(kind, [parts[1], parts[2]]),
+            let file = try hub.objects(repo).xetFile(oid)
+        else { return nil }
+        return (.xet(file), file.size)
+    }
+
     private func download(
-        _ oid: String, _ store: LFSStore, _ request: HubRequest
+        _ oid: String, of parts: ArraySlice<String>, _ request: HubRequest
     ) async throws -> Answer {
         try requireSignature(.download, request)
-        let size = try await blocking.run { store.size(oid) }
-        guard let size else { throw Refusal.entryNotFound(commit: nil) }
+        let found = try await blocking.run { try source(oid, of: parts) }
+        guard let (source, size) = found else { throw Refusal.entryNotFound(commit: nil) }
         var headers = RepoTarget.contentHeaders(path: request.parameter("filename") ?? oid)
         headers[.contentType] = "application/octet-stream"
         headers[.cacheControl] = "public, max-age=31536000"
@@ -68,12 +89,24 @@ extension HubService {
         let content = ContentAnswer(
             size: size, etag: "\"\(oid.prefix(32))\"", headers: headers
         ) { offset, count in
-            let body = try await blocking.run {
-                try FileBody(path: store.path(oid), offset: offset, blocking: blocking)
+            let body: any BodyPieces = try await blocking.run {
+                try self.body(source, offset, count)
             }
             return .pieces(count: count, body)
         }
         return try await content.answer(request)
+    }
+
+    private func body(
+        _ source: Source, _ offset: Int, _ count: Int
+    ) throws -> any BodyPieces {
+        switch source {
+        case .disk(let path):
+            return try FileBody(path: path, offset: offset, blocking: blocking)
+        case .xet(let file):
+            return XetBody(
+                try XetContents(of: file, offset..<offset + count, in: hub.xet), blocking: blocking)
+        }
     }
 
     // MARK: Uploads

@@ -93,7 +93,15 @@ extension RepoTarget {
         let expires = Int(Date().timeIntervalSince1970) + service.urlLifetimeSeconds
         let query = service.signer.sign(place, for: .download, expires: expires)
         let name = path.fileName
-        return service.downloadEndpoint + place + "?" + query + "&filename=" + URLText.encode(name)
+        return downloadOrigin(of: pointer.oid) + place + "?" + query + "&filename="
+            + URLText.encode(name)
+    }
+
+    /// Who hands out an object: another server, if there is one, has only what is a file on disk.
+    func downloadOrigin(of oid: String) -> String {
+        let origin = service.downloadEndpoint
+        guard origin != service.cdnEndpoint else { return origin }
+        return service.hub.lfs(repo).size(oid) == nil ? service.cdnEndpoint : origin
     }
 
     static func contentHeaders(path: String) -> HTTPFields {

@@ -52,6 +52,8 @@ extension RepoTarget {
         }
 
         let objects: [Object]
+        /// Whether what is to be uploaded goes to the CAS.
+        var usesXet = false
 
         private enum CodingKeys: String, CodingKey {
             case transfer, objects
@@ -61,7 +63,8 @@ extension RepoTarget {
         func encode(to encoder: any Encoder) throws {
             var container = encoder.container(keyedBy: CodingKeys.self)
             let isInParts = objects.contains { $0.actions?["upload"]?.header["chunk_size"] != nil }
-            try container.encode(isInParts ? "multipart" : "basic", forKey: .transfer)
+            let name = usesXet ? "xet" : isInParts ? "multipart" : "basic"
+            try container.encode(name, forKey: .transfer)
             try container.encode(objects, forKey: .objects)
         }
     }
@@ -73,39 +76,53 @@ extension RepoTarget {
         guard body.objects.count <= Self.batchMax else {
             throw Refusal.tooLarge("At most \(Self.batchMax) objects")
         }
-        guard body.transfers?.contains("basic") ?? true, (body.hashAlgo ?? "sha256") == "sha256"
+        let usesXet =
+            service.xet != nil && body.operation == "upload"
+            && body.transfers?.contains("xet") ?? false
+        guard usesXet || body.transfers?.contains("basic") ?? true,
+            (body.hashAlgo ?? "sha256") == "sha256"
         else { throw Refusal.unprocessable("Only basic transfers of sha256 objects") }
         let objects = try await blocking {
-            let store = service.hub.lfs(repo)
+            let store = service.hub.objects(repo)
             switch body.operation {
             case "upload":
                 // What is for a new pull request comes without a ref.
                 try requireCommit(to: body.ref?.name, opensPullRequest: body.ref == nil)
                 let isInParts = body.transfers?.contains("multipart") ?? false
-                return try body.objects.map { try upload($0, isInParts: isInParts, store) }
+                let xet = usesXet ? try xetAction(body.ref?.name) : nil
+                return try body.objects.map {
+                    try upload($0, isInParts: isInParts, xet, store)
+                }
             case "download":
                 try caller.requireContent(of: repo, registry: registry)
-                return body.objects.map { download($0, store) }
+                return try body.objects.map { try download($0, store) }
             default:
                 throw Refusal.unprocessable("Unknown operation \(body.operation)")
             }
         }
-        return try lfsJSON(BatchAnswer(objects: objects))
+        return try lfsJSON(BatchAnswer(objects: objects, usesXet: usesXet))
     }
 
-    /// - Parameter isInParts: whether the client knows how to upload parts.
+    /// - Parameters:
+    ///   - isInParts: whether the client knows how to upload parts.
+    ///   - xet: the way to the CAS, if that is to be taken.
     private func upload(
-        _ object: BatchBody.Object, isInParts: Bool, _ store: LFSStore
+        _ object: BatchBody.Object, isInParts: Bool, _ xet: BatchAnswer.Action?,
+        _ store: RepoObjects
     ) throws -> BatchAnswer.Object {
         var answer = BatchAnswer.Object(oid: object.oid, size: object.size)
         guard isHex(object.oid, count: 64), object.size >= 0 else {
             answer.error = .init(code: 422, message: "Invalid object id or size")
             return answer
         }
-        if let known = store.size(object.oid) {
+        if let known = try store.size(object.oid) {
             if known != object.size {
                 answer.error = .init(code: 422, message: "The object has \(known) bytes")
             }
+            return answer
+        }
+        if let xet {
+            answer.actions = ["upload": xet, "verify": verifyAction]
             return answer
         }
         let sizeMax = isInParts ? PartRule.sizeMax : PartRule.basicSizeMax
@@ -119,22 +136,43 @@ extension RepoTarget {
             "upload": isInParts && service.parts.applies(to: object.size)
                 ? try partsAction(object)
                 : action(service.cdnEndpoint + path, signed: path, for: .upload),
-            "verify": .init(
-                href: "\(service.endpoint)/\(webID).git/info/lfs/verify", header: [:],
-                expiresIn: service.urlLifetimeSeconds),
+            "verify": verifyAction,
         ]
         return answer
     }
 
-    private func download(_ object: BatchBody.Object, _ store: LFSStore) -> BatchAnswer.Object {
+    private var verifyAction: BatchAnswer.Action {
+        .init(
+            href: "\(service.endpoint)/\(webID).git/info/lfs/verify", header: [:],
+            expiresIn: service.urlLifetimeSeconds)
+    }
+
+    /// Where a token for the CAS is had, and one to begin with.
+    private func xetAction(_ revision: String?) throws -> BatchAnswer.Action {
+        let xet = try service.requireXet()
+        let (token, expires) = try xet.token(for: repo, .write)
+        let place = URLText.encode(revision ?? "main") + (revision == nil ? "?create_pr=1" : "")
+        let api = "\(service.endpoint)/api/\(repo.kind.plural)/\(repo.name)"
+        return .init(
+            href: "\(api)/xet-write-token/\(place)",
+            header: [
+                "X-Xet-Cas-Url": service.casURL, "X-Xet-Access-Token": token,
+                "X-Xet-Token-Expiration": String(expires),
+                "X-Xet-Session-Id": UUID().uuidString.lowercased(),
+            ], expiresIn: xet.options.tokenLifetimeSeconds)
+    }
+
+    private func download(
+        _ object: BatchBody.Object, _ store: RepoObjects
+    ) throws -> BatchAnswer.Object {
         var answer = BatchAnswer.Object(oid: object.oid, size: object.size)
-        guard let size = store.size(object.oid), size == object.size else {
+        guard let size = try store.size(object.oid), size == object.size else {
             answer.error = .init(code: 404, message: "Object does not exist")
             return answer
         }
         let path = "/\(repo.kind.plural)/\(repo.name)/\(object.oid)"
         answer.actions = [
-            "download": action(service.downloadEndpoint + path, signed: path, for: .download)
+            "download": action(downloadOrigin(of: object.oid) + path, signed: path, for: .download)
         ]
         return answer
     }
@@ -179,7 +217,7 @@ extension RepoTarget {
         let body = try await request.json(VerifyBody.self)
         let isStored = try await blocking {
             try caller.requireVoice(in: repo, registry: registry)
-            return service.hub.lfs(repo).size(body.oid) == body.size
+            return try service.hub.objects(repo).size(body.oid) == body.size
         }
         guard isStored else { throw Refusal.entryNotFound(commit: nil) }
         return try lfsJSON(body)

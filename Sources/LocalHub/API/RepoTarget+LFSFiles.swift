@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 import HTTPTypes
 
 /// lfs-files: the LFS objects a repo keeps, in whatever commit or in none.
@@ -22,7 +21,7 @@ extension RepoTarget {
         let cursor = request.parameter("cursor") ?? ""
         let (page, hasMore) = try await blocking {
             try caller.requireWrite(to: repo)
-            let rest = service.hub.lfs(repo).objects().filter { $0.oid > cursor }
+            let rest = try service.hub.objects(repo).all().filter { $0.oid > cursor }
             let names = try Dictionary(
                 repository.pointers().map { ($0.pointer.oid, $0.path) },
                 uniquingKeysWith: { min($0, $1) })
@@ -73,8 +72,8 @@ extension RepoTarget {
     ) async throws -> Answer {
         try await blocking {
             try caller.requireWrite(to: repo)
-            let store = service.hub.lfs(repo)
-            guard oids.allSatisfy({ store.size($0) != nil }) else {
+            let objects = service.hub.objects(repo)
+            guard try oids.allSatisfy({ try objects.size($0) != nil }) else {
                 throw Refusal.entryNotFound(commit: nil)
             }
             guard let lock = RepositoryLock.acquire(repository.path) else {
@@ -88,7 +87,7 @@ extension RepoTarget {
                 let old = try rewrite.remove(Set(blobs.map(\.blob)))
                 try forget(what: old)
             }
-            for oid in oids { unlink(store.path(oid)) }
+            for oid in oids { try objects.remove(oid) }
         }
         return .text(.ok, "OK")
     }
@@ -127,13 +126,10 @@ extension RepoTarget {
                 let target = try registry.repo(body.target.type ?? .model, name)
             else { throw Refusal.repoNotFound(isAnonymous: caller.isAnonymous) }
             try caller.requireWrite(to: target)
-            let (from, to) = (service.hub.lfs(repo), service.hub.lfs(target))
+            let (from, to) = (service.hub.objects(repo), service.hub.objects(target))
             return try body.files.compactMap { file -> DuplicatedBody.Failure? in
-                guard from.size(file.sha256) != nil else {
-                    return .init(sha256: file.sha256, error: "Object does not exist")
-                }
-                try to.link(from.path(file.sha256), oid: file.sha256)
-                return nil
+                try from.share(file.sha256, with: to)
+                    ? nil : .init(sha256: file.sha256, error: "Object does not exist")
             }
         }
         return try .json(DuplicatedBody(failed: failed))

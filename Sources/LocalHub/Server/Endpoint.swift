@@ -259,7 +259,7 @@ enum Endpoint: Equatable, Sendable {
         "discussion-title", "discussion-status", "discussion-merge", "discussion-ref",
         "lfs-files", "lfs-duplicate", "resolve", "raw", "resolve-cache", "lfs-batch",
         "lfs-verify", "lfs-upload", "lfs-part", "lfs-complete", "cdn", "unknown",
-        "xet-token", "xorb",
+        "xet-token", "xorb", "xorb-upload",
     ])
 
     /// The name the counters have for it.

@@ -19,6 +19,8 @@ enum Refusal: Error {
     case badRequest(String)
     case conflict(String, url: String?)
     case branchMoved
+    /// What is to be made is there already.
+    case preconditionFailed
     case tooLarge(String)
     /// A body without Content-Length where an object store wants one.
     case lengthRequired
@@ -42,7 +44,7 @@ enum Refusal: Error {
         case .badRequest: .badRequest
         case .conflict, .mergeConflict: .conflict
         case .lengthRequired: .lengthRequired
-        case .branchMoved: .preconditionFailed
+        case .branchMoved, .preconditionFailed: .preconditionFailed
         case .tooLarge: .contentTooLarge
         case .unprocessable: .unprocessableContent
         case .rangeNotSatisfiable: .rangeNotSatisfiable
@@ -87,6 +89,7 @@ enum Refusal: Error {
         case .mergeConflict(let files):
             "The pull request has conflicts with its base in \(files.joined(separator: ", "))"
         case .branchMoved: "A commit has happened since. Please refresh and try again."
+        case .preconditionFailed: "At least one of the preconditions did not hold"
         case .rangeNotSatisfiable: "Range not satisfiable"
         case .urlExpired: "Request has expired"
         case .rateLimited: "We had to rate limit you. Please retry later."
@@ -96,6 +99,9 @@ enum Refusal: Error {
     static let repositoryIsBusy = Refusal.conflict(
         "Another commit operation is in progress for this repository. Please try again later.",
         url: nil)
+
+    /// As an object store says it: two ways to be let in are one too many.
+    static let twoAuthorizations = Refusal.badRequest("Only one auth mechanism allowed")
 
     /// - Parameter isText: resolve and the CDN answer in plain text, the API in JSON.
     func answer(isText: Bool) throws -> Answer {

@@ -26,7 +26,7 @@ struct HubResponder: Sendable {
             return try await administer(words, request, writer, connection)
         }
         let traffic = traffic(endpoint, request.method, path)
-        let name = name(endpoint, traffic, path)
+        let name = name(endpoint, traffic, path, request.method)
         service.counters.countRequest(traffic, endpoint: name)
         let plan = service.faults.plan(
             method: request.method.rawValue, path: path, traffic: traffic, endpoint: name)
@@ -136,11 +136,12 @@ struct HubResponder: Sendable {
     }
 
     private func name(
-        _ endpoint: Endpoint, _ traffic: TrafficClass, _ path: String
+        _ endpoint: Endpoint, _ traffic: TrafficClass, _ path: String,
+        _ method: HTTPRequest.Method
     ) -> String {
         switch (listener, traffic) {
         case (.hub, _): endpoint.name
-        case (.cdn, .xorb): "xorb"
+        case (.cdn, .xorb): method == .put ? "xorb-upload" : "xorb"
         case (.cdn, .lfs): path.hasPrefix("/multipart/") ? "lfs-part" : "lfs-upload"
         case (.cdn, _): "cdn"
         }

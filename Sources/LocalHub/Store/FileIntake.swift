@@ -22,6 +22,17 @@ final class FileIntake {
         guard fd >= 0 else { throw Failure.file(errno) }
     }
 
+    /// Takes over a file that is whole.
+    ///
+    /// - Returns: nil if there is none.
+    init?(adopting path: String) {
+        var status = stat()
+        self.path = path
+        fd = open(path, O_RDWR | O_CLOEXEC)
+        guard fd >= 0, fstat(fd, &status) == 0 else { return nil }
+        size = Int(status.st_size)
+    }
+
     deinit {
         if fd >= 0 { close(fd) }
         unlink(path)
@@ -68,5 +79,14 @@ final class FileIntake {
             atPath: (target as NSString).deletingLastPathComponent,
             withIntermediateDirectories: true)
         guard rename(path, target) == 0 else { throw Failure.file(errno) }
+    }
+
+    /// Gives the file its name unless there is one of that name.
+    ///
+    /// - Returns: whether there was none.
+    func finish(asNew target: String) throws -> Bool {
+        if link(path, target) == 0 { return true }
+        guard errno == EEXIST else { throw Failure.file(errno) }
+        return false
     }
 }

@@ -55,8 +55,10 @@ extension Registry {
                 try Self.insert(entry, database)
                 guard let oid = entry.oid else { continue }
                 try database.execute(
-                    sql: "INSERT OR IGNORE INTO xetObject VALUES (?, ?, ?)",
-                    arguments: [repo.id, oid, entry.file.hash.text])
+                    sql: "INSERT OR IGNORE INTO xetObject VALUES (?, ?, ?, ?)",
+                    arguments: [
+                        repo.id, oid, entry.file.hash.text, Date().timeIntervalSince1970,
+                    ])
                 if database.changesCount > 0 { isNew = true }
             }
             return isNew
@@ -97,6 +99,40 @@ extension Registry {
                 database,
                 sql: "SELECT EXISTS (SELECT 1 FROM xetObject WHERE repo = ? AND hash = ?)",
                 arguments: [repo.id, hash.text]) ?? false
+        }
+    }
+
+    /// Objects the repo has in Xet's form, in the order of their oids.
+    func xetObjects(in repo: RepoRecord) throws -> [(oid: String, size: Int, stored: Date)] {
+        try pool.read { database in
+            try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT oid, size, created FROM xetObject JOIN xetFile USING (hash)
+                    WHERE repo = ? ORDER BY oid
+                    """,
+                arguments: [repo.id]
+            ).map { ($0["oid"], $0["size"], Date(timeIntervalSince1970: $0["created"])) }
+        }
+    }
+
+    /// The repo has the object no more.
+    func forgetXetObject(_ oid: String, in repo: RepoRecord) throws {
+        try pool.write { database in
+            try database.execute(
+                sql: "DELETE FROM xetObject WHERE repo = ? AND oid = ?",
+                arguments: [repo.id, oid])
+        }
+    }
+
+    // MARK: Deduplication
+
+    /// A xorb that has the chunk, if queries are to find it.
+    func xorb(ofChunk hash: XetHash) throws -> XetHash? {
+        try pool.read { database in
+            try String.fetchOne(
+                database, sql: "SELECT xorb FROM xetChunk WHERE hash = ?", arguments: [hash.text]
+            ).flatMap { XetHash(text: $0) }
         }
     }
 }

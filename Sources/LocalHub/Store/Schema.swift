@@ -115,6 +115,7 @@ enum Schema {
             repo TEXT NOT NULL REFERENCES repo (id) ON DELETE CASCADE,
             oid TEXT NOT NULL,           -- SHA-256, hex
             hash TEXT NOT NULL REFERENCES xetFile (hash),
+            created REAL NOT NULL,       -- seconds since 1970
             PRIMARY KEY (repo, oid)
         ) WITHOUT ROWID;
         CREATE INDEX xetObjectOf ON xetObject (repo, hash);

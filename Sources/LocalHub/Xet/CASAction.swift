@@ -5,6 +5,10 @@ enum CASAction: Equatable, Sendable {
     case reconstruction(XetHash, version: Int)
     case file(XetHash)
     case xorb(XetHash)
+    case grant(XetHash)
+    case commit(XetHash, grant: String)
+    case shard(version: Int)
+    case chunk(XetHash)
     case unknown
 
     /// The one place of xorbs and chunks that clients ask in.
@@ -13,13 +17,38 @@ enum CASAction: Equatable, Sendable {
     /// Reads what follows `/cas`: a version and more.
     init(_ segments: ArraySlice<String>) {
         let words = Array(segments)
-        let hash = words.last.flatMap { XetHash(text: $0) }
-        switch (words.first, words.dropFirst().first, words.count, hash) {
-        case ("v1", "reconstructions", 3, let hash?): self = .reconstruction(hash, version: 1)
-        case ("v2", "reconstructions", 3, let hash?): self = .reconstruction(hash, version: 2)
-        case ("v1", "files", 3, let hash?): self = .file(hash)
-        case ("v1", "xorbs", 4, let hash?) where words[2] == Self.prefix: self = .xorb(hash)
+        let version = words.first == "v2" ? 2 : 1
+        switch (version, words.dropFirst().first, words.count) {
+        case (_, "shards", 2): self = .shard(version: version)
+        case (_, _, 3):
+            self = XetHash(text: words[2]).map { Self.of($0, words[1], version) } ?? .unknown
+        case (1, let word?, 4...) where words[2] == Self.prefix:
+            let rest = words[4...]
+            self = XetHash(text: words[3]).map { Self.stored($0, word, rest) } ?? .unknown
         default: self = .unknown
+        }
+    }
+
+    /// What is named by its hash alone.
+    private static func of(_ hash: XetHash, _ word: String, _ version: Int) -> CASAction {
+        switch (version, word) {
+        case (_, "reconstructions"): .reconstruction(hash, version: version)
+        case (1, "files"): .file(hash)
+        default: .unknown
+        }
+    }
+
+    /// What has a prefix before its hash.
+    private static func stored(
+        _ hash: XetHash, _ word: String, _ rest: ArraySlice<String>
+    ) -> CASAction {
+        switch (word, Array(rest)) {
+        case ("xorbs", []): .xorb(hash)
+        case ("xorb-grants", []): .grant(hash)
+        case ("chunks", []): .chunk(hash)
+        case ("xorb-commits", let rest) where rest.count == 2 && rest[0] == "grant":
+            .commit(hash, grant: rest[1])
+        default: .unknown
         }
     }
 
@@ -29,11 +58,16 @@ enum CASAction: Equatable, Sendable {
         case .reconstruction: "cas-reconstruction"
         case .file: "cas-file"
         case .xorb: "cas-xorb"
+        case .grant: "cas-grant"
+        case .commit: "cas-commit"
+        case .shard: "cas-shard"
+        case .chunk: "cas-chunk"
         case .unknown: "cas-unknown"
         }
     }
 
     static let names: Set<String> = [
-        "cas-reconstruction", "cas-file", "cas-xorb", "cas-unknown",
+        "cas-reconstruction", "cas-file", "cas-xorb", "cas-grant", "cas-commit", "cas-shard",
+        "cas-chunk", "cas-unknown",
     ]
 }

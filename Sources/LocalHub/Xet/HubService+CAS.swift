@@ -13,25 +13,39 @@ extension HubService {
             return try await target.reconstruction(hash, version: version)
         case (.file(let hash), .head): return try await target(xet, request).fileHead(hash)
         case (.xorb(let hash), .head): return try await target(xet, request).xorbHead(hash)
+        case (.chunk(let hash), .get): return try await target(xet, request).chunk(hash)
+        case (.xorb(let hash), .post):
+            return try await target(xet, request, .write).uploadXorb(hash)
+        case (.grant(let hash), .post):
+            return try await target(xet, request, .write).grant(hash)
+        case (.commit(let hash, let grant), .post):
+            return try await target(xet, request, .write).commit(hash, grant: grant)
+        case (.shard(let version), .post):
+            return try await target(xet, request, .write).uploadShard(version: version)
         default: throw Refusal.unknownPath
         }
     }
 
-    /// - Throws: `Refusal.badXetToken`.
-    private func target(_ xet: XetService, _ request: HubRequest) async throws -> CASTarget {
+    /// - Throws: `Refusal.badXetToken`, or `.forbidden` if the token is not for writing and the
+    ///   request is.
+    private func target(
+        _ xet: XetService, _ request: HubRequest, _ scope: XetToken.Scope = .read
+    ) async throws -> CASTarget {
         let words = (request.headers[.authorization] ?? "").split(separator: " ")
         guard words.count == 2, words[0].lowercased() == "bearer",
             let token = xet.tokens.open(String(words[1]), now: Date()),
             let repo = try await blocking.run({ try hub.registry.repo(id: token.repo) })
         else { throw Refusal.badXetToken }
-        return CASTarget(repo: repo, scope: token.scope, service: self, request: request)
+        guard scope == .read || token.scope == .write else {
+            throw Refusal.forbidden("Forbidden: the token is not for writing.")
+        }
+        return CASTarget(repo: repo, service: self, request: request)
     }
 }
 
 /// A repo as the bearer of a token sees it, and a request about its contents.
 struct CASTarget: Sendable {
     let repo: RepoRecord
-    let scope: XetToken.Scope
     let service: HubService
     let request: HubRequest
 

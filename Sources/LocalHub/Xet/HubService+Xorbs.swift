@@ -20,10 +20,7 @@ extension HubService {
     private static func signed(_ path: String, _ ranges: String) -> String { "\(path)?\(ranges)" }
 
     func xorb(_ name: String, _ request: HubRequest) async throws -> Answer {
-        // As an object store does: two ways to be let in are one too many.
-        guard request.headers[.authorization] == nil else {
-            throw Refusal.badRequest("Only one auth mechanism allowed")
-        }
+        guard request.headers[.authorization] == nil else { throw Refusal.twoAuthorizations }
         guard let list = request.parameter(Self.rangesName), let signed = ByteRange.list(list),
             let hash = XetHash(text: name)
         else { throw Refusal.forbidden("Access denied") }

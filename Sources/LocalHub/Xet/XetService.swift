@@ -24,6 +24,14 @@ struct XetService: Sendable {
         tokens = XetTokenSigner(key: key)
         self.options = options
     }
+
+    /// - Returns: a fresh token, and when its time is over, in seconds since 1970.
+    func token(
+        for repo: RepoRecord, _ scope: XetToken.Scope
+    ) throws -> (text: String, expires: Int) {
+        let expires = Int(Date().timeIntervalSince1970) + options.tokenLifetimeSeconds
+        return (try tokens.seal(XetToken(repo: repo.id, scope: scope, expires: expires)), expires)
+    }
 }
 
 extension HubService {
@@ -60,9 +68,7 @@ extension RepoTarget {
                 if !opensPullRequest { _ = try commit(named: revision) }
             }
         }
-        let expires = Int(Date().timeIntervalSince1970) + xet.options.tokenLifetimeSeconds
-        let token = try xet.tokens.seal(
-            XetToken(repo: repo.id, scope: scope, expires: expires))
+        let (token, expires) = try xet.token(for: repo, scope)
         return try .json(
             TokenBody(casUrl: service.casURL, accessToken: token, exp: expires),
             headers: [
@@ -83,7 +89,8 @@ extension RepoTarget {
         guard let xet = service.xet, pointer.size > 0 else { return nil }
         let (known, isStored) = try await blocking {
             let known = try registry.xetHashes(of: [pointer.oid], in: repo)[pointer.oid]
-            return (known, known != nil || service.hub.lfs(repo).size(pointer.oid) != nil)
+            let isStored = known != nil || service.hub.lfs(repo).size(pointer.oid) != nil
+            return (known, isStored)
         }
         guard isStored else { return nil }
         let hash: XetHash

@@ -49,6 +49,24 @@ package final class XetStore: Sendable {
         return try registry.insert(index, as: hash)
     }
 
+    // MARK: What came by a grant
+
+    private func place(_ xorb: XetHash, grant id: String) -> String {
+        "\(folder.incoming)/xorb-\(xorb)-\(id)"
+    }
+
+    /// Leaves what came by a grant for its commit.
+    ///
+    /// - Returns: false if something came by it before.
+    func leave(_ intake: FileIntake, _ xorb: XetHash, grant id: String) throws -> Bool {
+        try intake.finish(asNew: place(xorb, grant: id))
+    }
+
+    /// What came by a grant; it is there no more if it is not kept.
+    func arrived(_ xorb: XetHash, grant id: String) -> FileIntake? {
+        FileIntake(adopting: place(xorb, grant: id))
+    }
+
     // MARK: Files
 
     package func file(_ hash: XetHash) throws -> XetFile? {
