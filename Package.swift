@@ -144,6 +144,11 @@ let package = Package(
             dependencies: ["FuseBridge", "Platform", argumentParser, logging, system],
             swiftSettings: house),
 
+        // How fast the codecs are. For scripts/bench alone.
+        .executableTarget(
+            name: "codecbench", dependencies: ["XetCodec", "Platform", argumentParser, system],
+            swiftSettings: house),
+
         // Tests.
         .target(
             name: "TestSupport", dependencies: ["LocalHub", "Platform", "HubClient", system],

@@ -20,7 +20,9 @@ import XetCodec
         let first = "dbc1942af565714b7cb68c6a89b93f03a9eea70f03cc70cc4692b2451014b04b"
         #expect(plan.terms.map(\.numbers) == [84..<86, 0..<1, 87..<88])
         #expect(plan.terms.map { $0.xorb.text == first } == [true, false, true])
-        let ranges = plan.ranges.sorted { ($0.xorb.text, $0.chunks.lowerBound) < ($1.xorb.text, $1.chunks.lowerBound) }
+        let ranges = plan.ranges.sorted {
+            ($0.xorb.text, $0.chunks.lowerBound) < ($1.xorb.text, $1.chunks.lowerBound)
+        }
         #expect(ranges.map(\.bytes) == [0...85_888, 4_896_574...4_936_077, 5_022_544...5_142_194])
         #expect(ranges[1].url.text.hasPrefix("https://transfer.example/xorbs/default/\(first)?"))
         let assembly = try TermAssembly(plan, count: plan.byteCount - plan.skipCount)

@@ -43,7 +43,8 @@ import XetCodec
         }
 
         /// As a store says it: ranges that overlap or touch are one.
-        func plan(_ terms: [(xorb: Int, chunks: Range<Int>)], skip: UInt64) throws -> Reconstruction {
+        func plan(_ terms: [(xorb: Int, chunks: Range<Int>)], skip: UInt64) throws -> Reconstruction
+        {
             var parts: [String] = []
             for (number, xorb) in xorbs.enumerated() {
                 var ranges: [Range<Int>] = []

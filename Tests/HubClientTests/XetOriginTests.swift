@@ -40,7 +40,7 @@ struct XetOriginTests {
 
         func wait() -> Bool {
             let result = result.wait(until: .now.advanced(bySeconds: 60)) { $0 }
-            if case .success = result { return true } else { return false }
+            return if case .success = result { true } else { false }
         }
     }
 
@@ -150,7 +150,8 @@ struct XetOriginTests {
             #expect(world.fetch(0..<(1 << 20)))
             let endpoints = { world.hub.server.counters.snapshot.endpoints["xet-token"] ?? 0 }
             #expect(endpoints() == 1)
-            world.hub.server.faults.add(Fault(.status(401, retryAfter: nil), traffic: .cas, count: 1))
+            world.hub.server.faults.add(
+                Fault(.status(401, retryAfter: nil), traffic: .cas, count: 1))
             #expect(world.fetch(0..<(1 << 20)))
             #expect(endpoints() == 2 && world.origin.figures.fallbacks.isEmpty)
             world.hub.server.faults.add(Fault(.status(401, retryAfter: nil), traffic: .cas))
@@ -203,7 +204,8 @@ struct XetOriginTests {
                 let sink = Sink()
                 let fetch = world.origin.fetch(
                     world.location, range: 0..<(16 << 20), priority: .prefetch, into: sink)
-                if round % 2 == 0 { _ = sink.result.wait(until: .now.advanced(bySeconds: 0.002 * Double(round))) { $0 } }
+                let pause = MonotonicInstant.now.advanced(bySeconds: 0.002 * Double(round))
+                if round % 2 == 0 { _ = sink.result.wait(until: pause) { $0 } }
                 fetch.cancel()
                 #expect(sink.result.wait(until: .now.advanced(bySeconds: 60)) { $0 } != nil)
             }

@@ -20,7 +20,8 @@ import XetCodec
         XetHash(text: String(repeating: String(number), count: 64))!
     }
 
-    private static func term(_ xorb: Int, _ first: Int, _ chunks: ArraySlice<MerkleNode>) -> XetTerm {
+    private static func term(_ xorb: Int, _ first: Int, _ chunks: ArraySlice<MerkleNode>) -> XetTerm
+    {
         XetTerm(
             xorb: Self.xorb(xorb), byteCount: UInt32(chunks.reduce(0) { $0 + $1.byteCount }),
             chunks: UInt32(first)..<UInt32(first + chunks.count))
