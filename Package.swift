@@ -144,6 +144,11 @@ let package = Package(
             dependencies: ["FuseBridge", "Platform", argumentParser, logging, system],
             swiftSettings: house),
 
+        // How fast the codecs are. For scripts/bench alone.
+        .executableTarget(
+            name: "codecbench", dependencies: ["XetCodec", "Platform", argumentParser, system],
+            swiftSettings: house),
+
         // Tests.
         .target(
             name: "TestSupport", dependencies: ["LocalHub", "Platform", "HubClient", system],
@@ -160,12 +165,15 @@ let package = Package(
             swiftSettings: house),
         .testTarget(
             name: "HubClientTests",
-            dependencies: ["HubClient", "HTTPTransport", "Platform", "TestSupport", system],
-            swiftSettings: house),
+            dependencies: [
+                "HubClient", "HTTPTransport", "LocalHub", "Platform", "TestSupport", "XetCodec", system,
+            ],
+            exclude: ["Samples"], swiftSettings: house),
         .testTarget(
             name: "RepoCacheTests",
             dependencies: [
-                "RepoCache", "HubClient", "Platform", "TestSupport", crypto, logging, system, grdb,
+                "RepoCache", "HubClient", "Platform", "TestSupport", "XetCodec", crypto, logging, system,
+                grdb,
             ],
             swiftSettings: house),
         .testTarget(

@@ -251,7 +251,7 @@ def test_wrong_bytes_in_chunks_are_an_error_and_then_come_the_plain_way(
 ):
     mount = mount_of(f"hf://{repo}", cache=cache)
     # Far behind the head of a chunk: only the digest of the whole content tells.
-    store.add_fault("--corrupt", "--at", 5000, "--length", 3, "--class", "xorb", "--count", 1)
+    store.add_fault("--corrupt", "--at", 5000, "--length", 3, "--class", "xorb")
     path = mount.path / "large.bin"
     try:
         path.read_bytes()

@@ -77,7 +77,8 @@ struct ShownOption {
         guard case .variable(let name) = origin, let text = environment[name] else { return nil }
         switch name {
         case "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN": return .string("(a token)")
-        case _ where self.name == "offline" || self.name == "no-xet": return .bool(truth(of: text) ?? false)
+        case _ where ["no-xet", "offline"].contains(self.name):
+            return .bool(truth(of: text) ?? false)
         default: return .string(Self.shown(text))
         }
     }

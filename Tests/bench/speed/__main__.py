@@ -24,6 +24,7 @@ from . import (
     small_rows,
     sparse_rows,
     write_rows,
+    xet_rows,
 )
 from .library import Library
 from .scene import Scene
@@ -39,6 +40,7 @@ GROUPS = {
     "learned": learned_rows.rows,
     "memory": memory_rows.rows,
     "write": write_rows.rows,
+    "xet": xet_rows.rows,
     "huge": huge_rows.rows,
 }
 # It takes minutes.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
 import shutil
 import struct
 from pathlib import Path
@@ -29,6 +30,24 @@ class Library:
             write_noise(folder / "other.bin", 16)
 
         return self._repo(f"large-{mebibytes}", fill)
+
+    def two_revisions(self, mebibytes: int, share: float) -> str:
+        """A repo with a large file and the same one with some chunks changed, both in Xet's form too. The
+        second is made of what it shares with the first, and of what is new."""
+
+        def fill(folder: Path) -> None:
+            first, second = folder / "a-first.bin", folder / "b-second.bin"
+            write_noise(first, mebibytes)
+            shutil.copyfile(first, second)
+            # A chunk has 64 KiB, more or less.
+            count = max(1, round(mebibytes * 16 * share))
+            draw = random.Random(mebibytes)
+            with second.open("r+b") as file:
+                for _ in range(count):
+                    file.seek(draw.randrange(mebibytes * MEBIBYTE - 64))
+                    file.write(os.urandom(64))
+
+        return self._repo(f"revisions-{mebibytes}", fill, "--xet")
 
     def huge(self, mebibytes: int) -> str:
         """A repo with a file that takes hardly any room: a page of each 16 MiB has its number in it, the
@@ -114,13 +133,13 @@ class Library:
         objects = self.scene.hub.root / "models" / f"{repo}.git" / "lfs" / "objects"
         return objects / oid[:2] / oid[2:4] / oid
 
-    def _repo(self, name: str, fill) -> str:
+    def _repo(self, name: str, fill, *options: str) -> str:
         if name not in self._repos:
             folder = self.scene.folder / name
             folder.mkdir()
             fill(folder)
             repo = f"lab/{name}"
-            self.scene.hub.run("import", "--root", self.scene.hub.root, repo, folder)
+            self.scene.hub.run("import", "--root", self.scene.hub.root, repo, folder, *options)
             shutil.rmtree(folder)
             os.sync()
             self._repos[name] = repo

@@ -67,15 +67,19 @@ class Scene:
         self.web = WebServer(folder / "web", self.hub.root)
         # None: localhub itself hands out everything, without a link.
         self.rtt: int | None = None
+        self.offers_xet = False
+        self.window = WINDOW
 
     def close(self) -> None:
         self.hub.stop()
         self.web.stop()
 
-    def place_hub(self, rtt: int | None) -> None:
+    def place_hub(
+        self, rtt: int | None, *, offers_xet: bool = False, window: str = WINDOW
+    ) -> None:
         """Moves the Hub and its CDN so many milliseconds away: 0 for a CDN that costs little, None for the
         Hub's own, which is here as well."""
-        if rtt == self.rtt:
+        if (rtt, offers_xet, window) == (self.rtt, self.offers_xet, self.window):
             return
         self.hub.stop()
         self.web.stop()
@@ -85,9 +89,11 @@ class Scene:
             self.web.start()
             self.hub.serve_options = ["--cdn-origin", self.web.origin]
         else:
-            self.hub.serve_options = ["--link", f"rtt={rtt}ms,window={WINDOW}"]
+            self.hub.serve_options = ["--link", f"rtt={rtt}ms,window={window}"]
+        if offers_xet:
+            self.hub.serve_options += ["--xet"]
         self.hub.start()
-        self.rtt = rtt
+        self.rtt, self.offers_xet, self.window = rtt, offers_xet, window
 
     def reset_traffic(self) -> None:
         self.hub.reset_stats()
