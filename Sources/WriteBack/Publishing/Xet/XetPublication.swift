@@ -79,7 +79,9 @@ struct XetPublication {
     private func learnBase(
         of cut: Cut, _ known: inout [XetHash: ChunkPlace]
     ) throws(PublishError) {
-        let unknown = cut.chunks.reduce(UInt64(0)) { $0 + (known[$1.hash] == nil ? $1.byteCount : 0) }
+        let unknown = cut.chunks.reduce(UInt64(0)) { sum, chunk in
+            sum + (known[chunk.hash] == nil ? chunk.byteCount : 0)
+        }
         guard let base = cut.object.base, case .lfs = base.content,
             unknown > Self.unknownBytesMin,
             base.size - min(base.size, source.presentBytes(of: base)) <= Self.absentBytesMax
@@ -232,9 +234,8 @@ struct XetPublication {
                 let count = UInt32(chunk.byteCount)
                 let here = packing.source(of: chunk.hash)
                 let source = known[chunk.hash].map { TermList.ChunkSource.stored($0) } ?? here
-                if let source, terms.continues(with: source)
-                    || terms.isWorthwhile(runCount: Self.run(chunks[index...], known))
-                {
+                let run = Self.run(chunks[index...], known)
+                if let source, terms.continues(with: source) || terms.isWorthwhile(runCount: run) {
                     terms.append(source, byteCount: count)
                 } else {
                     try checkStop()
