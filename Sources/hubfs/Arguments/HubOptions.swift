@@ -43,10 +43,11 @@ struct HubOptions: ParsableArguments {
     @Flag(
         name: .customLong("no-xet"),
         help: ArgumentHelp(
-            "Fetch files from the CDN alone, as with HF_HUB_DISABLE_XET=1.",
+            "Fetch files from the CDN alone, and send them to LFS storage, as with HF_HUB_DISABLE_XET=1.",
             discussion: """
                 Without it, what is read in order of large files comes from Xet's store in chunks, and \
-                chunks that other files in the cache have are copied from there.
+                chunks that other files in the cache have are copied from there; commits send the chunks \
+                that the store does not have.
                 """))
     var ignoresXet = false
 
