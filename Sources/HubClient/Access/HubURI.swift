@@ -118,10 +118,11 @@ extension HubURI {
         let first = body.prefix { $0 != "/" }
         let isAlone = first.endIndex == body.endIndex
         switch first {
-        case "kernels", "buckets", "kernel", "bucket":
+        case "buckets", "bucket":
             throw Invalid(
-                description: "hubfs cannot show \(first): only models, datasets and spaces")
-        case "model", "dataset", "space":
+                description:
+                    "hubfs cannot show \(first): only models, datasets, spaces and kernels")
+        case "model", "dataset", "space", "kernel":
             throw Invalid(
                 description:
                     "the kind of repo is written in the plural: '\(first)s/', not '\(first)'")

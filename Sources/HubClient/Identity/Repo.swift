@@ -3,6 +3,11 @@ package enum RepoKind: String, Hashable, Sendable, CaseIterable {
     case model
     case dataset
     case space
+    /// Compiled functions for accelerators; their versions are branches, `v1`, `v2`.
+    case kernel
+
+    /// Those of which the Hub lists an account's.
+    package static let listed: [RepoKind] = [.model, .dataset, .space]
 
     /// The plural used in API paths (`/api/models/…`) and in `hf://` URIs.
     package var apiName: String { rawValue + "s" }

@@ -17,10 +17,11 @@ struct HubRoutes: Sendable {
     /// the token.
     func isOurs(_ url: WebURL) -> Bool { url.origin == endpoint.origin }
 
-    /// `expand` leaves out `siblings`, the list of all files.
+    /// `expand` leaves out `siblings`, the list of all files. Kernels have no such list, nor `expand`.
     func revision(_ repo: RepoID, _ revision: Revision) -> WebURL? {
         let name = percentEncoded(revision.name, keepsSlash: false)
-        return api(repo, "/revision/\(name)?expand=sha&expand=lastModified")
+        let query = repo.kind == .kernel ? "" : "?expand=sha&expand=lastModified"
+        return api(repo, "/revision/\(name)\(query)")
     }
 
     /// The newest commit of the history that ends at `commit`: itself.

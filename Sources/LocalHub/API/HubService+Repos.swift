@@ -99,7 +99,8 @@ extension HubService {
     private static let listMax = 1000
 
     func listRepos(_ kind: RepoKind, _ request: HubRequest) async throws -> Answer {
-        guard request.method == .get else { throw Refusal.unknownPath }
+        // Nobody has told how kernels are listed.
+        guard request.method == .get, kind != .kernel else { throw Refusal.unknownPath }
         let limit = request.parameter("limit").map { Int($0) ?? 0 } ?? Self.listMax
         guard limit > 0 else { throw Refusal.badRequest("Invalid limit") }
         let expand = Set(

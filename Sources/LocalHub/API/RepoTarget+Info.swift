@@ -39,6 +39,7 @@ extension RepoTarget {
         let expand = Set(
             request.parameters("expand").flatMap { $0.split(separator: ",") }.map(String.init))
         let withBlobs = request.flag("blobs")
+        if repo.kind == .kernel { return try await kernelInfo(revision, expand, withBlobs) }
         let info = try await blocking {
             let commit = try commit(named: revision ?? "main")
             var info = RepoInfo(values: values(commit), siblings: nil)
@@ -60,6 +61,21 @@ extension RepoTarget {
         return try .json(info)
     }
 
+    /// Kernels have fewer members, no list of files, and nothing that could be asked for besides.
+    private func kernelInfo(
+        _ revision: String?, _ expand: Set<String>, _ withBlobs: Bool
+    ) async throws -> Answer {
+        guard expand.isEmpty, !withBlobs else {
+            throw Refusal.badRequest("Kernels know neither expand nor blobs")
+        }
+        let all = try await blocking { values(try commit(named: revision ?? "main")) }
+        let members: Set = [
+            "id", "author", "downloads", "gated", "lastModified", "likes", "private", "sha",
+        ]
+        return try .json(
+            RepoInfo(values: all.filter { members.contains($0.key) }, siblings: nil))
+    }
+
     private func values(_ commit: CommitRecord) -> [String: JSONValue] {
         var values = Self.summary(repo)
         values["sha"] = .string(commit.oid)
@@ -73,6 +89,7 @@ extension RepoTarget {
         case .space:
             values["sdk"] = repo.sdk.map(JSONValue.string) ?? .null
             values["runtime"] = .object(["stage": .string("STOPPED")])
+        case .kernel: break
         }
         return values
     }

@@ -1,8 +1,9 @@
-/// The three kinds of repo this Hub keeps, in the spellings the API uses for them.
+/// The kinds of repo this Hub keeps, in the spellings the API uses for them.
 package enum RepoKind: String, CaseIterable, Codable, Sendable {
     case model
     case dataset
     case space
+    case kernel
 
     /// The word in API paths (`/api/models/…`) and the folder below the Hub's root.
     package var plural: String {
@@ -10,6 +11,7 @@ package enum RepoKind: String, CaseIterable, Codable, Sendable {
         case .model: "models"
         case .dataset: "datasets"
         case .space: "spaces"
+        case .kernel: "kernels"
         }
     }
 
@@ -19,6 +21,7 @@ package enum RepoKind: String, CaseIterable, Codable, Sendable {
         case .model: ""
         case .dataset: "datasets/"
         case .space: "spaces/"
+        case .kernel: "kernels/"
         }
     }
 

@@ -24,7 +24,7 @@ enum Schema {
 
                     CREATE TABLE repo (
                         id TEXT PRIMARY KEY,         -- 24 hex digits, never used again
-                        kind TEXT NOT NULL,          -- 'model', 'dataset' or 'space'
+                        kind TEXT NOT NULL,          -- 'model', 'dataset', 'space' or 'kernel'
                         namespace TEXT NOT NULL COLLATE NOCASE,
                         name TEXT NOT NULL COLLATE NOCASE,
                         private INTEGER NOT NULL,    -- 0 or 1

@@ -63,7 +63,7 @@ enum PossibleName: Hashable {
     ]
 
     private static func inRoot(_ text: String) -> PossibleName {
-        if let kind = RepoKind.allCases.first(where: { $0.apiName == text }) { return .kind(kind) }
+        if let kind = RepoKind.listed.first(where: { $0.apiName == text }) { return .kind(kind) }
         if otherKinds.contains(text) || faultOfRepoName(text) != nil { return .nothing }
         return .account(HubAccount(kind: .model, name: text))
     }

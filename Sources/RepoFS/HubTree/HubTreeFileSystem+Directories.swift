@@ -86,7 +86,7 @@ extension HubTreeFileSystem {
         case .link: completion(.success([]))
         case .root:
             ownAndUsed { accounts in
-                let kinds = RepoKind.allCases.map { Self.row($0.apiName, .kind($0)) }
+                let kinds = RepoKind.listed.map { Self.row($0.apiName, .kind($0)) }
                 let links = Set(accounts.filter { $0.kind == .model }.map(\.name)).map { name in
                     Self.row(name, .link(path: name, target: ""))
                 }
@@ -128,7 +128,7 @@ extension HubTreeFileSystem {
     private func ownAndUsed(completion: @escaping @Sendable ([HubAccount]) -> Void) {
         catalogue.owner { [self] owner in
             let own = (owner?.names ?? []).filter { faultOfRepoName($0) == nil }.flatMap { name in
-                RepoKind.allCases.map { HubAccount(kind: $0, name: name) }
+                RepoKind.listed.map { HubAccount(kind: $0, name: name) }
             }
             completion(own + usedRepos.compactMap(\.account))
         }

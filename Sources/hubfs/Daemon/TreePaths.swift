@@ -36,7 +36,7 @@ struct TreePaths {
     private static func whole(_ path: String) -> String {
         let names = path.split(separator: "/")
         guard let first = names.first else { return "" }
-        let hasKind = RepoKind.allCases.contains { $0.apiName == first }
+        let hasKind = RepoKind.listed.contains { $0.apiName == first }
         return ((hasKind ? [] : [RepoKind.model.apiName[...]]) + names).joined(separator: "/")
     }
 }

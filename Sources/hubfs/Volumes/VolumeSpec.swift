@@ -41,7 +41,7 @@ struct VolumeSpec: Hashable {
             throw Failure(
                 .usage, "it is a bucket, and hubfs mounts only models, datasets and spaces")
         }
-        guard let kind = RepoKind(rawValue: type) else {
+        guard let kind = RepoKind(rawValue: type), RepoKind.listed.contains(kind) else {
             throw Failure(.usage, "the type '\(type)' is none of model, dataset, space")
         }
         guard let source = try Self.text("source", of: json) else {
