@@ -135,6 +135,10 @@ final class Exchange: TimedOperation {
         let transfer = client.transport.collect(
             request, bodyByteCountMax: question.bodyByteCountMax,
             wantsBody: { question.wantsBody || !(200..<300).contains($0.status) },
+            sent: { [self] _ in
+                // A large body takes its time.
+                if question.lane == .upload { state.withLock { $0.policy.extended(now: .now) } }
+            },
             completion: { [self] result in answered(result, question, attempt: attempt) })
         let isStale = state.withLock { state in
             guard state.completion != nil, state.attempt == attempt else { return true }

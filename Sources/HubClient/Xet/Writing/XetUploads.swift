@@ -25,6 +25,10 @@ package final class XetUploads: Sendable {
     /// Questions for one xorb's grant before it is sent directly.
     private static let grantCountMax = 3
     private static let answerByteCountMax = 16 << 20
+    /// Before a question is asked again: there is another way to upload, so an outage is not waited for.
+    private static let retryWaits = [1.0, 4, 15, 45]
+    /// A chunk that is not known of is sent.
+    private static let queryRetryWaits = [0.5]
 
     let client: HubClient
     private let repo: RepoID
@@ -114,6 +118,7 @@ package final class XetUploads: Sendable {
         question.body = bytes
         question.lane = .upload
         question.isForWriting = true
+        question.retryWaits = Self.retryWaits
         question.sendsToken = false
         question.isInQuota = false
         question.followsRedirects = false
@@ -252,6 +257,7 @@ package final class XetUploads: Sendable {
             question.body = body
             question.lane = lane
             question.isForWriting = true
+            question.retryWaits = method == .get ? Self.queryRetryWaits : Self.retryWaits
             question.sendsToken = false
             question.isInQuota = false
             question.followsRedirects = false

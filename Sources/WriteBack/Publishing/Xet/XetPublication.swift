@@ -43,6 +43,8 @@ struct XetPublication {
     /// Bytes of a xorb: several wait in memory at once.
     private static let xorbBytes = 16 << 20
     private static let pieceBytes = 1 << 20
+    /// Chunks of a commit: each may need a row of 48 bytes in the shard, which may have 64 MiB.
+    private static let chunkCountMax = 1_200_000
     /// Questions for chunks under way at once, and of one commit.
     private static let queryCountMax = (parallel: 8, whole: 256)
     /// One chunk in so many can be asked for.
@@ -56,6 +58,9 @@ struct XetPublication {
         for object in objects {
             try checkStop()
             cuts.append(try cut(object))
+        }
+        guard cuts.reduce(0, { $0 + $1.chunks.count }) <= Self.chunkCountMax else {
+            throw .hub(.malformed(url: store, reason: "more chunks than one shard may have"))
         }
         let wanted = Set(cuts.lazy.flatMap { $0.chunks.lazy.map(\.hash) })
         var known = memory?.places(of: wanted, in: store) ?? [:]
