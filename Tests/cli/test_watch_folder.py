@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 
+import program
 import pytest
 from conftest import FILES
 
@@ -26,10 +27,15 @@ def test_its_files_show_what_the_commands_show(hub, hubfs):
     path = hubfs.mount("lab/sample")
     folder = path / ".hubfs"
     (path / "config.json").read_bytes()
-    status = json.loads((folder / "status.json").read_text())
-    asked = hubfs.status(path)
-    for name in ["pid", "source", "commit", "mountPoint", "requests", "cache"]:
-        assert status[name] == asked[name], name
+    names = ["pid", "source", "commit", "mountPoint", "requests", "cache"]
+
+    def are_equal() -> bool:
+        status = json.loads((folder / "status.json").read_text())
+        asked = hubfs.status(path)
+        return [status[name] for name in names] == [asked[name] for name in names]
+
+    # What was read is written to the cache by and by, also between the two questions.
+    program.wait_until(are_equal)
     assert f"{path}, hf://models/lab/sample" in (folder / "stats").read_text()
     assert " notice mounted " in (folder / "log").read_text()
     assert (folder / "errors").read_text() == ""
