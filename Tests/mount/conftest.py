@@ -18,7 +18,7 @@ from hub_tree import Account
 from reference_model.comparison import names_below
 
 
-# The official client reads its settings while it is imported. localhub has no Xet storage.
+# The official client reads its settings while it is imported. The Hub of most tests offers no Xet.
 os.environ["HF_HUB_DISABLE_XET"] = "1"
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
