@@ -139,16 +139,3 @@ package final class CacheInventory: Sendable {
         return try? Sidecar.existing(in: file)
     }
 }
-
-extension ContentID {
-    /// The content a hexadecimal name stands for: its length tells the kind.
-    init?(hex: String) {
-        if let oid = BlobOID(hex: hex) {
-            self = .git(oid)
-        } else if let oid = LFSOID(hex: hex) {
-            self = .lfs(oid)
-        } else {
-            return nil
-        }
-    }
-}

@@ -5,7 +5,8 @@ import SystemPackage
 
 /// What hubfs tells of a file or directory beyond `stat`; getfattr -d shows it.
 enum HubAttribute: String, CaseIterable {
-    /// The identity of the content: git blob oid, LFS sha256, or git tree oid of a directory.
+    /// The identity of the content: git blob oid, LFS sha256, Xet hash of a bucket's file, or git tree oid of
+    /// a directory.
     case oid = "user.hubfs.oid"
     /// The sha256 of the bytes; on LFS files only.
     case sha256 = "user.hubfs.sha256"
@@ -55,7 +56,7 @@ extension RepoFileSystem {
         switch (attribute, node.kind) {
         case (.commit, _): inodes.withLock { $0.place(of: node.id).snapshot.commit.hex }
         case (.oid, .directory(let tree)): tree?.hex
-        case (.oid, .file(let content, _)): content.hex
+        case (.oid, .file(let content, _)): content.digest
         case (.sha256, .file(.lfs(let oid), _)): oid.hex
         case (.sha256, _), (.cached, .directory): nil
         case (.cached, .file(let content, let size)):

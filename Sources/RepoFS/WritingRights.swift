@@ -15,6 +15,12 @@ struct WritingRights {
     /// - Throws: when the revision is no branch, or the Hub refuses this user. A Hub that cannot be
     ///   asked now is no reason: edits wait for it.
     func check() throws(MountError) {
+        if repo.kind == .bucket {
+            let uploads = XetUploads(client, repo, to: revision)
+            let answer = waitForAnswer { completion in uploads.open(completion: completion) }
+            if case .failure(let error) = answer { try judge(error) }
+            return
+        }
         try checkBranch()
         let probe = PreuploadFile(path: Self.probePath, size: 0, sample: [])
         let answer = waitForAnswer { completion in

@@ -4,7 +4,7 @@
 /// URL, also of a file or folder; a legacy name of one segment such as `gpt2`, without `hf://`.
 /// A revision with slashes is written with `%2F`, but `refs/pr/N` and `refs/convert/NAME` as they
 /// are. Verdicts on `hf://` and web URLs are those of huggingface_hub's `parse_hf_uri`, except that
-/// kernels and buckets are refused and names are ASCII, as on the Hub.
+/// names are ASCII, as on the Hub.
 package struct HubURI: Hashable, Sendable, CustomStringConvertible {
     package let repo: RepoID
     /// nil when the text names none: the repo's main branch.
@@ -108,6 +108,11 @@ extension HubURI {
             throw Invalid(
                 description: "the path '\(path)' has an empty segment: write single slashes")
         }
+        if kind == .bucket, revision != nil {
+            throw Invalid(
+                description:
+                    "a bucket has no revisions: write \(kind.example), without '@'")
+        }
         return HubURI(
             repo: RepoID(kind: kind, name: String(name)), revision: revision, path: String(path))
     }
@@ -118,11 +123,7 @@ extension HubURI {
         let first = body.prefix { $0 != "/" }
         let isAlone = first.endIndex == body.endIndex
         switch first {
-        case "buckets", "bucket":
-            throw Invalid(
-                description:
-                    "hubfs cannot show \(first): only models, datasets, spaces and kernels")
-        case "model", "dataset", "space", "kernel":
+        case "model", "dataset", "space", "kernel", "bucket":
             throw Invalid(
                 description:
                     "the kind of repo is written in the plural: '\(first)s/', not '\(first)'")

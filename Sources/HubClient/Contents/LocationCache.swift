@@ -102,7 +102,11 @@ final class LocationCache: Sendable {
         _ answer: Exchange.Answer, _ location: ContentLocation, _ client: HubClient,
         redirectCount: Int
     ) {
+        let name = answer.response.head["x-xet-hash"].flatMap { XetHash(text: $0) }
         guard answer.response.head.isRedirect else {
+            if let error = Self.fault(of: name, location, answer) {
+                return self.answer(location.content, .failure(error))
+            }
             // The resolve URL serves the bytes itself.
             return found(ContentURL(url: answer.url, isOurs: true), location.content)
         }
@@ -113,7 +117,9 @@ final class LocationCache: Sendable {
         }
         let isOurs = client.routes?.isOurs(next) == true
         guard isOurs, next.path.contains("/resolve/") else {
-            let name = answer.response.head["x-xet-hash"].flatMap { XetHash(text: $0) }
+            if let error = Self.fault(of: name, location, answer) {
+                return self.answer(location.content, .failure(error))
+            }
             return found(
                 ContentURL(url: next, isOurs: isOurs, xetHash: name), location.content)
         }
@@ -122,6 +128,19 @@ final class LocationCache: Sendable {
             return self.answer(location.content, .failure(answer.malformed("too many redirects")))
         }
         ask(next, location, client, redirectCount: redirectCount + 1)
+    }
+
+    /// What a path of a bucket has now need not be what was listed there.
+    ///
+    /// - Parameter name: What the Hub says is there.
+    private static func fault(
+        of name: XetHash?, _ location: ContentLocation, _ answer: Exchange.Answer
+    ) -> HubError? {
+        guard case .xet(let oid) = location.content, name?.text != oid.hex else { return nil }
+        return .entryNotFound(
+            .init(
+                status: 404, message: "the bucket has another file there by now",
+                requestID: "", url: answer.url.withoutQuery))
     }
 
     private func found(_ place: ContentURL, _ content: ContentID) {

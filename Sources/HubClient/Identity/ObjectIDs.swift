@@ -135,3 +135,11 @@ package struct LFSOID: HexIdentity {
     package let words: DigestWords
     package init(words: DigestWords) { self.words = words }
 }
+
+/// The name of a file in the content-addressed store: a hash of its chunks' hashes, in the order of its
+/// text form.
+package struct XetOID: HexIdentity {
+    package static let byteCount = 32
+    package let words: DigestWords
+    package init(words: DigestWords) { self.words = words }
+}

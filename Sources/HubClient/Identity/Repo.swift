@@ -5,6 +5,9 @@ package enum RepoKind: String, Hashable, Sendable, CaseIterable {
     case space
     /// Compiled functions for accelerators; their versions are branches, `v1`, `v2`.
     case kernel
+    /// Files without git: no commits, no branches. What hubfs calls its commits are states that it has
+    /// seen (`BucketState`).
+    case bucket
 
     /// Those of which the Hub lists an account's.
     package static let listed: [RepoKind] = [.model, .dataset, .space]

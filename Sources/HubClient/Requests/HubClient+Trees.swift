@@ -11,6 +11,10 @@ extension HubClient: TreeOrigin {
         priority: FetchPriority,
         completion: @escaping @Sendable (Result<RepoSnapshot, HubError>) -> Void
     ) {
+        if repo.kind == .bucket {
+            return resolveBucket(
+                repo, revision, knowing: known, priority: priority, completion: completion)
+        }
         ask(routes?.revision(repo, revision), priority, completion: completion) { [self] answer in
             switch readRevision(answer, of: repo) {
             case .success(let info):
@@ -26,9 +30,19 @@ extension HubClient: TreeOrigin {
         priority: FetchPriority,
         completion: @escaping @Sendable (Result<TreeListing, HubError>) -> Void
     ) {
-        let walk = TreeWalk(
-            client: self, directory: path, recursive: recursive, entryCountMax: entryCountMax,
-            priority: priority, completion: completion)
+        if repo.kind == .bucket {
+            return listBucket(
+                repo, at: commit, path: path, recursive: recursive, entryCountMax: entryCountMax,
+                completion: completion)
+        }
+        let walk = PageWalk(
+            client: self, entryCountMax: entryCountMax, priority: priority,
+            read: { bytes throws(TreePage.Invalid) in
+                try TreePage.entries(bytes, under: path, recursive: recursive)
+            }
+        ) { result in
+            completion(result.map { TreeListing(entries: $0.entries, isWhole: $0.isWhole) })
+        }
         walk.ask(routes?.tree(repo, commit, path: path, recursive: recursive))
     }
 
@@ -37,6 +51,12 @@ extension HubClient: TreeOrigin {
         _ repo: RepoID, at commit: CommitOID, path: String,
         completion: @escaping @Sendable (Result<UInt64, HubError>) -> Void
     ) {
+        if repo.kind == .bucket {
+            let state = bucketStates.state(repo, commit)
+            return runOnTransferThread {
+                completion(.success(state?.byteCount(below: path) ?? 0))
+            }
+        }
         ask(routes?.treeSize(repo, commit, path: path), .prefetch, completion: completion) {
             answer in
             if let size = JSON(answer.response.body)?["size"]?.unsigned {
@@ -142,89 +162,5 @@ extension HubClient: TreeOrigin {
 extension Exchange.Answer {
     func malformed(_ reason: String) -> HubError {
         .malformed(url: url.withoutQuery, reason: reason)
-    }
-}
-
-/// Collects the pages of one listing.
-private final class TreeWalk: Sendable {
-    private struct State {
-        var entries: [TreeEntry] = []
-        var askedURLs: Set<WebURL> = []
-        var emptyPageCount = 0
-    }
-
-    private enum Step {
-        case more(WebURL)
-        case whole([TreeEntry])
-        case cut([TreeEntry])
-        case looping
-    }
-
-    /// Pages without an entry that may follow each other.
-    private static let emptyPageCountMax = 8
-
-    private let client: HubClient
-    private let directory: String
-    private let recursive: Bool
-    private let entryCountMax: Int
-    private let priority: FetchPriority
-    private let completion: @Sendable (Result<TreeListing, HubError>) -> Void
-    private let state = Guarded(State(), rank: .hub)
-
-    init(
-        client: HubClient, directory: String, recursive: Bool, entryCountMax: Int,
-        priority: FetchPriority,
-        completion: @escaping @Sendable (Result<TreeListing, HubError>) -> Void
-    ) {
-        self.client = client
-        self.directory = directory
-        self.recursive = recursive
-        self.entryCountMax = entryCountMax
-        self.priority = priority
-        self.completion = completion
-    }
-
-    func ask(_ url: WebURL?) {
-        client.ask(url, priority, completion: completion) { [self] answer in page(answer) }
-    }
-
-    private func page(_ answer: Exchange.Answer) {
-        let entries: [TreeEntry]
-        do throws(TreePage.Invalid) {
-            entries = try TreePage.entries(
-                answer.response.body, under: directory, recursive: recursive)
-        } catch {
-            return completion(.failure(answer.malformed(error.reason)))
-        }
-        var next: WebURL?
-        if let link = answer.response.head["link"].flatMap(nextLink) {
-            next = answer.url.resolving(link)
-            // The rest of a listing from another server would be another server's listing.
-            guard let next, client.routes?.isOurs(next) == true else {
-                return completion(.failure(answer.malformed("the next page is on another server")))
-            }
-        }
-        switch take(entries, from: answer.url, next: next) {
-        case .more(let url): ask(url)
-        case .whole(let all): completion(.success(TreeListing(entries: all, isWhole: true)))
-        case .cut(let some): completion(.success(TreeListing(entries: some, isWhole: false)))
-        case .looping: completion(.failure(answer.malformed("the pages lead in a circle")))
-        }
-    }
-
-    private func take(_ entries: [TreeEntry], from url: WebURL, next: WebURL?) -> Step {
-        state.withLock { state in
-            state.askedURLs.insert(url)
-            state.emptyPageCount = entries.isEmpty ? state.emptyPageCount + 1 : 0
-            state.entries += entries
-            // At the bound another page would be asked for in vain.
-            let isFull = state.entries.count == entryCountMax && next != nil
-            if isFull || state.entries.count > entryCountMax {
-                return .cut(Array(state.entries.prefix(entryCountMax)))
-            }
-            guard let next else { return .whole(state.entries) }
-            let isNew = !state.askedURLs.contains(next)
-            return isNew && state.emptyPageCount <= Self.emptyPageCountMax ? .more(next) : .looping
-        }
     }
 }

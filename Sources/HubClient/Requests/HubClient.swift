@@ -15,6 +15,7 @@ package final class HubClient: Sendable {
     let routes: HubRoutes?
     let operations: Operations
     let locations = LocationCache()
+    let bucketStates = BucketStates()
     let uploadSlots = UploadSlots(count: 4)
     private let gate = Guarded(RateLimitGate(), rank: .gate)
 

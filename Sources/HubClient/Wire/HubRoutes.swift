@@ -42,6 +42,9 @@ struct HubRoutes: Sendable {
     func content(_ location: ContentLocation) -> WebURL? {
         let repo = location.repo
         let path = percentEncoded(location.path, keepsSlash: true)
+        if repo.kind == .bucket {
+            return WebURL("\(base)/buckets/\(repo.name)/resolve/\(path)")
+        }
         return WebURL(
             "\(base)/\(repo.kind.urlPrefix)\(repo.name)/resolve/\(location.commit.hex)/\(path)")
     }
@@ -52,6 +55,23 @@ struct HubRoutes: Sendable {
         let author = percentEncoded(author, keepsSlash: false)
         return WebURL(
             "\(base)/api/\(kind.apiName)?author=\(author)&limit=1000&expand=lastModified")
+    }
+
+    /// All files of a bucket whose paths begin with a text; 5000 is the largest page.
+    func bucketTree(_ repo: RepoID, prefix: String) -> WebURL? {
+        let prefix = prefix.isEmpty ? "" : "/" + percentEncoded(prefix, keepsSlash: false)
+        return api(repo, "/tree\(prefix)?recursive=true&limit=5000")
+    }
+
+    /// Where a token for the content-addressed store is to be had.
+    ///
+    /// - Parameters:
+    ///   - scope: `read` or `write`.
+    ///   - revision: Of a repo; a bucket has none.
+    func xetToken(_ scope: String, _ repo: RepoID, _ revision: String) -> WebURL? {
+        let revision =
+            repo.kind == .bucket ? "" : "/" + percentEncoded(revision, keepsSlash: false)
+        return api(repo, "/xet-\(scope)-token\(revision)")
     }
 
     var whoAmI: WebURL? { WebURL(base + "/api/whoami-v2") }

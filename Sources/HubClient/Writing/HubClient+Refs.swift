@@ -55,6 +55,11 @@ extension HubClient {
         _ repo: RepoID, of revision: Revision,
         completion: @escaping @Sendable (Result<CommitOID, HubError>) -> Void
     ) {
+        if repo.kind == .bucket {
+            return resolveBucket(repo, revision, knowing: nil, priority: .demand) { result in
+                completion(result.map(\.commit))
+            }
+        }
         askForWriting(routes?.revision(repo, revision), completion: completion) { answer in
             let commit = JSON(answer.response.body)?["sha"]?.string.flatMap { CommitOID(hex: $0) }
             guard let commit else {

@@ -8,9 +8,8 @@ extension HubRoutes {
         api(repo, "/commit/\(segment(revision.name))" + flag(createsPullRequest))
     }
 
-    func xetWriteToken(_ repo: RepoID, _ revision: Revision) -> WebURL? {
-        api(repo, "/xet-write-token/\(segment(revision.name))")
-    }
+    /// Takes changes of a bucket's files.
+    func bucketBatch(_ repo: RepoID) -> WebURL? { api(repo, "/batch") }
 
     var validateYAML: WebURL? { WebURL(base + "/api/validate-yaml") }
 
@@ -24,7 +23,8 @@ extension HubRoutes {
     }
 
     func pathsInfo(_ repo: RepoID, _ revision: Revision) -> WebURL? {
-        api(repo, "/paths-info/\(segment(revision.name))")
+        // A bucket has one state, and it is always asked for that.
+        api(repo, "/paths-info" + (repo.kind == .bucket ? "" : "/\(segment(revision.name))"))
     }
 
     func comparison(_ repo: RepoID, from base: Revision, to head: Revision) -> WebURL? {

@@ -27,12 +27,16 @@ final class XetFetch: Fetch, TimedOperation {
     private let range: Range<UInt64>
     private let priority: FetchPriority
     private let receiver: any ContentReceiver
+    /// There is no plain way.
+    private let isFromStoreAlone: Bool
     private let state: Guarded<State>
 
     init(
         _ origin: XetOrigin, _ location: ContentLocation, _ range: Range<UInt64>,
-        _ priority: FetchPriority, _ receiver: any ContentReceiver
+        _ priority: FetchPriority, _ receiver: any ContentReceiver,
+        isFromStoreAlone: Bool = false
     ) {
+        self.isFromStoreAlone = isFromStoreAlone
         self.origin = origin
         self.location = location
         self.range = range
@@ -77,7 +81,7 @@ final class XetFetch: Fetch, TimedOperation {
             if !origin.worker.submit({ [self] in copyAll(file) }) { relay(rest) }
         case .absent(let absent):
             let isLong = UInt64(absent.count) >= XetOrigin.rangeBytesMin
-            if priority == .prefetch, isLong {
+            if isFromStoreAlone || (priority == .prefetch && isLong) {
                 askForPlan(absent, file)
             } else {
                 relay(absent)
@@ -144,6 +148,9 @@ final class XetFetch: Fetch, TimedOperation {
         _ absent: Range<UInt64>, _ file: XetFile, _ reason: XetFigures.Reason, _ words: String
     ) {
         origin.files.fellBack(location.content, file, reason, "\(location.path): \(words)")
+        if isFromStoreAlone {
+            return end(.failure(.unreachable(url: location.path, reason: words)))
+        }
         let rest = state.withLock { $0.position }..<absent.upperBound
         if rest.isEmpty { next() } else { relay(rest) }
     }
@@ -229,7 +236,7 @@ final class XetFetch: Fetch, TimedOperation {
         } catch {
             return fallBack(absent, file, .plan, "\(error)")
         }
-        guard assembly.ranges.count <= Self.partCountMax else {
+        guard assembly.ranges.count <= Self.partCountMax || isFromStoreAlone else {
             return fallBack(
                 absent, file, .scattered, "\(assembly.ranges.count) parts of xorbs")
         }

@@ -38,7 +38,20 @@ package final class XetOrigin: ContentOrigin {
         _ location: ContentLocation, range: Range<UInt64>, priority: FetchPriority,
         into receiver: any ContentReceiver
     ) -> any Fetch {
-        guard case .lfs = location.content, location.size >= Self.fileBytesMin,
+        guard case .xet = location.content else {
+            return fetchAsListed(location, range, priority, receiver)
+        }
+        let fetch = BucketFetch(self, location, range, priority, receiver)
+        fetch.start()
+        return fetch
+    }
+
+    /// Fetches what a path has, as it was listed.
+    func fetchAsListed(
+        _ location: ContentLocation, _ range: Range<UInt64>, _ priority: FetchPriority,
+        _ receiver: any ContentReceiver
+    ) -> any Fetch {
+        guard location.content.mayBeInStore, location.size >= Self.fileBytesMin,
             !client.configuration.isOffline
         else { return plain(location, range, priority, receiver) }
         let isLarge = priority == .prefetch && UInt64(range.count) >= Self.rangeBytesMin
@@ -56,6 +69,22 @@ package final class XetOrigin: ContentOrigin {
         case .ready, .plain: return plain(location, range, priority, receiver)
         }
         return fetch
+    }
+
+    /// Finds out how a content is put together that cannot be had otherwise.
+    ///
+    /// - Parameter completion: Gets nil when the store does not say.
+    func findInStore(
+        _ location: ContentLocation, completion: @escaping @Sendable (XetFile?) -> Void
+    ) {
+        let wish = XetFiles.Wish(isLarge: true, isDemand: false, mayBeShared: true)
+        let way = files.way(
+            for: location.content, wish, prepare: { prepare(location) }, completion: completion)
+        switch way {
+        case .ready(let file): completion(file)
+        case .plain: completion(nil)
+        case .waits: break
+        }
     }
 
     /// Calls `completion` when the store has said how a content is put together: with nil when nobody has
@@ -91,6 +120,7 @@ package final class XetOrigin: ContentOrigin {
 
     /// Finds out how a file is put together, and what of it is here.
     private func prepare(_ location: ContentLocation) {
+        if let hash = location.content.storeName { return prepare(location, hash) }
         client.locations.find(location, .prefetch, client: client) { [self] result in
             switch result {
             case .failure(let error): refused(location, .plan, error)
@@ -98,12 +128,16 @@ package final class XetOrigin: ContentOrigin {
                 guard let hash = place.xetHash else {
                     return files.isNotThere(location.content)
                 }
-                reconstructions.find(hash, nil, of: location, client: client) { [self] result in
-                    switch result {
-                    case .failure(let error): refused(location, .plan, error)
-                    case .success(let plan): prepare(location, hash, plan)
-                    }
-                }
+                prepare(location, hash)
+            }
+        }
+    }
+
+    private func prepare(_ location: ContentLocation, _ hash: XetHash) {
+        reconstructions.find(hash, nil, of: location, client: client) { [self] result in
+            switch result {
+            case .failure(let error): refused(location, .plan, error)
+            case .success(let plan): prepare(location, hash, plan)
             }
         }
     }
@@ -131,5 +165,16 @@ package final class XetOrigin: ContentOrigin {
         // Offered by the Hub, refused by it: a token, or a plan.
         let isToken = error.refusal?.url.contains("/xet-read-token/") ?? false
         files.failed(location.content, isToken ? .token : reason, error.sentence)
+    }
+}
+
+extension ContentID {
+    /// Its name in the content-addressed store, where that follows from its own.
+    fileprivate var storeName: XetHash? {
+        if case .xet(let oid) = self { XetHash(text: oid.hex) } else { nil }
+    }
+
+    fileprivate var mayBeInStore: Bool {
+        if case .git = self { false } else { true }
     }
 }

@@ -9,6 +9,12 @@ final class XetTokens: Sendable {
     private struct Key: Hashable {
         let repo: RepoID
         let commit: CommitOID
+
+        /// A bucket has one token, whatever its state.
+        init(_ repo: RepoID, _ commit: CommitOID) {
+            self.repo = repo
+            self.commit = repo.kind == .bucket ? CommitOID(words: DigestWords()) : commit
+        }
     }
 
     private struct State {
@@ -39,7 +45,7 @@ final class XetTokens: Sendable {
     func find(
         _ repo: RepoID, _ commit: CommitOID, client: HubClient, completion: @escaping Completion
     ) {
-        let key = Key(repo: repo, commit: commit)
+        let key = Key(repo, commit)
         let now = Double(time(nil))
         let lookup: Lookup = state.withLock { state in
             if let access = state.known[key], access.expiresAt > now + Self.marginSeconds {
@@ -61,13 +67,13 @@ final class XetTokens: Sendable {
 
     /// Drops a token that the store refused, unless it was renewed meanwhile.
     func forget(_ access: XetAccess, of repo: RepoID, _ commit: CommitOID) {
-        let key = Key(repo: repo, commit: commit)
+        let key = Key(repo, commit)
         state.withLock { if $0.known[key] == access { $0.known[key] = nil } }
     }
 
     private func ask(_ key: Key, _ client: HubClient) {
         guard
-            let url = client.routes?.api(key.repo, "/xet-read-token/\(key.commit.hex)")
+            let url = client.routes?.xetToken("read", key.repo, key.commit.hex)
         else {
             let endpoint = client.configuration.endpoint
             return answer(key, .failure(.malformed(url: endpoint, reason: "no URL")))

@@ -1,11 +1,13 @@
 import Crypto
 import HubClient
+import XetCodec
 
 /// Computes the digest a content is named by, piece by piece.
 struct ContentDigest {
     private enum Hash {
         case sha1(Insecure.SHA1)
         case sha256(SHA256)
+        case xet(FileHasher)
     }
 
     private let content: ContentID
@@ -21,6 +23,8 @@ struct ContentDigest {
             hash = .sha1(sha1)
         case .lfs:
             hash = .sha256(SHA256())
+        case .xet:
+            hash = .xet(FileHasher())
         }
     }
 
@@ -33,6 +37,11 @@ struct ContentDigest {
         case .sha256(var sha256):
             sha256.update(bufferPointer: bytes)
             hash = .sha256(sha256)
+        case .xet(var hasher):
+            // Its chunks so far are not to be copied.
+            hash = .sha256(SHA256())
+            hasher.update(bytes)
+            hash = .xet(hasher)
         }
     }
 
@@ -41,7 +50,8 @@ struct ContentDigest {
         switch (hash, content) {
         case (.sha1(let sha1), .git(let oid)): Array(sha1.finalize()) == oid.bytes
         case (.sha256(let sha256), .lfs(let oid)): Array(sha256.finalize()) == oid.bytes
-        case (.sha1, .lfs), (.sha256, .git): false
+        case (.xet(var hasher), .xet(let oid)): hasher.finish().text == oid.hex
+        default: false
         }
     }
 

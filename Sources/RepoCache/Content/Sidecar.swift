@@ -77,12 +77,11 @@ struct Sidecar: Sendable {
         }
         let sidecar = Sidecar(memory, geometry: BlockGeometry(size: size))
         let digest = bytes[Offset.digest..<Offset.digest + 32]
-        let isGit = sidecar.load(UInt64.self, at: Offset.kind) == DigestBytes.gitKind
-        let content: ContentID =
-            isGit
-            ? .git(DigestBytes.identity(BlobOID.self, from: digest))
-            : .lfs(DigestBytes.identity(LFSOID.self, from: digest))
-        return sidecar.describes(content) ? (sidecar, content) : nil
+        let kind = sidecar.load(UInt64.self, at: Offset.kind)
+        guard let content = DigestBytes.content(ofKind: kind, from: digest),
+            sidecar.describes(content)
+        else { return nil }
+        return (sidecar, content)
     }
 
     // MARK: Header

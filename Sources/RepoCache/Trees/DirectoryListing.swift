@@ -17,10 +17,10 @@ package import HubClient
 /// |---|---|---|---|
 /// | 0 | 4 | u32 | where the name starts, from the first name |
 /// | 4 | 2 | u16 | bytes of the name |
-/// | 6 | 1 | u8 | kind: 0 directory, 1 file in git, 2 file in LFS |
+/// | 6 | 1 | u8 | kind: 0 directory, 1 file in git, 2 file in LFS, 3 file of a bucket |
 /// | 7 | 1 | | zero |
 /// | 8 | 8 | u64 | bytes of the file; 0 for a directory |
-/// | 16 | 32 | bytes | tree oid, blob oid or sha256, zero-padded |
+/// | 16 | 32 | bytes | tree oid, blob oid, sha256 or Xet hash, zero-padded |
 package struct DirectoryListing: Sendable {
     /// Name of an entry and what it is.
     package struct Entry: Hashable, Sendable {
@@ -37,6 +37,7 @@ package struct DirectoryListing: Sendable {
         static let directory: UInt8 = 0
         static let git: UInt8 = 1
         static let lfs: UInt8 = 2
+        static let xet: UInt8 = 3
     }
 
     /// Number of entries.
@@ -111,6 +112,7 @@ package struct DirectoryListing: Sendable {
         return switch bytes[record + 6] {
         case KindCode.directory: .directory(DigestBytes.identity(TreeOID.self, from: digest))
         case KindCode.git: .file(.git(DigestBytes.identity(BlobOID.self, from: digest)), size: size)
+        case KindCode.xet: .file(.xet(DigestBytes.identity(XetOID.self, from: digest)), size: size)
         default: .file(.lfs(DigestBytes.identity(LFSOID.self, from: digest)), size: size)
         }
     }
@@ -183,10 +185,7 @@ package struct DirectoryListing: Sendable {
         switch kind {
         case .directory(let oid): (KindCode.directory, 0, DigestBytes.padded(oid))
         case .file(let content, let size):
-            (
-                DigestBytes(content).kind == DigestBytes.gitKind ? KindCode.git : KindCode.lfs,
-                size, DigestBytes(content).padded
-            )
+            (UInt8(DigestBytes(content).kind), size, DigestBytes(content).padded)
         }
     }
 

@@ -109,7 +109,7 @@ package final class SnapshotStore: Sendable {
             }
             let question = RevisionQuestion(completion)
             let patience = known.map { endPatience(question, repo, revision, $0) }
-            origin.resolve(repo, revision, knowing: known, priority: .demand) { [self] result in
+            resolve(repo, revision, knowing: known, priority: .demand) { [self] result in
                 if let patience { timers.cancel(patience) }
                 let isSubmitted = worker.submit { [self] in
                     question.answer(settle(result, repo, revision, known: known))
@@ -129,7 +129,7 @@ package final class SnapshotStore: Sendable {
         priority: FetchPriority,
         completion: @escaping @Sendable (Result<RepoSnapshot, CacheError>) -> Void
     ) {
-        origin.resolve(repo, revision, knowing: known, priority: priority) { [self] result in
+        resolve(repo, revision, knowing: known, priority: priority) { [self] result in
             guard case .success(let snapshot) = result, snapshot != known else {
                 return completion(result.mapError { .hub($0) })
             }
@@ -137,6 +137,32 @@ package final class SnapshotStore: Sendable {
                 completion(settle(result, repo, revision, known: known).map(\.snapshot))
             }
             if !isSubmitted { completion(.failure(.closed)) }
+        }
+    }
+
+    /// Asks the Hub. A bucket's state is nowhere when the bucket has moved on: all of its listings are
+    /// stored with it.
+    private func resolve(
+        _ repo: RepoID, _ revision: Revision, knowing known: RepoSnapshot?,
+        priority: FetchPriority,
+        completion: @escaping @Sendable (Result<RepoSnapshot, HubError>) -> Void
+    ) {
+        origin.resolve(repo, revision, knowing: known, priority: priority) { [self] result in
+            guard repo.kind == .bucket, case .success(let snapshot) = result, snapshot != known
+            else { return completion(result) }
+            origin.list(
+                snapshot.repo, at: snapshot.commit, path: "", recursive: true, entryCountMax: .max,
+                priority: priority
+            ) { [self] listed in
+                guard case .success(let tree) = listed else {
+                    return completion(listed.map { _ in snapshot })
+                }
+                let isSubmitted = worker.submit { [self] in
+                    store(tree.entries, below: "", of: snapshot, asked: nil)
+                    completion(result)
+                }
+                if !isSubmitted { completion(.failure(.cancelled)) }
+            }
         }
     }
 
@@ -248,6 +274,9 @@ package final class SnapshotStore: Sendable {
             if let listing = try database.listing(place.key) {
                 return settle([(place.key, listing)])
             }
+            if place.snapshot.repo.kind == .bucket, let listing = try listingFromRoot(place) {
+                return settle([(place.key, listing)])
+            }
         } catch {
             logger.warning("stored listing of \"\(place.path)\" cannot be read: \(error)")
         }
@@ -265,6 +294,20 @@ package final class SnapshotStore: Sendable {
             ask(place)
             if walks { walk(place.snapshot) }
         }
+    }
+
+    /// A folder of a bucket that is known by its path alone, found from the root on.
+    private func listingFromRoot(_ place: Place) throws(CacheError) -> DirectoryListing? {
+        guard case .path(let commit, let path) = place.key, !path.isEmpty else { return nil }
+        var listing = try database.listing(.path(commit, []))
+        for name in path.split(separator: UInt8(ascii: "/")) {
+            let index = name.withUnsafeBytes { listing?.index(ofName: $0) }
+            guard let index, case .directory(let tree)? = listing?.kind(at: index) else {
+                return nil
+            }
+            listing = try database.listing(.tree(tree))
+        }
+        return listing
     }
 
     private func askRecursively(_ place: Place) {

@@ -120,9 +120,9 @@ extension WritableRepoFileSystem {
         guard let file = view.file, !file.isDirty, let original = file.base else { return nil }
         let text: String
         switch (attribute, original.content) {
-        case (.oid, let content): text = content.hex
+        case (.oid, let content): text = content.digest
         case (.sha256, .lfs(let oid)): text = oid.hex
-        case (.sha256, .git), (.commit, _): return nil
+        case (.sha256, .git), (.sha256, .xet), (.commit, _): return nil
         case (.cached, _): text = String(base.presentBytes(of: original))
         }
         return Array(text.utf8)

@@ -29,8 +29,6 @@ extension Journal {
                 database,
                 sql: "SELECT DISTINCT base_content FROM node WHERE base_content IS NOT NULL")
         }
-        return names.compactMap { hex in
-            BlobOID(hex: hex).map { .git($0) } ?? LFSOID(hex: hex).map { .lfs($0) }
-        }
+        return names.compactMap { ContentID(hex: $0) }
     }
 }

@@ -317,19 +317,6 @@ extension BaseFile {
     }
 }
 
-extension ContentID {
-    /// The identity written as its digest: 40 digits are a git blob, 64 an LFS object.
-    init?(hex: String) {
-        if let blob = BlobOID(hex: hex) {
-            self = .git(blob)
-        } else if let object = LFSOID(hex: hex) {
-            self = .lfs(object)
-        } else {
-            return nil
-        }
-    }
-}
-
 extension LayerRecord {
     fileprivate init(
         row: Row, _ path: FilePath, extents: [UInt64: ExtentMap], synced: [UInt64: ExtentMap]

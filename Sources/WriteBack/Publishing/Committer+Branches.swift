@@ -28,6 +28,10 @@ extension Committer {
 
     /// The newest commit of a branch or pull request; nil when there is none of that name.
     func head(of ref: String) throws(PublishError) -> CommitOID? {
+        if isBucket {
+            guard ref == branch.name else { return nil }
+            return try ask { client.head(repo, of: branch, completion: $0) }
+        }
         let isPullRequest = ref.hasPrefix("refs/pr/")
         let refs = try ask {
             client.refs(repo, includesPullRequests: isPullRequest, completion: $0)

@@ -40,6 +40,11 @@ extension Committer {
     /// Whether the Hub says that it has no such commit.
     private func isLost(_ commit: CommitOID) throws(PublishError) -> Bool {
         do throws(PublishError) {
+            if isBucket {
+                // No bucket has its earlier states: what counts is that one can be listed here.
+                _ = try source.listing(of: "", at: commit)
+                return false
+            }
             _ = try ask { client.head(repo, of: Revision(commit.hex), completion: $0) }
             return false
         } catch .hub(.revisionNotFound) {
@@ -148,7 +153,7 @@ extension Committer {
 
 extension ExactPath {
     /// The last name of it.
-    fileprivate var name: EntryName {
+    var name: EntryName {
         EntryName(Array(text.utf8.split(separator: UInt8(ascii: "/")).last ?? []))
     }
 }

@@ -42,7 +42,7 @@ extension Committer {
         } else {
             precondition(!frozen.isEdited, "a file is sealed, or not committed")
             store = try emptyStore()
-            hash = try local { () throws(WriteBackError) in try ContentHash(of: store, size: 0) }
+            hash = try local { () throws(WriteBackError) in try ContentHash(of: store, size: 0, in: repo.kind) }
         }
         progress { $0.doneBytes += size }
         return PreparedFile(
@@ -57,7 +57,7 @@ extension Committer {
         if let hash = sealed.hash { return hash }
         try frozen.file.makeWhole(sealed, over: frozen.base, from: source)
         let hash = try local { () throws(WriteBackError) in
-            try ContentHash(of: sealed.store, size: sealed.shape.size)
+            try ContentHash(of: sealed.store, size: sealed.shape.size, in: repo.kind)
         }
         frozen.file.keep(hash, of: sealed)
         return hash
@@ -74,7 +74,7 @@ extension Committer {
         }
         let store = try fetch(base)
         let hash = try local { () throws(WriteBackError) in
-            try ContentHash(of: store, size: base.size)
+            try ContentHash(of: store, size: base.size, in: repo.kind)
         }
         return PreparedFile(
             path: path, size: base.size, bytes: .staged(store, hash), number: number,

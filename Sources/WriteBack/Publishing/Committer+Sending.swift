@@ -10,6 +10,7 @@ extension Committer {
         _ plan: CommitPlan, _ prepared: Prepared, _ modes: [ExactPath: PreuploadVerdict.Mode],
         description: String
     ) throws(PublishError) -> CommitOID {
+        if isBucket { return try sendToBucket(plan, prepared) }
         let spool = try local { () throws(WriteBackError) in
             try workspace.staging.temporaryFile()
         }
@@ -62,6 +63,7 @@ extension Committer {
     /// The commit that was made of a plan, if the branch has it: the child of the plan's parent, with
     /// every planned path as planned, and nothing else changed. Also found with foreign commits on top.
     func madeCommit(of plan: CommitPlan) throws(PublishError) -> CommitOID? {
+        if isBucket { return try takenState(of: plan) }
         guard plan.opensPullRequest else { return try madeCommit(of: plan, in: branch)?.commit }
         let refs = try ask { client.refs(repo, includesPullRequests: true, completion: $0) }
         let newest = refs.pullRequests.sorted {
@@ -117,7 +119,7 @@ extension Committer {
         }
     }
 
-    private func dropPlan() throws(PublishError) {
+    func dropPlan() throws(PublishError) {
         try local { () throws(WriteBackError) in
             try workspace.journal.writeDurably { try $0.remove(.plan) }
         }
@@ -193,7 +195,8 @@ extension Committer {
     func finish(_ plan: CommitPlan, _ commit: CommitOID) throws(PublishError) -> CommitOID {
         progress { $0.step = .verifying }
         do throws(PublishError) {
-            let wrong = try differences(of: commit, from: plan)
+            // Of a bucket the answers have said it.
+            let wrong = isBucket ? [] : try differences(of: commit, from: plan)
             guard wrong.isEmpty else {
                 // Made, and not ours: what others committed, to everybody who comes after it.
                 try dropPlan()
@@ -258,18 +261,19 @@ extension Committer {
         _ settlement: Settlement, on commit: CommitOID
     ) throws(PublishError) -> Settlement {
         let paths = settlement.doubtfulDirectories
+        if isBucket {
+            var found: [String] = []
+            for path in paths where try isFolder(path, at: commit) { found.append(path) }
+            return settlement.losing(paths, but: found)
+        }
         let entries = try ask {
             client.pathsInfo(
                 repo, Revision(commit.hex), paths: paths.map(inRepo), completion: $0)
         }
-        let found = Set(
-            entries.compactMap { entry in
-                if case .directory = entry.kind { ExactPath(entry.path) } else { nil }
-            })
-        var settlement = settlement
-        settlement.lose(
-            Set(paths.map { ExactPath($0) }.filter { !found.contains(ExactPath(inRepo($0.text))) }))
-        return settlement
+        let found = entries.compactMap { entry in
+            if case .directory = entry.kind { inMount(entry.path) } else { nil }
+        }
+        return settlement.losing(paths, but: found)
     }
 
     /// The file in which the Hub itself notes which paths are LFS files.
@@ -279,7 +283,7 @@ extension Committer {
     private func attributesChange(
         _ plan: CommitPlan, _ commit: CommitOID
     ) throws(PublishError) -> TreeDifference.File? {
-        guard rootPath.isEmpty, let parent = plan.parentCommit, parent != commit else {
+        guard !isBucket, rootPath.isEmpty, let parent = plan.parentCommit, parent != commit else {
             return nil
         }
         let name = EntryName(Self.attributesPath)
@@ -364,6 +368,8 @@ extension Committer {
                         size: file.size)
                 case (.git, .base):
                     preconditionFailure("what git keeps was staged when it was prepared")
+                case (.xet, _):
+                    preconditionFailure("a bucket takes no commits")
                 }
             }
             return try body.finish()

@@ -72,7 +72,9 @@ extension Committer {
     private func uploadObjects(_ files: [PreparedFile]) throws(PublishError) -> [RefusedFile] {
         var objects: [LFSOID: PreparedFile] = [:]
         for file in files {
-            if case .staged(_, let hash) = file.bytes { objects[hash.lfs] = file }
+            if case .staged(_, let hash) = file.bytes, case .lfs(let oid) = hash.content(.lfs) {
+                objects[oid] = file
+            }
         }
         let total = objects.values.reduce(0) { $0 + $1.size }
         progress { progress in

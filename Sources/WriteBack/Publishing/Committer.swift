@@ -189,6 +189,7 @@ package final class Committer: Sendable {
         defer { discardTemporary(prepared) }
         let known = try conflictRecord()
         let opensPullRequest = try check(prepared, request)
+        if isBucket { return try publishToBucket(tree, prepared, changes, request, selection) }
         try checkReadme(&prepared, &changes.localOnly)
         let isInSeries = try self.isInSeries()
         if part > 1 || isInSeries { try dropSent(&prepared, at: tree.base) }
@@ -223,7 +224,7 @@ package final class Committer: Sendable {
     }
 
     /// Edits that came to nothing are no edits any more.
-    private func settleUnchanged(
+    func settleUnchanged(
         _ tree: FrozenTree, _ prepared: Prepared, _ selection: ChangeSelection
     ) throws(PublishError) {
         let plan = makePlan(
@@ -243,7 +244,7 @@ package final class Committer: Sendable {
         }
     }
 
-    private func makePlan(
+    func makePlan(
         _ tree: FrozenTree, _ prepared: Prepared, _ modes: [ExactPath: PreuploadVerdict.Mode],
         title: String, _ selection: ChangeSelection, opensPullRequest: Bool, isPart: Bool
     ) -> CommitPlan {
@@ -303,7 +304,7 @@ package final class Committer: Sendable {
     func content(of file: PreparedFile, _ mode: PreuploadVerdict.Mode?) -> ContentID {
         switch file.bytes {
         case .base(let base): base.content
-        case .staged(_, let hash): mode == .lfs ? .lfs(hash.lfs) : .git(hash.git)
+        case .staged(_, let hash): hash.content(mode)
         }
     }
 

@@ -2,15 +2,19 @@ import Crypto
 import HubClient
 import Platform
 import SystemPackage
+import XetCodec
 
 /// The names the bytes of one file can have at the Hub.
 ///
 /// A class: a file's layer, the frozen file and the prepared one all hold it, mostly without one.
 final class ContentHash: Sendable {
-    /// As an LFS object.
-    let lfs: LFSOID
-    /// As a git blob.
-    let git: BlobOID
+    private enum Names: Sendable {
+        /// In a repo, where the Hub decides which of the two is used.
+        case repo(git: BlobOID, lfs: LFSOID)
+        case bucket(XetOID)
+    }
+
+    private let names: Names
 
     private static let pieceByteCount = 1 << 20
     /// From here on the two hashes are found side by side: reading twice from the page cache costs
@@ -18,7 +22,13 @@ final class ContentHash: Sendable {
     private static let threadedByteCountMin: UInt64 = 8 << 20
 
     /// Reads the first `size` bytes of `file`.
-    init(of file: StagingFile, size: UInt64) throws(WriteBackError) {
+    init(of file: StagingFile, size: UInt64, in kind: RepoKind) throws(WriteBackError) {
+        if kind == .bucket {
+            var hasher = FileHasher()
+            try Self.read(file, size) { hasher.update($0) }
+            names = .bucket(XetOID(hex: hasher.finish().text)!)
+            return
+        }
         var sha256 = SHA256()
         var sha1 = Insecure.SHA1()
         sha1.update(data: Array("blob \(size)\0".utf8))
@@ -37,8 +47,9 @@ final class ContentHash: Sendable {
             sha256 = try mine.get()
             sha1 = try other.update { $0 }.get()
         }
-        lfs = LFSOID(bytes: Array(sha256.finalize()))!
-        git = BlobOID(bytes: Array(sha1.finalize()))!
+        names = .repo(
+            git: BlobOID(bytes: Array(sha1.finalize()))!,
+            lfs: LFSOID(bytes: Array(sha256.finalize()))!)
     }
 
     private static func adding<Hash: HashFunction>(
@@ -76,9 +87,14 @@ final class ContentHash: Sendable {
 
     /// Whether `content` names these bytes.
     func isNamed(_ content: ContentID) -> Bool {
-        switch content {
-        case .git(let oid): oid == git
-        case .lfs(let oid): oid == lfs
+        content == self.content(.lfs) || content == self.content(.regular)
+    }
+
+    /// The name that they have when they are sent in this way; in a bucket there is one.
+    func content(_ mode: PreuploadVerdict.Mode?) -> ContentID {
+        switch names {
+        case .repo(let git, let lfs): mode == .lfs ? .lfs(lfs) : .git(git)
+        case .bucket(let oid): .xet(oid)
         }
     }
 }

@@ -37,7 +37,7 @@ final class PreparedFile: Sendable {
     }
 
     func isObject(_ oid: LFSOID) -> Bool {
-        if case .staged(_, let hash) = bytes { hash.lfs == oid } else { false }
+        if case .staged(_, let hash) = bytes { hash.isNamed(.lfs(oid)) } else { false }
     }
 
     /// The first bytes, by which the Hub decides how a file is to be sent.

@@ -25,6 +25,8 @@ package enum PublishError: Error, Sendable {
     /// The Hub took the commit, but shows something else at these paths. It counts as somebody
     /// else's: nothing of it is taken over, and the next commit is compared with it.
     case mismatch(commit: CommitOID, paths: [String])
+    /// A bucket did not take some files; the others it did.
+    case notTaken([BucketFailure])
     /// Somebody asked to stop.
     case cancelled
 }
@@ -50,6 +52,8 @@ extension PublishError: CustomStringConvertible {
         case .mismatch(let commit, let paths):
             "the Hub made commit \(commit.hex) of what was sent, with something else at "
                 + "\(Self.list(paths)); the edits are kept, and hubfs resolve decides which version stays"
+        case .notTaken(let failures):
+            "the bucket did not take \(Self.list(failures.map { "\($0.path) (\($0.reason))" }))"
         case .cancelled: "the commit was interrupted"
         }
     }

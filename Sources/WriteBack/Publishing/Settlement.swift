@@ -56,12 +56,15 @@ struct Settlement: Codable, Sendable {
     }
 
     /// Lets directories be the workspace's own that the commit does not have.
-    mutating func lose(_ gone: Set<ExactPath>) {
+    func losing(_ doubtful: [String], but found: [String]) -> Settlement {
+        let gone = Set(doubtful.map { ExactPath($0) }).subtracting(found.map { ExactPath($0) })
+        var settlement = self
         for index in directories.indices {
             if let path = directories[index].path, gone.contains(ExactPath(path)) {
-                directories[index].path = nil
+                settlement.directories[index].path = nil
             }
         }
+        return settlement
     }
 
     /// - Parameters:

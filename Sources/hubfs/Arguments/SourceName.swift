@@ -32,7 +32,11 @@ struct SourceName {
         return name
     }
 
-    var revision: Revision { uri.revision ?? .main }
+    /// What is looked at: a revision, or which part of a bucket.
+    var revision: Revision {
+        if uri.repo.kind == .bucket { return BucketPart(path: uri.path).revision }
+        return uri.revision ?? .main
+    }
 
     var source: RepoMount.Source {
         RepoMount.Source(repo: uri.repo, revision: revision, path: uri.path)

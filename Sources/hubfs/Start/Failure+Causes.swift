@@ -146,7 +146,7 @@ extension Failure {
         case .conflict: self.init(.conflict, error.description)
         case .busy: self.init(.busy, error.description)
         case .unedited, .noBranch: self.init(.notFound, error.description)
-        case .mismatch: self.init(.refused, error.description)
+        case .mismatch, .notTaken: self.init(.refused, error.description)
         }
     }
 

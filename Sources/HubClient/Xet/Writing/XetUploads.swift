@@ -288,7 +288,7 @@ package final class XetUploads: Sendable {
         }
         if let known { return completion(.success(known)) }
         guard asks else { return }
-        guard let url = client.routes?.xetWriteToken(repo, revision) else {
+        guard let url = client.routes?.xetToken("write", repo, revision.name) else {
             let endpoint = client.configuration.endpoint
             return answer(.failure(.malformed(url: endpoint, reason: "no URL")))
         }

@@ -11,12 +11,7 @@ extension Committer {
         guard client.configuration.uploadsByXet, !objects.isEmpty else { return false }
         let uploads = XetUploads(client, repo, to: branch)
         do throws(PublishError) {
-            let store = try ask { uploads.open(completion: $0) }
-            let publication = XetPublication(
-                uploads: uploads, store: store, memory: memory, source: source, logger: logger,
-                progress: { [self] bytes in progress { $0.doneBytes += bytes } },
-                checkStop: { [self] () throws(PublishError) in try checkStop() })
-            try publication.publish(
+            try publication(to: uploads).publish(
                 objects.sorted { $0.key < $1.key }.compactMap { oid, file in
                     guard case .staged(let store, _) = file.bytes else { return nil }
                     return XetPublication.Object(
@@ -32,5 +27,14 @@ extension Committer {
             progress { $0.doneBytes = 0 }
             return false
         }
+    }
+
+    /// - Throws: `.hub` when the Hub gives no token for a store.
+    func publication(to uploads: XetUploads) throws(PublishError) -> XetPublication {
+        XetPublication(
+            uploads: uploads, store: try ask { uploads.open(completion: $0) }, memory: memory,
+            source: source, logger: logger,
+            progress: { [self] bytes in progress { $0.doneBytes += bytes } },
+            checkStop: { [self] () throws(PublishError) in try checkStop() })
     }
 }

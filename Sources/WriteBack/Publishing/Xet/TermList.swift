@@ -65,7 +65,7 @@ struct TermList {
     ///
     /// - Parameter xorbs: The names of this upload's xorbs.
     func file(
-        _ chunks: [MerkleNode], hash: XetHash, xorbs: [XetHash], sha256: [UInt8]
+        _ chunks: [MerkleNode], hash: XetHash, xorbs: [XetHash], sha256: [UInt8]?
     ) -> ShardFile {
         var next = 0
         var proofs: [XetHash] = []

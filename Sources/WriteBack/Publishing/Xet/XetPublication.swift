@@ -17,7 +17,8 @@ struct XetPublication {
     struct Object {
         let file: StagingFile
         let size: UInt64
-        let sha256: LFSOID
+        /// Its digest, where the Hub asks for a file by that; nil in a bucket.
+        let sha256: LFSOID?
         /// What the Hub has at its path.
         let base: BaseFile?
     }
@@ -87,7 +88,7 @@ struct XetPublication {
         let unknown = cut.chunks.reduce(UInt64(0)) { sum, chunk in
             sum + (known[chunk.hash] == nil ? chunk.byteCount : 0)
         }
-        guard let base = cut.object.base, case .lfs = base.content,
+        guard let base = cut.object.base, base.content.isInStore,
             unknown > Self.unknownBytesMin,
             base.size - min(base.size, source.presentBytes(of: base)) <= Self.absentBytesMax
         else { return }
@@ -210,7 +211,8 @@ struct XetPublication {
         var files: [XetHash: ShardFile] = [:]
         for (cut, terms) in zip(cuts, lists) {
             files[cut.hash] = terms.file(
-                cut.chunks, hash: cut.hash, xorbs: packing.names, sha256: cut.object.sha256.bytes)
+                cut.chunks, hash: cut.hash, xorbs: packing.names,
+                sha256: cut.object.sha256?.bytes)
         }
         let shard = Shard(
             files: files.values.sorted { $0.hash < $1.hash },
@@ -387,5 +389,12 @@ extension ShardXorb {
         }
         self.init(
             hash: hash, chunks: rows, byteCount: start, packedByteCount: UInt32(packedByteCount))
+    }
+}
+
+extension ContentID {
+    /// Whether the store may have it: what git keeps it has not.
+    fileprivate var isInStore: Bool {
+        if case .git = self { false } else { true }
     }
 }
