@@ -61,7 +61,10 @@ package final class RepoMount: Sendable {
         try MountPlace.prepare(mountPoint, logger)
         self.mountPoint = mountPoint
         backingFiles = editing == nil ? MountPlace.backingFiles(for: cache) : nil
-        let head = try BaseTree.open(source, at: source.revision, cache: cache, logger: logger)
+        let isPart = source.repo.kind == .bucket && !source.path.isEmpty
+        let head = try BaseTree.open(
+            source, at: source.revision, mayBeEmpty: !isPart || editing != nil, cache: cache,
+            logger: logger)
         if followSeconds != nil { try Self.checkMoves(source.revision, head.snapshot) }
         try Self.check(learning, of: head.snapshot)
         if let editing {
@@ -135,6 +138,15 @@ package final class RepoMount: Sendable {
     /// Tells `statfs` how large the mounted tree is; until then it shows what was listed so far.
     package func setTreeBytes(_ bytes: UInt64) {
         currentBase.setTreeBytes(bytes)
+    }
+
+    /// Has fsync(2) wait until the edits are published.
+    ///
+    /// - Parameter publish: Tells whether they are.
+    package func publishOnSync(
+        _ publish: @escaping @Sendable (_ completion: @escaping @Sendable (Bool) -> Void) -> Void
+    ) {
+        (tree as? WritableRepoFileSystem)?.publishOnSync.withLock { $0 = publish }
     }
 
     /// Serves until the mount is gone. Call once, on a thread that may wait.

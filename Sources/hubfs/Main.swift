@@ -38,6 +38,7 @@ struct HubfsCommand: ParsableCommand {
         version: "hubfs \(hubfsVersion)",
         subcommands: [
             MountCommand.self, UnmountCommand.self, RunCommand.self, CommitCommand.self,
+            FlushCommand.self,
             StatusCommand.self, StatsCommand.self, DiffCommand.self, DiscardCommand.self,
             ResolveCommand.self, PullCommand.self, RecoverCommand.self, LogCommand.self,
             ListCommand.self, CatCommand.self, StatCommand.self,

@@ -36,17 +36,17 @@ struct HubURITests {
         #expect(answer("hf://org/n\(longest)") == nil)
     }
 
-    @Test(arguments: [
-        "hf://buckets/org/b", "buckets/org/b",
-        "https://huggingface.co/buckets/org/b/tree/x",
-    ])
-    func bucketsAreRefusedByName(text: String) {
+    @Test(arguments: ["hf://buckets/org/b@main", "buckets/org/b@v1/x"])
+    func bucketsHaveNoRevisions(text: String) {
         #expect {
             try HubURI(parsing: text)
         } throws: { error in
-            (error as? HubURI.Invalid)?.description.contains("only models, datasets, spaces")
-                == true
+            (error as? HubURI.Invalid)?.description.contains("a bucket has no revisions") == true
         }
+    }
+
+    @Test func aBucketHasANamespace() {
+        #expect(throws: HubURI.Invalid.self) { try HubURI(parsing: "buckets/org") }
     }
 
     @Test(arguments: [

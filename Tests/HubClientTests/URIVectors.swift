@@ -151,5 +151,18 @@ struct URIVector: Sendable {
         URIVector("https://huggingface.co/dataset/org/name", nil),
         URIVector("https://huggingface.co/org/model/tree/main/a%2Fb", "model|org/model|main|a%2Fb"),
         URIVector("https://huggingface.co/org/model?x=/a/b", "model|org/model|-|"),
+        URIVector("hf://buckets/org/b", "bucket|org/b|-|"),
+        URIVector("hf://buckets/org/b/", "bucket|org/b|-|"),
+        URIVector("hf://buckets/org/b/x/y", "bucket|org/b|-|x/y"),
+        URIVector("hf://buckets/org/b/x@y", "bucket|org/b|-|x@y"),
+        URIVector("hf://buckets/org/b@r", nil),
+        URIVector("hf://buckets/org/b@r/x", nil),
+        URIVector("hf://buckets/org/b//x", nil),
+        URIVector("hf://buckets/org", nil),
+        URIVector("hf://bucket/org/b", nil),
+        URIVector("https://huggingface.co/buckets/org/b", "bucket|org/b|-|"),
+        URIVector("https://huggingface.co/buckets/org/b/tree/x/y", "bucket|org/b|-|x/y"),
+        URIVector("https://huggingface.co/buckets/org/b/resolve/x", "bucket|org/b|-|x"),
+        URIVector("https://huggingface.co/buckets/org/b/blob/x", nil),
     ]
 }

@@ -93,10 +93,13 @@ import Testing
                 Result { () throws(Errno) in try file.writeWhole(bytes, at: 0) }
             }.get()
         }
-        let hash = try ContentHash(of: store, size: UInt64(size))
-        #expect(hash.lfs == LFSOID(bytes: Array(SHA256.hash(data: bytes))))
+        let hash = try ContentHash(of: store, size: UInt64(size), in: .model)
+        #expect(
+            hash.content(.lfs) == LFSOID(bytes: Array(SHA256.hash(data: bytes))).map { .lfs($0) })
         let blob = Array("blob \(size)\0".utf8) + bytes
-        #expect(hash.git == BlobOID(bytes: Array(Insecure.SHA1.hash(data: blob))))
+        #expect(
+            hash.content(.regular)
+                == BlobOID(bytes: Array(Insecure.SHA1.hash(data: blob))).map { .git($0) })
     }
 
     @Test func aFileThatEndsEarlyHasNoHash() throws {
@@ -104,7 +107,9 @@ import Testing
         defer { scratch.remove() }
         let store = StagingFile(1, in: scratch.path)
         try store.use { (file) throws(Errno) in try file.truncate(to: 9 << 20) }
-        #expect(throws: WriteBackError.self) { try ContentHash(of: store, size: 10 << 20) }
+        #expect(throws: WriteBackError.self) {
+            try ContentHash(of: store, size: 10 << 20, in: .model)
+        }
     }
 
     @Test func aHashIsKeptUntilTheNextEdit() throws {
@@ -112,7 +117,7 @@ import Testing
         let file = try scratch.makeFile("a", "one")
         defer { scratch.close(file) }
         let first = try #require(file.freeze(leavesOpen: false).sealed)
-        file.keep(try ContentHash(of: first.store, size: 3), of: first)
+        file.keep(try ContentHash(of: first.store, size: 3, in: .model), of: first)
         first.store.unpin()
         try file.unseal()
         let again = try #require(file.freeze(leavesOpen: false).sealed)
@@ -132,7 +137,7 @@ import Testing
         defer { scratch.close(file) }
         let first = try #require(file.freeze(leavesOpen: false).sealed)
         try file.write("two")
-        file.keep(try ContentHash(of: first.store, size: 3), of: first)
+        file.keep(try ContentHash(of: first.store, size: 3, in: .model), of: first)
         first.store.unpin()
         try file.unseal()
         let merged = try #require(file.freeze(leavesOpen: false).sealed)

@@ -128,7 +128,8 @@ def test_target_paths_that_are_refused(driver, path):
     [
         ({"sourceId": ""}, "needs the attribute sourceId"),
         ({"sourceType": "", **SAMPLE}, "needs the attribute sourceType"),
-        ({"sourceType": "bucket", **SAMPLE}, "buckets cannot be mounted"),
+        ({"sourceType": "bucket", "sourceId": "lab/b", "revision": "v1"}, "a bucket has none"),
+        ({"sourceType": "bucket", "sourceId": "lab/b@v1"}, "no revisions"),
         ({"sourceType": "repos", **SAMPLE}, "not 'repos'"),
         ({"sourceType": "model", "sourceId": "datasets/lab/sample"}, "names a dataset"),
         ({"sourceId": "lab/sam ple"}, "sourceId"),

@@ -6,6 +6,8 @@ enum HubPage {
     private static let hosts = ["huggingface.co", "hf.co", "hub-ci.huggingface.co"]
     /// What stands between a repo and a revision in the address of a file or folder.
     private static let routes = ["blame", "blob", "raw", "resolve", "tree"]
+    /// Those of a bucket; no revision follows.
+    private static let bucketRoutes = ["resolve", "tree"]
 
     /// True for an http or https URL, and for a Hub's host without a scheme.
     static func looksLikePage(_ text: String, endpoint: String) -> Bool {
@@ -37,8 +39,9 @@ enum HubPage {
                     + "namespace/name")
         }
         let repo = kind + segments[0] + "/" + segments[1]
-        guard segments.count > 2, kind != "buckets/" else { return repo }
-        guard routes.contains(segments[2]) else {
+        guard segments.count > 2 else { return repo }
+        let isBucket = kind == "buckets/"
+        guard (isBucket ? bucketRoutes : routes).contains(segments[2]) else {
             throw HubURI.Invalid(
                 description:
                     "'/\(segments[2])/' pages name no directory: use the address of the repo, "
@@ -49,6 +52,7 @@ enum HubPage {
             percentDecoded($0).split(separator: "/", omittingEmptySubsequences: false)
                 .joined(separator: "%2F")
         }
+        if isBucket { return ([repo] + segments[3...].map(percentDecoded)).joined(separator: "/") }
         return place.isEmpty ? repo : repo + "@" + place.joined(separator: "/")
     }
 

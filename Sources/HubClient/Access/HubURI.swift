@@ -108,6 +108,9 @@ extension HubURI {
             throw Invalid(
                 description: "the path '\(path)' has an empty segment: write single slashes")
         }
+        if kind == .bucket, !name.contains("/") {
+            throw Invalid(description: "'\(body)' names no bucket: write \(kind.example)")
+        }
         if kind == .bucket, revision != nil {
             throw Invalid(
                 description:

@@ -20,13 +20,20 @@ struct BucketState: Sendable {
     let dateNanoseconds: Int64
     /// By path, as bytes: strings that look alike are equal.
     private let folders: [[UInt8]: Folder]
+    /// The part is no folder, but the name of a file.
+    private let isFile: Bool
 
     /// - Parameter files: In any order; paths that no file system can show are left out, and a file in
     ///   whose place a folder has to be.
     init(_ files: some Sequence<BucketEntry>, part: String) {
         var folders: [[UInt8]: Folder] = [[]: Folder()]
         var date: Int64 = 0
-        for file in files where TreePage.isPath(file.path) && Self.isIn(part, file.path) {
+        var isFile = false
+        for file in files where TreePage.isPath(file.path) {
+            guard Self.isIn(part, file.path) else {
+                isFile = isFile || file.path.utf8.elementsEqual(part.utf8)
+                continue
+            }
             date = max(date, file.dateNanoseconds)
             let parent = Self.parent(of: Array(file.path.utf8)[...])
             folders[Array(parent), default: Folder()].entries.append(file.treeEntry)
@@ -49,6 +56,7 @@ struct BucketState: Sendable {
             folders[Array(Self.parent(of: path[...]))]!.entries.append(entry)
         }
         self.part = part
+        self.isFile = isFile
         self.folders = folders
         dateNanoseconds = date
         let name = Array("bucket \(part)\0".utf8) + (folders[[]]?.tree.bytes ?? [])
@@ -60,7 +68,8 @@ struct BucketState: Sendable {
     /// - Returns: nil when there is no such folder. The part that was looked at is one, also without files.
     func entries(of path: String, recursive: Bool) -> [TreeEntry]? {
         let start = Array(path.utf8)
-        guard folders[start] != nil || part.utf8.elementsEqual(start) else { return nil }
+        let isEmptyPart = part.utf8.elementsEqual(start) && !isFile
+        guard folders[start] != nil || isEmptyPart else { return nil }
         var entries: [TreeEntry] = []
         var left = [start]
         while let folder = left.popLast() {

@@ -103,7 +103,7 @@ extension HubError {
                 requestID: "", url: "\(repo)"))
     }
 
-    static func noFolder(_ path: String, of repo: RepoID) -> HubError {
+    package static func noFolder(_ path: String, of repo: RepoID) -> HubError {
         .entryNotFound(
             Refusal(
                 status: 404, message: "no file's name begins with \(path)/", requestID: "",

@@ -135,8 +135,12 @@ extension WorkspaceKey {
 extension BaseTree {
     /// Resolves the revision and lists the mounted directory once, so that what is wrong with the
     /// source is said now and not by the first `ls`.
+    ///
+    /// - Parameter mayBeEmpty: Whether there is something to mount where nothing is. A folder of a bucket is
+    ///   there because of its files.
     static func open(
-        _ source: RepoMount.Source, at revision: Revision, cache: RepoCache, logger: Logger
+        _ source: RepoMount.Source, at revision: Revision, mayBeEmpty: Bool = true,
+        cache: RepoCache, logger: Logger
     ) throws(MountError) -> BaseTree {
         let answer = waitForAnswer { completion in
             cache.snapshots.snapshot(source.repo, revision, completion: completion)
@@ -150,7 +154,9 @@ extension BaseTree {
             let root = waitForAnswer { completion in
                 base.listing(path: "", tree: nil, completion: completion)
             }
-            _ = try root.get()
+            if try root.get().count == 0, !mayBeEmpty {
+                throw CacheError.hub(.noFolder(source.path, of: source.repo))
+            }
             try cache.awaitOpening()
             return base
         } catch {

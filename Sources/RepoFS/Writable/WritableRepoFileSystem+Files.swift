@@ -78,9 +78,14 @@ extension WritableRepoFileSystem {
         }
         do throws(WriteBackError) {
             try open.file.sync()
-            reply.succeed()
         } catch {
-            fail(reply, error)
+            return fail(reply, error)
+        }
+        guard let publish = publishOnSync.withLock({ $0 }) else { return reply.succeed() }
+        let parked = reply.park()
+        publish { isPublished in
+            guard isPublished else { return parked.fail(.ioError) }
+            if let reply = parked.take() { reply.succeed() }
         }
     }
 

@@ -19,6 +19,10 @@ package final class WritableRepoFileSystem: WritableFileSystem {
     private let bases: BaseTrees
     /// What was not changed since the mount began keeps this time, whatever commits are made.
     private let unchangedNanoseconds: Int64
+    /// What fsync(2) waits for beyond the disk; nil as a rule.
+    let publishOnSync = Guarded<
+        (@Sendable (_ completion: @escaping @Sendable (Bool) -> Void) -> Void)?
+    >(nil, rank: .leaf)
     let files = Guarded(HandleTable<OpenFile>(), rank: .handle)
     let directories = Guarded(HandleTable<DirectoryStream>(), rank: .handle)
 

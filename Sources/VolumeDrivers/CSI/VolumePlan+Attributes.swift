@@ -15,7 +15,8 @@ extension VolumePlan {
 
     /// Attributes that become an option of `hubfs mount`.
     private static let optionNames = [
-        "cacheSize": "cache-size", "commit": "commit", "gid": "gid", "hubEndpoint": "endpoint",
+        "cacheSize": "cache-size", "commit": "commit", "flush": "flush", "gid": "gid",
+        "hubEndpoint": "endpoint",
         "message": "message", "onConflict": "on-conflict", "pollIntervalSecs": "follow",
         "readTimeout": "read-timeout", "uid": "uid", "umask": "umask",
     ]
@@ -44,11 +45,12 @@ extension VolumePlan {
     /// What may stand in `mountFlags` and among a persistent volume's mountOptions. Nothing that names a file of
     /// the node: pods choose these.
     static let flagNames = [
-        "cache-size", "commit", "follow", "gid", "message", "no-replay", "on-conflict", "read-only",
-        "read-timeout", "ro", "uid", "umask",
+        "cache-size", "commit", "flush", "follow", "gid", "message", "no-replay", "no-xet",
+        "on-conflict",
+        "read-only", "read-timeout", "ro", "uid", "umask",
     ]
-    private static let bareFlagNames: Set = ["no-replay", "read-only", "ro"]
-    private static let editingOptions = ["commit", "message", "on-conflict"]
+    private static let bareFlagNames: Set = ["no-replay", "no-xet", "read-only", "ro"]
+    private static let editingOptions = ["commit", "flush", "message", "on-conflict"]
 
     /// - Parameters:
     ///   - options: A volume's attributes, and what `Extra` names.
@@ -135,7 +137,7 @@ extension VolumePlan {
     ) throws(VolumeError) -> String {
         guard let type = options["sourceType"], !type.isEmpty else {
             throw .badOptions(
-                "a volume needs the attribute sourceType: repo, model, dataset or space")
+                "a volume needs the attribute sourceType: repo, model, dataset, space or bucket")
         }
         guard let id = options["sourceId"], !id.isEmpty else {
             throw .badOptions("a volume needs the attribute sourceId, such as namespace/name")
@@ -146,10 +148,9 @@ extension VolumePlan {
         case "repo": prefix = ""
         case "model": prefix = ""
         case "dataset", "space": prefix = type + "s/"
-        case "bucket":
-            throw .badOptions("sourceType: buckets cannot be mounted by hubfs, only repos")
+        case "bucket": prefix = id.hasPrefix("hf://") || id.hasPrefix("buckets/") ? "" : "buckets/"
         default:
-            throw .badOptions("sourceType is repo, model, dataset or space, not '\(type)'")
+            throw .badOptions("sourceType is repo, model, dataset, space or bucket, not '\(type)'")
         }
         var uri: HubURI
         do throws(HubURI.Invalid) {
@@ -161,6 +162,9 @@ extension VolumePlan {
             throw .badOptions("sourceId '\(id)' names a \(uri.repo.kind.rawValue), not a \(type)")
         }
         if let revision = options["revision"], !revision.isEmpty {
+            guard uri.repo.kind != .bucket else {
+                throw .badOptions("'revision' is for repos, a bucket has none")
+            }
             guard uri.revision == nil else {
                 throw .badOptions("sourceId '\(id)' names a revision already: leave out 'revision'")
             }

@@ -17,11 +17,11 @@ package struct VolumePlan: Sendable {
 
     /// Options that `hubfs mount` has under the same name, with a value each.
     private static let passedNames = [
-        "cache-size", "commit", "endpoint", "follow", "gid", "message", "on-conflict",
+        "cache-size", "commit", "endpoint", "flush", "follow", "gid", "message", "on-conflict",
         "read-timeout", "token-file", "uid", "umask",
     ]
     private static let hubNames: Set = ["endpoint", "read-timeout", "token-file"]
-    private static let editingNames = ["commit", "message", "on-conflict"]
+    private static let editingNames = ["commit", "flush", "message", "on-conflict"]
     /// Options of our own.
     private static let ownNames = ["repo", "revision", "rw", "subpath", "uri"]
     /// Every option there is.

@@ -31,10 +31,9 @@ package enum FileBytes: Sendable {
         }
     }
 
-    /// What a commit sends of it: nothing of an LFS object that the Hub has.
+    /// What a commit sends of it: nothing of an object that the Hub has.
     var uploadBytes: UInt64 {
-        if case .lfs? = content { return 0 }
-        return size
+        content?.isSentByName == true ? 0 : size
     }
 
     /// What a commit reads of it from the Hub, unless the cache has it: to send a file again that git
@@ -42,7 +41,7 @@ package enum FileBytes: Sendable {
     var neededBaseBytes: UInt64 {
         switch self {
         case .base(let file):
-            if case .lfs = file.content { 0 } else { file.size }
+            file.content.isSentByName ? 0 : file.size
         case .working(let file):
             file.segments(offset: 0, count: Int(clamping: file.size)).reduce(0) { sum, segment in
                 guard case .base = segment.source else { return sum }
@@ -126,5 +125,12 @@ package enum FileBytes: Sendable {
             filled += count
         }
         return filled
+    }
+}
+
+extension ContentID {
+    /// Whether the Hub takes the name for the bytes: what git keeps it wants again.
+    fileprivate var isSentByName: Bool {
+        if case .git = self { false } else { true }
     }
 }

@@ -1,5 +1,6 @@
 import Crypto
 package import HubClient
+import XetCodec
 
 /// What an edit makes of one file, for `hubfs diff`.
 package struct FileComparison: Sendable {
@@ -16,7 +17,9 @@ package struct FileComparison: Sendable {
     package static let hashedBytesMax: UInt64 = 64 << 20
 
     /// Reads both sides; waits for the network where the cache has not what the base has.
-    init(of edit: EditList.Edit, _ source: any BaseSource) throws(PublishError) {
+    init(
+        of edit: EditList.Edit, in kind: RepoKind, _ source: any BaseSource
+    ) throws(PublishError) {
         self.edit = edit
         let sizes = [edit.old?.size ?? 0, edit.new?.size ?? 0]
         if let content = edit.new?.content, content == edit.old?.content {
@@ -29,22 +32,27 @@ package struct FileComparison: Sendable {
             }
             let new = try edit.new?.bytes(source)
             text = TextDiff(old: old ?? [], new: new ?? [])
-            newContent = try Self.content(of: edit, source)
+            newContent = try Self.content(of: edit, in: kind, source)
         } else {
             text = nil
-            newContent = try Self.content(of: edit, source)
+            newContent = try Self.content(of: edit, in: kind, source)
         }
     }
 
-    /// An edited file that git keeps has the identity git would give it, and any other that of LFS;
-    /// which of the two a new file gets, the Hub says at the commit.
+    /// An edited file that git keeps has the identity git would give it, and any other that of LFS, but for
+    /// a bucket's; which of the two a new file gets, the Hub says at the commit.
     private static func content(
-        of edit: EditList.Edit, _ source: any BaseSource
+        of edit: EditList.Edit, in kind: RepoKind, _ source: any BaseSource
     ) throws(PublishError) -> ContentID? {
         guard let new = edit.new else { return nil }
         if let content = new.content { return content }
         let size = new.size
         guard size <= hashedBytesMax else { return nil }
+        if kind == .bucket {
+            var hasher = FileHasher()
+            try new.forEachPiece(source) { piece in hasher.update(piece) }
+            return XetOID(hex: hasher.finish().text).map { .xet($0) }
+        }
         if case .git? = edit.old?.content {
             var digest = Insecure.SHA1()
             digest.update(data: Array("blob \(size)\0".utf8))
@@ -76,6 +84,6 @@ extension Committer {
 
     /// What one of these edits changes.
     package func comparison(of edit: EditList.Edit) throws(PublishError) -> FileComparison {
-        try FileComparison(of: edit, source)
+        try FileComparison(of: edit, in: repo.kind, source)
     }
 }

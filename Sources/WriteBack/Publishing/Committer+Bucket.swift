@@ -52,7 +52,7 @@ extension Committer {
         try forgetConflicts(known, but: changes.localOnly, selection.left)
         return CommitReport(
             commit: commit, changeCount: prepared.operationCount, localOnly: changes.localOnly,
-            ref: branch.name)
+            ref: "")
     }
 
     /// Brings the bytes of files to the store; a bucket has no other place for them.

@@ -42,7 +42,9 @@ extension Committer {
         } else {
             precondition(!frozen.isEdited, "a file is sealed, or not committed")
             store = try emptyStore()
-            hash = try local { () throws(WriteBackError) in try ContentHash(of: store, size: 0, in: repo.kind) }
+            hash = try local { () throws(WriteBackError) in
+                try ContentHash(of: store, size: 0, in: repo.kind)
+            }
         }
         progress { $0.doneBytes += size }
         return PreparedFile(

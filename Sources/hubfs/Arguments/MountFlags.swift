@@ -17,7 +17,7 @@ struct MountFlags: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Go where the branch goes: ask for it every INTERVAL seconds (--follow alone: 30) and show what "
-                + "was committed. Read only.",
+                + "was committed. Read only, but for buckets, which are always followed.",
             valueName: "interval"))
     var follow: Seconds?
 
@@ -30,6 +30,13 @@ struct MountFlags: ParsableArguments {
                 + "'interval:SECONDS', or 'manual' for 'hubfs commit' alone.",
             valueName: "when"))
     var commit = CommitMoment.unmount
+
+    @Option(
+        help: ArgumentHelp(
+            "Of a bucket: when edits are sent: 'close' (soon after the last change, at the latest after 30 s: "
+                + "the default), 'interval:SECONDS', 'fsync' (which then waits for it), or 'unmount'.",
+            valueName: "when"))
+    var flush: FlushMoment?
 
     @Option(
         name: [.customShort("m"), .customLong("message")],
@@ -136,11 +143,6 @@ struct MountFlags: ParsableArguments {
         if readOnly, writable {
             throw ValidationError("A mount is read only (-r, ro) or writable (-w, rw), not both.")
         }
-        if follow != nil, writable {
-            throw ValidationError(
-                "--follow goes without -w: what is edited moves only when 'hubfs pull' or a commit says so"
-            )
-        }
     }
 
     /// These flags with paths that hold from any folder: a daemon leaves the one it was started in.
@@ -161,6 +163,7 @@ struct MountFlags: ParsableArguments {
         if let follow { words += MountOption.follow.words("\(follow.value)") }
         if writable { words += MountOption.writable.words() }
         if commit != .unmount { words += MountOption.commit.words(commit.word) }
+        if let flush { words += MountOption.flush.words(flush.word) }
         if let message { words += MountOption.message.words(message) }
         if let branch { words += MountOption.branch.words(branch) }
         if createBranch { words += MountOption.createBranch.words() }

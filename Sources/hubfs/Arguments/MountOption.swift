@@ -9,6 +9,7 @@ enum MountOption: String, CaseIterable {
     case createBranch = "create-branch"
     case createPr = "create-pr"
     case endpoint
+    case flush
     case follow
     case foreground
     case gid
@@ -39,7 +40,7 @@ enum MountOption: String, CaseIterable {
         case .allowOther, .createBranch, .createPr, .foreground, .noHfCache, .noReplay,
             .noXet, .offline, .readOnly, .writable:
             false
-        case .branch, .cacheDir, .cacheFree, .cacheSize, .commit, .endpoint, .follow, .gid,
+        case .branch, .cacheDir, .cacheFree, .cacheSize, .commit, .endpoint, .flush, .follow, .gid,
             .logFile, .logLevel,
             .message, .metrics, .namesTtl,
             .onConflict, .readTimeout, .record, .repoIdle, .replay, .shutdownTimeout, .tokenFile,

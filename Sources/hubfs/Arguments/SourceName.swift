@@ -38,6 +38,13 @@ struct SourceName {
         return uri.revision ?? .main
     }
 
+    /// The same for who looks for the path itself: in a bucket, the folder that it is in.
+    var revisionAround: Revision {
+        guard uri.repo.kind == .bucket else { return revision }
+        let folder = uri.path.lastIndex(of: "/").map { String(uri.path[..<$0]) }
+        return BucketPart(path: folder ?? "").revision
+    }
+
     var source: RepoMount.Source {
         RepoMount.Source(repo: uri.repo, revision: revision, path: uri.path)
     }

@@ -60,7 +60,7 @@ struct CacheListCommand: ParsableCommand {
             let percent = content.size == 0 ? 100 : content.presentBytes * 100 / content.size
             return [
                 String(content.size), "\(percent) %", content.isSealed ? "+" : "-",
-                String(content.content.hex.prefix(12)), printable(content.shownPath),
+                String(content.content.digest.prefix(12)), printable(content.shownPath),
             ]
         }
         for line in columns(rows, rightAligned: [0, 1]) { try writeLine(line) }

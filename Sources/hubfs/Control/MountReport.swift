@@ -79,7 +79,7 @@ struct MountReport {
         let age = Int64(time(nil)) - status.startedSeconds
         let shown =
             status.tree.map { [["source", status.source]] + $0.lines } ?? [
-                ["source", "\(status.source) at \(status.revision)"], ["commit", status.commit],
+                ["source", status.sourceText], [status.commitName, status.commit],
             ]
         var facts = shown
         facts += [
@@ -108,7 +108,9 @@ struct MountReport {
                     "\(edits.ref); hubfs commit --branch \(status.revision) goes back",
                 ])
             }
-            facts.append(["last commit", Self.text(of: edits.last)])
+            facts.append([
+                status.showsBucket ? "last flush" : "last commit", Self.text(of: edits.last),
+            ])
             if edits.isCommitting { facts.append(["now", edits.progressText]) }
         }
         if let log = status.logPath { facts.append(["log", log]) }

@@ -40,6 +40,16 @@ struct MountStatus {
     var tree: TreeReport?
 }
 
+extension MountStatus {
+    var showsBucket: Bool { source.hasPrefix("hf://\(RepoKind.bucket.apiName)/") }
+
+    /// What is mounted, for people.
+    var sourceText: String { showsBucket ? source : "\(source) at \(revision)" }
+
+    /// What `commit` is called: a bucket has states.
+    var commitName: String { showsBucket ? "state" : "commit" }
+}
+
 /// What a daemon tells of a writable mount's edits.
 struct EditStatus: Sendable {
     /// Where they are kept.

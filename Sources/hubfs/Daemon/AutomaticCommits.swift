@@ -15,38 +15,31 @@ final class AutomaticCommits: Sendable {
         /// The activity at the last look, and since when it is that.
         var seen: UInt64
         var seenSince = MonotonicInstant.now
+        /// Since when there is something to commit; nil while there is nothing.
+        var dirtySince: MonotonicInstant?
         /// Not before this.
         var next: MonotonicInstant
         var isCommitting = false
         var isClosed = false
     }
 
-    /// The Hub allows 128 commits of a repo in an hour.
-    private static let pauseSeconds = 60.0
-    /// Without a change for as long, a burst of them is over.
-    private static let quietSeconds = 5.0
     private static let lookSeconds = 1.0
 
     private let desk: CommitDesk
     private let workspace: Workspace
-    private let intervalSeconds: Double?
+    private let pace: CommitPace
     private let waitFactor: Double
     private let timers: TimerQueue
     private let state: Guarded<State>
 
-    /// - Returns: nil for a mount that does not commit by itself before its end.
-    init?(_ moment: CommitMoment, desk: CommitDesk, workspace: Workspace, timers: TimerQueue) {
-        switch moment {
-        case .unmount, .manual: return nil
-        case .close: intervalSeconds = nil
-        case .interval(let seconds): intervalSeconds = seconds.value
-        }
+    init(_ pace: CommitPace, desk: CommitDesk, workspace: Workspace, timers: TimerQueue) {
+        self.pace = pace
         self.desk = desk
         self.workspace = workspace
         self.timers = timers
         waitFactor = desk.committer.waitFactor
         let activity = workspace.activity
-        let first = MonotonicInstant.now.advanced(bySeconds: intervalSeconds ?? 0)
+        let first = MonotonicInstant.now.advanced(bySeconds: pace.intervalSeconds ?? 0)
         let found = workspace.found
         let isLeftOver = found.editCount > 0 || found.hasOpenCommit
         state = Guarded(
@@ -72,13 +65,22 @@ final class AutomaticCommits: Sendable {
                 state.seen = activity
                 state.seenSince = now
             }
+            if activity == state.committed {
+                state.dirtySince = nil
+            } else if state.dirtySince == nil {
+                state.dirtySince = now
+            }
+            let dirtySeconds = state.dirtySince.map { now.seconds(since: $0) } ?? 0
             let isQuiet =
-                intervalSeconds != nil || now.seconds(since: state.seenSince) >= Self.quietSeconds
+                pace.intervalSeconds != nil
+                || now.seconds(since: state.seenSince) >= pace.quietSeconds
+                || dirtySeconds >= pace.latestSeconds
             guard !state.isClosed, !state.isCommitting, activity != state.committed, isQuiet,
                 now >= state.next
             else { return false }
             state.isCommitting = true
             state.started = activity
+            state.dirtySince = nil
             return true
         }
     }
@@ -89,7 +91,7 @@ final class AutomaticCommits: Sendable {
             if result.code == .success || result.code == .refused {
                 state.committed = state.started
             }
-            let pause = max(intervalSeconds ?? 0, Self.pauseSeconds * waitFactor)
+            let pause = max(pace.intervalSeconds ?? 0, pace.pauseSeconds * waitFactor)
             state.next = MonotonicInstant.now.advanced(bySeconds: pause)
         }
     }

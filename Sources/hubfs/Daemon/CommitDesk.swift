@@ -55,6 +55,13 @@ final class CommitDesk: Sendable {
         if !isTaken { completion(CommitResult(PublishError.cancelled)) }
     }
 
+    /// Publishes all edits, as this mount does by itself.
+    ///
+    /// - Parameter completion: Gets whether all of them are at the Hub.
+    func publish(completion: @escaping @Sendable (Bool) -> Void) {
+        commit(CommitWish()) { completion($0.code == .success) }
+    }
+
     /// Publishes what no program can write to any more.
     func commitAutomatically(completion: @escaping @Sendable (CommitResult) -> Void) {
         var request = usual

@@ -135,10 +135,19 @@ struct MountDaemon {
         }
         if let desk, let workspace = mount.workspace {
             let timers = TimerQueue(name: "hubfs-auto")
-            let automatic = AutomaticCommits(
-                request.flags.commit, desk: desk, workspace: workspace, timers: timers)
+            let repo = request.source.uri.repo
+            let automatic = request.flags.pace(of: repo).map {
+                AutomaticCommits($0, desk: desk, workspace: workspace, timers: timers)
+            }
+            let pulls = request.flags.followSeconds(of: repo).map { seconds in
+                AutomaticPulls(everySeconds: seconds, desk, timers: timers) { sentence in
+                    logger.warning("what others wrote does not show: \(sentence)")
+                }
+            }
+            if request.flags.flush == .fsync { mount.publishOnSync(desk.publish) }
             defer {
                 automatic?.close()
+                pulls?.close()
                 timers.close()
             }
             mount.run { hub.cache.contents.endReads() }
@@ -273,7 +282,9 @@ struct MountDaemon {
         return try RepoMount(
             request.source.source, at: request.mountPoint, presentation: flags.presentation,
             options: options, editing: flags.writable ? editing(hub) : nil,
-            followSeconds: flags.follow?.value, learning: request.learning, cache: hub.cache,
+            followSeconds: flags.writable
+                ? nil : flags.followSeconds(of: request.source.uri.repo),
+            learning: request.learning, cache: hub.cache,
             folder: folder, logger: logger)
     }
 

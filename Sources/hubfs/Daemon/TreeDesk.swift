@@ -45,8 +45,9 @@ final class TreeDesk: EditedRepoKeeper, CommitTaker {
         }
         let desk = CommitDesk(
             repo.committer, usual: request, ending: moment.ending, logger: logger)
-        let automatic = AutomaticCommits(
-            moment, desk: desk, workspace: repo.workspace, timers: timers)
+        let automatic = moment.pace.map {
+            AutomaticCommits($0, desk: desk, workspace: repo.workspace, timers: timers)
+        }
         let ending = state.withLock { state in
             state.rows[path] = Row(repo: repo, desk: desk, automatic: automatic)
             return state.ending

@@ -18,13 +18,14 @@ extension CommitResult {
             }
         } catch {
             let commits = changed.isEmpty ? commit : changed.map(\.commit).joined(separator: ", ")
-            throw Failure(.failure, "the commit is at the Hub: \(commits)")
+            throw Failure(.failure, "the edits are at the Hub: \(commits)")
         }
         if let sentence { throw Failure(code, sentence) }
     }
 
     private static func line(_ changeCount: Int, _ commit: String, _ ref: String) -> String {
-        "committed \(changeCount) change\(changeCount == 1 ? "" : "s") as \(commit)"
-            + (ref.isEmpty ? "" : " on \(ref)")
+        let changes = "\(changeCount) change\(changeCount == 1 ? "" : "s")"
+        if ref.isEmpty { return "sent \(changes) to the bucket" }
+        return "committed \(changes) as \(commit) on \(ref)"
     }
 }

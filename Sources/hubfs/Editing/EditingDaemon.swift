@@ -27,6 +27,16 @@ struct EditingDaemon {
 
     private static var deadline: MonotonicInstant { .now.advanced(bySeconds: patienceSeconds) }
 
+    /// Whether a bucket is mounted there.
+    func showsBucket() throws(Failure) -> Bool {
+        var isBucket = false
+        try exchange { client throws(ControlClient.Silence) in
+            try client.ask(.status)
+            isBucket = try client.status(until: Self.deadline).showsBucket
+        }
+        return isBucket
+    }
+
     /// Says what the end of the mount does; nil lets it do what was said when it was mounted.
     func setEnding(_ ending: CommitDesk.Ending?) throws(Failure) {
         try exchange { client throws(ControlClient.Silence) in

@@ -23,13 +23,13 @@ struct ShownEdit {
         if edit.kind == .renamed { oldPath = edit.old.map { Self.cut($0.path) } }
         oldSize = edit.old?.size
         newSize = edit.new?.size
-        oldContent = edit.old?.content.hex
-        newContent = edit.new?.content?.hex
+        oldContent = edit.old?.content.digest
+        newContent = edit.new?.content?.digest
     }
 
     init(_ comparison: FileComparison) {
         self.init(comparison.edit)
-        newContent = comparison.newContent?.hex
+        newContent = comparison.newContent?.digest
         addedLines = comparison.text?.addedCount
         removedLines = comparison.text?.removedCount
     }

@@ -12,7 +12,7 @@ extension CachedContent {
     /// What scripts see of the content.
     var json: JSON {
         .object([
-            "oid": .string(content.hex), "size": .count(size), "cached": .count(presentBytes),
+            "oid": .string(content.digest), "size": .count(size), "cached": .count(presentBytes),
             "diskBytes": .count(diskBytes), "isSealed": .bool(isSealed),
             "lastUseSeconds": lastUse.map { .integer($0) } ?? .null,
             "paths": .array(

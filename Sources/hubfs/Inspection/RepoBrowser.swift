@@ -55,7 +55,8 @@ struct RepoBrowser {
     init(_ source: SourceName, _ hub: HubAccess) throws(Failure) {
         self.hub = hub
         let answer = waitForAnswer { completion in
-            hub.cache.snapshots.snapshot(source.uri.repo, source.revision, completion: completion)
+            hub.cache.snapshots.snapshot(
+                source.uri.repo, source.revisionAround, completion: completion)
         }
         do throws(CacheError) {
             let resolved = try answer.get()

@@ -20,7 +20,7 @@ extension RepoBrowser.Item {
     var oid: String? {
         switch kind {
         case .directory(let tree): tree?.hex
-        case .file(let content, _): content.hex
+        case .file(let content, _): content.digest
         }
     }
 

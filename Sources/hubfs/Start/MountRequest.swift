@@ -30,7 +30,9 @@ struct MountRequest {
         mountPoint = try MountPath.resolve(directory)
         learning = try Learning(flags, isOffline: hubEnvironment.isOffline)
         try flags.check(showsWholeHub: source.isWholeHub)
-        if flags.follow != nil { try checkFollowing() }
+        let showsBucket = !source.isWholeHub && source.uri.repo.kind == .bucket
+        try flags.check(showsBucket: showsBucket)
+        if flags.follow != nil, !showsBucket { try checkFollowing() }
     }
 
     private func checkFollowing() throws(Failure) {

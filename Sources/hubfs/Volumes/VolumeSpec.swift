@@ -37,12 +37,8 @@ struct VolumeSpec: Hashable {
     init(_ json: JSON) throws(Failure) {
         guard case .object = json else { throw Failure(.usage, "it is no object") }
         let type = try Self.text("type", of: json) ?? RepoKind.model.rawValue
-        if type == "bucket" {
-            throw Failure(
-                .usage, "it is a bucket, and hubfs mounts only models, datasets and spaces")
-        }
-        guard let kind = RepoKind(rawValue: type), RepoKind.listed.contains(kind) else {
-            throw Failure(.usage, "the type '\(type)' is none of model, dataset, space")
+        guard let kind = RepoKind(rawValue: type), kind != .kernel else {
+            throw Failure(.usage, "the type '\(type)' is none of model, dataset, space, bucket")
         }
         guard let source = try Self.text("source", of: json) else {
             throw Failure(.usage, "'source' is missing")
@@ -57,6 +53,9 @@ struct VolumeSpec: Hashable {
         default: throw Failure(.usage, "'readOnly' is neither true nor false")
         }
         let revision = try Self.text("revision", of: json).map { Revision($0) }
+        if kind == .bucket, revision != nil {
+            throw Failure(.usage, "'revision' is for repos, a bucket has none")
+        }
         uri = HubURI(
             repo: try Self.repo(kind, source), revision: revision,
             path: try Self.folder(try Self.text("path", of: json) ?? ""))
