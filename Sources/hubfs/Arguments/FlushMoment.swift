@@ -54,6 +54,12 @@ extension MountFlags {
     /// - Throws: `Failure` with code `usage`.
     func check(showsBucket: Bool) throws(Failure) {
         guard showsBucket else {
+            if follow != nil, writable {
+                throw Failure(
+                    .usage,
+                    "--follow goes without -w: what is edited moves only when 'hubfs pull' or a commit says so"
+                )
+            }
             if flush == nil { return }
             throw Failure(
                 .usage, "--flush is for buckets: of a repo, --commit says when edits are sent")

@@ -36,6 +36,10 @@ struct MountCommand: ParsableCommand {
               hubfs mount -v hf://org/model:/model -v hf://datasets/org/ds@v2/train:/data:rw
               hubfs mount --volumes volumes.json
 
+            A bucket, files without commits; with -w edits are sent soon after they are made:
+
+              hubfs mount -w hf://buckets/me/runs /mnt/runs
+
             In /etc/fstab:
 
               hf://openai-community/gpt2 /mnt/gpt2 fuse.hubfs _netdev,nofail,allow_other 0 0
@@ -68,6 +72,9 @@ struct MountCommand: ParsableCommand {
             let flags = try flags.merged(with: lists)
             if volumes.isGiven { return try flags.check(for: volumes) }
             try flags.check(showsWholeHub: SourceName.isWholeHub(source ?? ""))
+            let endpoint = flags.hub.hubEnvironment(Environment()).endpoint
+            let uri = source.flatMap { try? HubURI(parsing: $0, endpoint: endpoint) }
+            try flags.check(showsBucket: uri?.repo.kind == .bucket)
         } catch {
             throw ValidationError(error.sentence)
         }

@@ -36,12 +36,6 @@ struct MountRequest {
     }
 
     private func checkFollowing() throws(Failure) {
-        if flags.writable {
-            throw Failure(
-                .usage,
-                "--follow goes without -w: what is edited moves only when 'hubfs pull' or a commit says so"
-            )
-        }
         let revision = source.revision.name
         if CommitOID(hex: revision) != nil { throw Failure(nothingToFollow: revision) }
     }
