@@ -56,7 +56,7 @@ struct XetWritingTests {
             #expect(await ask(size, "x") == 400)
             #expect(await ask(size, "1", "md5") == 400)
             #expect(await ask(0, "1") == 400)
-            #expect(await ask(XorbWriter.byteCountMax + 1, "1") == 400)
+            #expect(await ask(XorbIndex.byteCountMax + 1, "1") == 400)
 
             let granted = await wire.grant(
                 upload.xorbHash, length: size, checksum: String(upload.checksum), by: token)

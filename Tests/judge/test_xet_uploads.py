@@ -60,6 +60,15 @@ def test_one_file(xet_hub, xet_api, repo, tmp_path):
     assert (listed.file_oid, listed.size) == (sha256(LARGE), len(LARGE))
 
 
+def test_a_xorb_as_full_as_the_client_makes_it(xet_hub, xet_api, repo):
+    """It counts the bytes of chunks, which do not pack, and not what stands before each of them."""
+    full = noise(64 * MEBIBYTE, seed=24)
+    xet_api.upload_file(path_or_fileobj=full, path_in_repo="full.bin", repo_id=repo.id)
+    assert xet_hub.stats()["endpoints"]["xorb-upload"] == 1
+    assert xet_hub.bytes_received("xorb") > 64 * MEBIBYTE
+    assert sha256(plain(repo, "full.bin")) == sha256(full)
+
+
 def test_an_edit_stores_what_is_new(xet_hub, xet_api, repo, tmp_path):
     """By somebody who has nothing but the file: only the server knows what it has."""
     first = noise(8 * MEBIBYTE, seed=22)

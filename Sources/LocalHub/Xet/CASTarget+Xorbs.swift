@@ -16,8 +16,8 @@ extension CASTarget {
 
     func uploadXorb(_ hash: XetHash) async throws -> Answer {
         guard let length = request.contentLength else { throw Refusal.lengthRequired }
-        guard length <= XorbWriter.byteCountMax + Self.footerBytesMax else {
-            throw Refusal.tooLarge("A xorb has at most \(XorbWriter.byteCountMax) bytes")
+        guard length <= XorbIndex.byteCountMax + Self.footerBytesMax else {
+            throw Refusal.tooLarge("A xorb has at most \(XorbIndex.byteCountMax) bytes")
         }
         let upload = try await blocking { XorbUpload(try store.receive()) }
         try await request.forEachLot { lot in try await blocking { try upload.append(lot) } }
@@ -53,8 +53,8 @@ extension CASTarget {
         guard body.checksum.algo == "crc64nvme", let checksum = UInt64(body.checksum.value) else {
             throw Refusal.badRequest("Only crc64nvme checksums, in decimal digits")
         }
-        guard (1...XorbWriter.byteCountMax).contains(body.length) else {
-            throw Refusal.badRequest("A xorb has 1 to \(XorbWriter.byteCountMax) bytes")
+        guard (1...XorbIndex.byteCountMax).contains(body.length) else {
+            throw Refusal.badRequest("A xorb has 1 to \(XorbIndex.byteCountMax) bytes")
         }
         if try await blocking({ try store.index(of: hash) }) != nil {
             return try .json(UploadedBody(wasInserted: false))

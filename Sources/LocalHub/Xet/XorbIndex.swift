@@ -28,6 +28,11 @@ struct XorbIndex: Sendable {
 
     // MARK: From a xorb's bytes
 
+    /// Longest xorb. The official client counts unpacked bytes when it fills one, so with chunks that
+    /// do not pack it is longer by their heads.
+    static let byteCountMax =
+        XorbWriter.byteCountMax + XorbWriter.chunkCountMax * XorbReader.headBytes
+
     /// Reads a xorb and hashes each of its chunks.
     ///
     /// - Parameter xorb: With a footer or without; what follows the last chunk is not looked at.
@@ -45,8 +50,8 @@ struct XorbIndex: Sendable {
             let hash = try Self.hash(of: chunk, by: reader, &buffer)
             chunks.append(MerkleNode(hash, byteCount: UInt64(chunk.byteCount)))
             end += XorbReader.headBytes + chunk.bytes.count
-            guard end <= XorbWriter.byteCountMax else {
-                throw .contradiction("more than \(XorbWriter.byteCountMax) bytes")
+            guard end <= Self.byteCountMax else {
+                throw .contradiction("more than \(Self.byteCountMax) bytes")
             }
             ends.append(UInt32(end))
         }

@@ -24,7 +24,9 @@ from . import (
     small_rows,
     sparse_rows,
     write_rows,
+    xet_huge_rows,
     xet_rows,
+    xet_writing_rows,
 )
 from .library import Library
 from .scene import Scene
@@ -40,11 +42,12 @@ GROUPS = {
     "learned": learned_rows.rows,
     "memory": memory_rows.rows,
     "write": write_rows.rows,
-    "xet": xet_rows.rows,
+    "xet": lambda *place: xet_rows.rows(*place) + xet_writing_rows.rows(*place),
     "huge": huge_rows.rows,
+    "xet-huge": xet_huge_rows.rows,
 }
-# It takes minutes.
-NOT_BY_ITSELF = {"huge"}
+# They take minutes.
+NOT_BY_ITSELF = {"huge", "xet-huge"}
 RESULTS = Path(__file__).resolve().parents[3] / "bench/RESULTS.md"
 
 

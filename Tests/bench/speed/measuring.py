@@ -64,6 +64,13 @@ class Row:
     is_count: bool = False
     # How often all take turns in a round: more than once where a turn is short and luck has much of it.
     turn_count: int = 1
+    # However many rounds are asked for: where a round takes minutes, and its luck is small.
+    rounds_max: int | None = None
+
+    def rounds(self, asked: int) -> int:
+        if self.is_count:
+            return 1
+        return asked if self.rounds_max is None else min(asked, self.rounds_max)
 
 
 @dataclass
@@ -104,7 +111,7 @@ def run(
         note("  warm-up")
         for contender in contenders.values():
             contender(max(1, row.quick_size // 4))
-    for number in range(1 if row.is_count else rounds * row.turn_count):
+    for number in range(row.rounds(rounds) * row.turn_count):
         for name in rotated(list(contenders), number):
             note(f"  round {number // row.turn_count + 1}: {name}")
             figures.add(name, contenders[name](size))

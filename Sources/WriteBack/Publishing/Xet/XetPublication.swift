@@ -23,7 +23,7 @@ struct XetPublication {
         let base: BaseFile?
     }
 
-    private struct Cut {
+    struct Cut {
         let object: Object
         let chunks: [MerkleNode]
         let hash: XetHash
@@ -43,7 +43,7 @@ struct XetPublication {
 
     /// Bytes of a xorb: several wait in memory at once.
     private static let xorbBytes = 16 << 20
-    private static let pieceBytes = 1 << 20
+    static let pieceBytes = 1 << 20
     /// Chunks of a commit: each may need a row of 48 bytes in the shard, which may have 64 MiB.
     private static let chunkCountMax = 1_200_000
     /// Questions for chunks under way at once, and of one commit.
@@ -88,8 +88,11 @@ struct XetPublication {
         let unknown = cut.chunks.reduce(UInt64(0)) { sum, chunk in
             sum + (known[chunk.hash] == nil ? chunk.byteCount : 0)
         }
-        guard let base = cut.object.base, base.content.isInStore,
-            unknown > Self.unknownBytesMin,
+        guard let base = cut.object.base, base.content.isInStore else { return }
+        // What is known of the file is of what it was before, as a rule.
+        let unchanged = min(base.size, cut.object.size - unknown)
+        let gain = min(unknown, base.size - unchanged)
+        guard gain > max(Self.gainBytesMin, base.size / Self.gainShareMin),
             base.size - min(base.size, source.presentBytes(of: base)) <= Self.absentBytesMax
         else { return }
         var hasher = FileHasher()
@@ -122,24 +125,12 @@ struct XetPublication {
         }
     }
 
-    /// With fewer unknown bytes a file's base is not looked into.
-    private static let unknownBytesMin: UInt64 = 256 << 10
+    /// A file's base is not looked into for fewer bytes, and a smaller share of it, that need not be sent then: to read
+    /// and cut it takes longer than to send them on a line of 25 Mbit/s.
+    private static let gainBytesMin: UInt64 = 256 << 10
+    private static let gainShareMin: UInt64 = 256
     /// With more of it absent, the file is another than it was: its base is not fetched for this.
     private static let absentBytesMax: UInt64 = 32 << 20
-
-    private func cut(_ object: Object) throws(PublishError) -> Cut {
-        var hasher = FileHasher()
-        try reading(object) { (read) throws(PublishError) in
-            var offset: UInt64 = 0
-            while offset < object.size {
-                let count = Int(min(UInt64(Self.pieceBytes), object.size - offset))
-                hasher.update(try read(offset, count))
-                offset += UInt64(count)
-            }
-        }
-        let hash = hasher.finish()
-        return Cut(object: object, chunks: hasher.chunks, hash: hash)
-    }
 
     // MARK: What the store has
 
@@ -238,7 +229,7 @@ struct XetPublication {
         var terms = TermList()
         let chunks = cut.chunks
         packing.beginFile()
-        try reading(cut.object) { (read) throws(PublishError) in
+        try Self.reading(cut.object.file) { (read) throws(PublishError) in
             var offset: UInt64 = 0
             var index = 0
             while index < chunks.count {
@@ -279,22 +270,22 @@ struct XetPublication {
     // MARK: Bytes
 
     /// Runs `body` with a way to read a file; what is read is good until the next reading.
-    private func reading(
-        _ object: Object,
+    static func reading(
+        _ file: StagingFile,
         _ body: (
             (_ offset: UInt64, _ count: Int) throws(PublishError) -> UnsafeRawBufferPointer
         ) throws(PublishError) -> Void
     ) throws(PublishError) {
-        object.file.retain()
-        defer { object.file.release() }
+        file.retain()
+        defer { file.release() }
         let descriptor: FileDescriptor
         do throws(WriteBackError) {
-            descriptor = try object.file.descriptorWhileRetained()
+            descriptor = try file.descriptorWhileRetained()
         } catch {
             throw .workspace(error)
         }
         let buffer = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: Self.pieceBytes, alignment: 64)
+            byteCount: pieceBytes, alignment: 64)
         defer { buffer.deallocate() }
         try body { (offset, count) throws(PublishError) in
             let part = UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(count))
@@ -303,9 +294,9 @@ struct XetPublication {
                     return UnsafeRawBufferPointer(part)
                 }
             } catch {
-                throw .workspace(.disk(error, path: object.file.path.string))
+                throw .workspace(.disk(error, path: file.path.string))
             }
-            throw .workspace(.disk(.ioError, path: object.file.path.string))
+            throw .workspace(.disk(.ioError, path: file.path.string))
         }
     }
 
