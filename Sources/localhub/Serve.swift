@@ -54,6 +54,15 @@ struct Serve: AsyncParsableCommand {
         help: ArgumentHelp("With --xet: seconds a token of the CAS lives.", valueName: "seconds"))
     var xetTokenLifetime = XetOptions().tokenLifetimeSeconds
 
+    @Flag(help: "With --xet: nobody can follow buckets; the question is answered with 404.")
+    var noBucketEvents = false
+
+    @Option(
+        help: ArgumentHelp(
+            "With --xet: changes of a bucket that its followers can go back to.",
+            valueName: "count"))
+    var bucketChanges = XetOptions().bucketChangesKept
+
     @Option(
         help: ArgumentHelp(
             "Make every connection such a link from the start: rtt=20ms,window=2900KB.",
@@ -61,9 +70,12 @@ struct Serve: AsyncParsableCommand {
     var link: Link?
 
     func validate() throws {
-        guard urlLifetime > 0, pageSize > 0, partSize.value > 0, xetTokenLifetime > 0 else {
+        guard urlLifetime > 0, pageSize > 0, partSize.value > 0, xetTokenLifetime > 0,
+            bucketChanges > 0
+        else {
             throw ValidationError(
-                "--url-lifetime, --page-size, --part-size and --xet-token-lifetime are at least 1.")
+                "--url-lifetime, --page-size, --part-size, --xet-token-lifetime and --bucket-changes "
+                    + "are at least 1.")
         }
     }
 
@@ -80,7 +92,12 @@ struct Serve: AsyncParsableCommand {
             threshold: multipartThreshold.value, partSize: partSize.value)
         options.quotas = Dictionary(
             rateLimit.map { ($0.name, $0.count) }, uniquingKeysWith: { $1 })
-        if xet { options.xet = XetOptions(tokenLifetimeSeconds: xetTokenLifetime) }
+        if xet {
+            var xet = XetOptions(tokenLifetimeSeconds: xetTokenLifetime)
+            xet.hasBucketEvents = !noBucketEvents
+            xet.bucketChangesKept = bucketChanges
+            options.xet = xet
+        }
         let signals = StopSignals()
         let server = try await LocalHubServer.start(root: folder.root, options: options)
         if let link { server.faults.add(Fault(.link(link))) }

@@ -8,6 +8,7 @@ enum BucketAction: Equatable, Sendable {
     case tree(prefix: String)
     case pathsInfo
     case batch
+    case events
     case token(XetToken.Scope)
     case resolve(path: String)
 
@@ -19,6 +20,7 @@ enum BucketAction: Equatable, Sendable {
         case ("tree", _): .tree(prefix: rest.dropFirst().joined(separator: "/"))
         case ("paths-info", 1): .pathsInfo
         case ("batch", 1): .batch
+        case ("events", 1): .events
         case ("xet-read-token", 1): .token(.read)
         case ("xet-write-token", 1): .token(.write)
         default: nil
@@ -40,6 +42,7 @@ enum BucketAction: Equatable, Sendable {
         case .tree: "bucket-tree"
         case .pathsInfo: "bucket-paths-info"
         case .batch: "bucket-batch"
+        case .events: "bucket-events"
         case .token: "xet-token"
         case .resolve: "bucket-resolve"
         }
@@ -47,7 +50,7 @@ enum BucketAction: Equatable, Sendable {
 
     static let names: Set<String> = [
         "bucket-list", "bucket", "bucket-settings", "bucket-tree", "bucket-paths-info",
-        "bucket-batch", "bucket-resolve",
+        "bucket-batch", "bucket-events", "bucket-resolve",
     ]
 }
 

@@ -80,7 +80,9 @@ extension BucketTarget {
                 failed.append(.init(path: operation.path, error: failure.text))
             }
         }
-        try registry.apply(changes, to: bucket)
+        let xet = try service.requireXet()
+        try registry.apply(changes, to: bucket, keeping: xet.options.bucketChangesKept)
+        xet.feeds?.wake(bucket.id)
         return BatchAnswer(
             success: failed.isEmpty, processed: operations.count, succeeded: changes.count,
             failed: failed)

@@ -28,6 +28,7 @@ struct BucketTarget: Sendable {
             try caller.requireWrite(to: bucket)
             try registry.delete(bucket)
         }
+        service.xet?.feeds?.wake(bucket.id)
         return .text(.ok, "OK")
     }
 
@@ -41,6 +42,7 @@ struct BucketTarget: Sendable {
             try caller.requireWrite(to: bucket)
             try registry.update(bucket, isPrivate: body.private)
         }
+        service.xet?.feeds?.wake(bucket.id)
         return try .json(body)
     }
 

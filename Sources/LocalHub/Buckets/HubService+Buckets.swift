@@ -19,6 +19,7 @@ extension HubService {
         case (.tree(let prefix), .get): return try await target.tree(prefix)
         case (.pathsInfo, .post): return try await target.pathsInfo()
         case (.batch, .post): return try await target.batch()
+        case (.events, .get): return try await target.events()
         case (.token(let scope), .get): return try await target.token(scope)
         case (.resolve(let path), .get), (.resolve(let path), .head):
             return try await target.resolve(path)

@@ -48,7 +48,10 @@ extension Registry {
         let now = Date().timeIntervalSince1970
         try pool.write { database in
             try database.execute(
-                sql: "INSERT INTO bucket VALUES (?, ?, ?, ?, ?, ?)",
+                sql: """
+                    INSERT INTO bucket (id, namespace, name, private, created, updated)
+                    VALUES (?, ?, ?, ?, ?, ?)
+                    """,
                 arguments: [id, name.namespace, name.name, isPrivate, now, now])
         }
     }
@@ -130,13 +133,21 @@ extension Registry {
     }
 
     /// Changes files, all of them or, if the database fails, none.
-    func apply(_ changes: [BucketChange], to bucket: BucketRecord) throws {
+    ///
+    /// - Parameter count: So many of the bucket's last changes stay known.
+    func apply(
+        _ changes: [BucketChange], to bucket: BucketRecord, keeping count: Int
+    ) throws {
         guard !changes.isEmpty else { return }
         try pool.write { database in
-            for change in changes { try Self.apply(change, to: bucket, database) }
+            let now = Date().timeIntervalSince1970
+            for change in changes {
+                try Self.note(change, to: bucket, at: now, database)
+                try Self.apply(change, to: bucket, database)
+            }
             try database.execute(
-                sql: "UPDATE bucket SET updated = ? WHERE id = ?",
-                arguments: [Date().timeIntervalSince1970, bucket.id])
+                sql: "UPDATE bucket SET updated = ? WHERE id = ?", arguments: [now, bucket.id])
+            try Self.dropChanges(of: bucket, keeping: count, database)
         }
     }
 

@@ -7,17 +7,26 @@ protocol BodyPieces: Sendable {
     func next(max: Int) async throws -> ByteBuffer
 }
 
-/// A body, of known length.
+/// A body without a known length; an empty piece is its end.
+protocol BodyStream: BodyPieces {
+    /// Nothing more is sent, for whatever reason.
+    func end()
+}
+
+/// A body, of known length as a rule.
 enum AnswerBody: Sendable {
     case bytes(ByteBuffer)
     case pieces(count: Int, any BodyPieces)
+    case stream(any BodyStream)
 
     static var empty: AnswerBody { .bytes(ByteBuffer()) }
 
+    /// Its length, or more than any.
     var count: Int {
         switch self {
         case .bytes(let buffer): buffer.readableBytes
         case .pieces(let count, _): count
+        case .stream: .max
         }
     }
 }

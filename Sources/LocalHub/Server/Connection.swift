@@ -15,6 +15,7 @@ final class Connection: Sendable {
         var pace = LinkPace()
         var isGone = false
         var waiters: [CheckedContinuation<Void, Never>] = []
+        var listeners: [@Sendable () -> Void] = []
     }
 
     private let channel: any Channel
@@ -81,14 +82,24 @@ final class Connection: Sendable {
         try await close()
     }
 
+    /// Runs `body` once the client is gone.
+    func whenGone(_ body: @escaping @Sendable () -> Void) {
+        let isGone = state.withLock { state in
+            if !state.isGone { state.listeners.append(body) }
+            return state.isGone
+        }
+        if isGone { body() }
+    }
+
     /// The client closed its side, or the connection is no more.
     func clientIsGone() {
-        let waiters = state.withLock { state in
+        let (waiters, listeners) = state.withLock { state in
             state.isGone = true
-            defer { state.waiters = [] }
-            return state.waiters
+            defer { (state.waiters, state.listeners) = ([], []) }
+            return (state.waiters, state.listeners)
         }
         for waiter in waiters { waiter.resume() }
+        for listener in listeners { listener() }
     }
 }
 

@@ -17,12 +17,15 @@ struct Delivery {
     func send(
         _ answer: Answer, isHead: Bool, by writer: consuming ResponseWriter
     ) async throws {
+        var isStream = false
+        defer { if case .stream(let stream) = answer.body { stream.end() } }
+        if case .stream = answer.body { isStream = true }
         var head = HTTPResponse(status: answer.status, headerFields: answer.headers)
         let isBodiless = answer.status == .notModified || answer.status == .noContent
         let isGzipped = plan.isGzipped && answer.body.count > 0 && !isBodiless && !isHead
         if isGzipped {
             head.headerFields[.contentEncoding] = "gzip"
-        } else if !isBodiless {
+        } else if !isBodiless && !isStream {
             head.headerFields[.contentLength] = String(answer.body.count)
         }
         counters.countStatus(answer.status.code)
@@ -129,6 +132,8 @@ private struct PieceSource {
             pieces = nil
         case .pieces(_, let pieces):
             self.pieces = pieces
+        case .stream(let stream):
+            pieces = stream
         }
     }
 
@@ -136,6 +141,8 @@ private struct PieceSource {
         guard rest > 0 else { return nil }
         let count = min(max, rest)
         let piece = try await pieces?.next(max: count) ?? buffer.readSlice(length: count)
+        // Only a stream ends before its time.
+        if piece?.readableBytes == 0 { return nil }
         rest -= piece?.readableBytes ?? rest
         return piece
     }

@@ -39,6 +39,8 @@ struct HubRequest: Sendable {
         self.counters = counters
     }
 
+    func whenClientIsGone(_ body: @escaping @Sendable () -> Void) { connection.whenGone(body) }
+
     static func split(_ target: String) -> (path: String, query: String?) {
         guard let mark = target.firstIndex(of: "?") else { return (target, nil) }
         return (String(target[..<mark]), String(target[target.index(after: mark)...]))

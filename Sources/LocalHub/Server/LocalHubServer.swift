@@ -102,13 +102,14 @@ package final class LocalHubServer: Sendable {
         return server
     }
 
-    /// Ends all connections at once, whatever they are waiting for, and the listeners.
+    /// Ends all connections at once, whatever they are waiting for, and the listeners. Followers of buckets are told first.
     package func stop() async {
         let tasks = listeners.withLock { tasks in
             defer { tasks = [] }
             return tasks
         }
         guard !tasks.isEmpty else { return }
+        await xet?.feeds?.close()
         for task in tasks { task.cancel() }
         for task in tasks { _ = await task.result }
         blocking.stop()

@@ -91,6 +91,7 @@ enum Schema {
         }
         migrator.registerMigration("3") { try $0.execute(sql: xet) }
         migrator.registerMigration("4") { try $0.execute(sql: buckets) }
+        migrator.registerMigration("5") { try $0.execute(sql: bucketChanges) }
         return migrator
     }
 
@@ -126,6 +127,26 @@ enum Schema {
             hash TEXT PRIMARY KEY,
             xorb TEXT NOT NULL REFERENCES xorb (hash)
         ) WITHOUT ROWID;
+        """
+
+    private static let bucketChanges = """
+        -- The last changes of each bucket, for those who follow it.
+        CREATE TABLE bucketChange (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, -- what cursors name; grows with time
+            bucket TEXT NOT NULL REFERENCES bucket (id) ON DELETE CASCADE,
+            path TEXT NOT NULL,
+            op TEXT NOT NULL,            -- 'add', 'update' or 'delete'
+            hash TEXT,                   -- this and the next two: as bucketFile has them, of
+            size INTEGER,                -- what is there then; NULL for a deletion
+            mtime REAL,
+            time REAL NOT NULL           -- seconds since 1970; bucketFile.uploaded
+        );
+        CREATE INDEX bucketChangeOf ON bucketChange (bucket, id);
+
+        -- The last change of a bucket that is not kept any more, and its time.
+        ALTER TABLE bucket ADD COLUMN dropped INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE bucket ADD COLUMN droppedAt REAL NOT NULL DEFAULT 0;
+        UPDATE bucket SET droppedAt = updated;
         """
 
     private static let buckets = """

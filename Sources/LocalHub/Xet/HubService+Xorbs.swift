@@ -144,6 +144,7 @@ final class JoinedBody: BodyPieces {
         case .bytes(let buffer):
             piece = buffer.getSlice(at: buffer.readerIndex + sent, length: count) ?? ByteBuffer()
         case .pieces(_, let body): piece = try await body.next(max: count)
+        case .stream(let body): piece = try await body.next(max: count)
         }
         state.withLock { $0.sent += piece.readableBytes }
         return piece

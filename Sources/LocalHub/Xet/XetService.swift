@@ -6,6 +6,10 @@ import XetCodec
 package struct XetOptions: Sendable {
     /// How long a token of the CAS lives.
     package var tokenLifetimeSeconds: Int
+    /// Whether buckets can be followed.
+    package var hasBucketEvents = true
+    /// Changes of each bucket that are kept for those who follow it.
+    package var bucketChangesKept = 10_000
 
     package init(tokenLifetimeSeconds: Int = 900) {
         self.tokenLifetimeSeconds = tokenLifetimeSeconds
@@ -17,12 +21,15 @@ struct XetService: Sendable {
     let conversions: XetConversions
     let tokens: XetTokenSigner
     let options: XetOptions
+    /// Those who follow buckets; nil if nobody may.
+    let feeds: BucketFeeds?
 
     /// - Parameter key: the Hub's key for URLs.
     init(hub: Hub, key: String, options: XetOptions) {
         conversions = XetConversions(hub: hub)
         tokens = XetTokenSigner(key: key)
         self.options = options
+        feeds = options.hasBucketEvents ? BucketFeeds() : nil
     }
 
     /// - Returns: a fresh token, and when its time is over, in seconds since 1970.
