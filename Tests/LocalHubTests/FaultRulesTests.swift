@@ -109,7 +109,7 @@ import Testing
             "/cas/v1/xorb-grants/default/\(hash)", "/cas/v1/chunks/default/\(hash)",
             "/cas/v1/xorb-commits/default/\(hash)/grant/id", "/api/buckets/org", bucket,
             "/cas/v2/file-chunk-hashes/\(hash)", bucket + "/settings", bucket + "/tree",
-            bucket + "/paths-info", bucket + "/batch",
+            bucket + "/paths-info", bucket + "/batch", bucket + "/events",
             "/buckets/org/b/resolve/x",
         ]
         let names = Set(paths.map { Endpoint.hub($0).name })

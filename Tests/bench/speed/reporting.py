@@ -40,6 +40,9 @@ def record(figures: Figures, goal: Goal, *, judges: bool) -> dict:
     if ratio is None and goal.is_worst:
         judged = max(ours)
     is_met, why = goal.is_met(judged), goal.why
+    if goal.against is not None and ratio is None:
+        # Whom it is to be compared with did not run.
+        is_met = None
     if is_met is False and goal.against is None and limit:
         # What the yardstick does not reach, the machine or the link does not give.
         at_most = statistics.median(limit)
