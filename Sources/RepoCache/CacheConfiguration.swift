@@ -34,6 +34,9 @@ package struct CacheConfiguration: Sendable {
     /// Requests for prefetch under way at once, in the whole process. A connection that passes
     /// 2.9 MB a round trip brings 4 MiB in two and a half: at 50 ms it takes 18 of them for 0.6 GB/s.
     package var prefetchCountMax = 20
+    /// The same where the content-addressed store is asked first. Its answer takes one round trip of the
+    /// four that a range takes then, and no connection of those above.
+    package var questionedPrefetchCountMax: Int { prefetchCountMax * 4 / 3 }
     /// Requests of at most 256 KiB for prefetch under way at once. Each is first at the Hub and then at the
     /// CDN, and each of these has 56 connections for them.
     package var smallPrefetchCountMax = 96

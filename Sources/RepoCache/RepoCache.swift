@@ -47,8 +47,10 @@ package final class RepoCache: Sendable {
             database: database, origin: trees, worker: worker, timers: timers,
             configuration: configuration, logger: logger)
         let services = ContentServices(
-            configuration: configuration, folder: folder, origin: contents, small: small,
-            ledger: ledger,
+            configuration: configuration, folder: folder, origin: contents,
+            prefetchCountMax: chunks == nil
+                ? configuration.prefetchCountMax : configuration.questionedPrefetchCountMax,
+            small: small, ledger: ledger,
             lower: configuration.lowerRoot.map {
                 LowerLayer($0, database: database, logger: logger)
             }, timers: timers, logger: logger)

@@ -48,7 +48,8 @@ final class ContentServices: Sendable {
 
     init(
         configuration: CacheConfiguration, folder: CacheFolder, origin: any ContentOrigin,
-        small: SmallContents, ledger: SpaceLedger, lower: LowerLayer?, timers: TimerQueue,
+        prefetchCountMax: Int, small: SmallContents, ledger: SpaceLedger, lower: LowerLayer?,
+        timers: TimerQueue,
         logger: Logger
     ) {
         self.configuration = configuration
@@ -61,7 +62,7 @@ final class ContentServices: Sendable {
         self.logger = logger
         unkept = UnkeptBlocks(byteCountMax: configuration.unkeptBytesMax)
         budget = PrefetchBudget(
-            fetchCountMax: configuration.prefetchCountMax,
+            fetchCountMax: prefetchCountMax,
             byteCountMax: configuration.prefetchBytesMax)
         aheadBudget = AheadBudget(
             smallCountMax: configuration.smallPrefetchCountMax, large: budget)
