@@ -33,11 +33,14 @@ package struct XorbStream: ~Copyable {
         while !rest.isEmpty {
             guard begun.isEmpty else {
                 guard try complete(from: &rest) else { return true }
-                let record = begun
-                begun.removeAll(keepingCapacity: true)
+                // Taken out, so that its memory stays in use: a copy would have each record get its own.
+                var record: [UInt8] = []
+                swap(&record, &begun)
                 let goesOn = try withBytes(of: record) { bytes throws(XetFormatError) in
                     try Self.unpack(bytes, try ChunkHead(bytes), in: room, take)
                 }
+                record.removeAll(keepingCapacity: true)
+                swap(&record, &begun)
                 guard goesOn else { return false }
                 continue
             }

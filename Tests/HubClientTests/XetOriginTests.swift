@@ -24,10 +24,12 @@ struct XetOriginTests {
 
     private final class Sink: ContentReceiver {
         let bytes = Guarded<[UInt8]>([])
+        let pieceCount = Guarded(0)
         let result = Monitor<Result<Void, HubError>?>(nil)
 
         func receive(_ piece: UnsafeRawBufferPointer, at offset: UInt64) -> Bool {
             bytes.withLock { $0 += piece }
+            pieceCount.withLock { $0 += 1 }
             return true
         }
 
@@ -50,9 +52,67 @@ struct XetOriginTests {
 
         func shared(_ terms: [XetTerm], of location: ContentLocation) -> [SharedChunks] { [] }
 
-        func read(
-            _ source: String, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer
-        ) -> Bool { false }
+        func open(_ source: String) -> (any ChunkSource)? { nil }
+    }
+
+    /// Has the large file under another name, but for some of its chunks.
+    private final class OtherContent: ChunkKeeper, ChunkSource {
+        struct Counts: Hashable {
+            var opened = 0
+            var read = 0
+            var expectedBytes = 0
+        }
+
+        let counts = Guarded(Counts())
+        private let absent: Range<Int>
+        /// Bytes that stand before the file's in the other content.
+        private let shift: UInt64 = 1000
+
+        /// - Parameter absent: Numbers of chunks that it does not have.
+        init(without absent: Range<Int> = 0..<0) { self.absent = absent }
+
+        static let chunks: [MerkleNode] = {
+            var hasher = FileHasher()
+            XetOriginTests.large.withUnsafeBytes { hasher.update($0) }
+            _ = hasher.finish()
+            return hasher.chunks
+        }()
+
+        static func start(ofChunk index: Int) -> UInt64 {
+            chunks[..<index].reduce(0) { $0 + $1.byteCount }
+        }
+
+        var isEmpty: Bool { false }
+
+        func shared(_ terms: [XetTerm], of location: ContentLocation) -> [SharedChunks] {
+            [0..<absent.lowerBound, absent.upperBound..<Self.chunks.count].filter { !$0.isEmpty }
+                .map { numbers in
+                    var ends: [UInt32] = []
+                    for chunk in Self.chunks[numbers] {
+                        ends.append((ends.last ?? 0) + UInt32(chunk.byteCount))
+                    }
+                    let start = Self.start(ofChunk: numbers.lowerBound)
+                    return SharedChunks(
+                        start: start, source: "other", sourceStart: start + shift, ends: ends,
+                        hashes: Self.chunks[numbers].map(\.hash))
+                }
+        }
+
+        func open(_ source: String) -> (any ChunkSource)? {
+            counts.withLock { $0.opened += 1 }
+            return source == "other" ? self : nil
+        }
+
+        func expect(_ range: Range<UInt64>) {
+            counts.withLock { $0.expectedBytes += range.count }
+        }
+
+        func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
+            counts.withLock { $0.read += 1 }
+            let start = Int(offset - shift)
+            buffer.copyBytes(from: XetOriginTests.large[start..<start + buffer.count])
+            return true
+        }
     }
 
     private struct World {
@@ -76,7 +136,10 @@ struct XetOriginTests {
         }
     }
 
-    private static func with(_ body: @escaping @Sendable (World) throws -> Void) async throws {
+    private static func with(
+        keeper: any ChunkKeeper = NoChunks(),
+        _ body: @escaping @Sendable (World) throws -> Void
+    ) async throws {
         var options = LocalHubServer.Options()
         options.xet = XetOptions()
         try await ServedHub.use(options: options) { hub in
@@ -88,7 +151,7 @@ struct XetOriginTests {
             let client = HubClient(
                 configuration: configuration, transport: transport, timers: timers)
             let origin = XetOrigin(client)
-            origin.attach(NoChunks())
+            origin.attach(keeper)
             defer {
                 client.close()
                 origin.close()
@@ -130,6 +193,46 @@ struct XetOriginTests {
             let figures = world.origin.figures
             #expect(figures.fallbacks.isEmpty && figures.plannedCount == 1)
             #expect(figures.unpackedBytes == UInt64(ranges.reduce(0) { $0 + $1.count }))
+        }
+    }
+
+    @Test func chunksAreHandedOnInLargePieces() async throws {
+        try await Self.with { world in
+            let sink = Sink()
+            _ = world.origin.fetch(
+                world.location, range: 8 << 20..<12 << 20, priority: .prefetch, into: sink)
+            #expect(sink.wait())
+            #expect(sink.bytes.withLock { $0.elementsEqual(Self.large[8 << 20..<12 << 20]) })
+            #expect(sink.pieceCount.withLock { $0 } == (4 << 20) / PieceBuffer.byteCount)
+        }
+    }
+
+    @Test func whatAnotherContentHasIsOpenedOnceForARange() async throws {
+        let other = OtherContent()
+        try await Self.with(keeper: other) { world in
+            let range = 4 << 20..<8 << 20
+            #expect(world.fetch(range))
+            #expect(world.counts == (cas: 1, xorb: 0, cdn: 0))
+            let counts = other.counts.withLock { $0 }
+            #expect(counts.opened == 1 && counts.expectedBytes == range.count)
+            // As many chunks as fit go at once.
+            let least = PieceBuffer.byteCount - Chunker.byteCountMax
+            #expect(counts.read <= range.count / least + 1)
+            #expect(world.origin.figures.sharedBytes == UInt64(range.count))
+        }
+    }
+
+    @Test func whatTheOtherContentLacksIsFetchedAlone() async throws {
+        let absent = 100..<102
+        let other = OtherContent(without: absent)
+        try await Self.with(keeper: other) { world in
+            #expect(world.fetch(0..<Self.large.count))
+            #expect(world.counts == (cas: 1, xorb: 0, cdn: 1))
+            #expect(other.counts.withLock { $0.opened } == 2)
+            let lacking = OtherContent.chunks[absent].reduce(0) { $0 + $1.byteCount }
+            #expect(world.hub.server.counters.snapshot[.cdn].bytesSent == Int(lacking))
+            #expect(
+                world.origin.figures.sharedBytes == UInt64(Self.large.count) - lacking)
         }
     }
 

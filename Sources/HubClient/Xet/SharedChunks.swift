@@ -53,11 +53,20 @@ package protocol ChunkKeeper: AnyObject, Sendable {
     /// - Returns: runs that do not overlap, ascending.
     func shared(_ terms: [XetTerm], of location: ContentLocation) -> [SharedChunks]
 
-    /// Reads from a content as `SharedChunks` names it. May block on the local disk.
+    /// Opens a content as `SharedChunks` names it. May block on the local disk.
     ///
-    /// - Returns: false when it is not there, or not all of the buffer. Whether the bytes are the right
-    ///   ones, the caller sees by the hashes.
-    func read(
-        _ source: String, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer
-    ) -> Bool
+    /// - Returns: nil when it is not there.
+    func open(_ source: String) -> (any ChunkSource)?
+}
+
+/// A content that chunks are copied from; closed when nobody has it any more.
+package protocol ChunkSource: AnyObject, Sendable {
+    /// Says what will be read soon.
+    func expect(_ range: Range<UInt64>)
+
+    /// Reads. May block on the local disk.
+    ///
+    /// - Returns: false when the buffer could not be filled. Whether the bytes are the right ones, the
+    ///   caller sees by the hashes.
+    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) -> Bool
 }

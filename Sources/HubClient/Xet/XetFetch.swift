@@ -153,25 +153,47 @@ final class XetFetch: Fetch, TimedOperation {
     /// Copies shared chunks for as long as they come one after the other.
     private func copyAll(_ file: XetFile) {
         guard beginDelivering() else { return end(.failure(.cancelled)) }
+        let buffer = origin.buffers.take()
+        var source: OpenSource?
         while true {
             let (position, isCancelled) = state.withLock { ($0.position, $0.isCancelled) }
             guard !isCancelled, position < range.upperBound,
                 case .shared(let run, let chunks) = file.piece(at: position..<range.upperBound)
             else { break }
-            if !copy(run, chunks) { file.forget(run) }
+            if !copy(run, chunks, from: &source, by: buffer.bytes) { file.forget(run) }
         }
+        origin.buffers.giveBack(buffer)
         endDelivering()
         next()
     }
 
+    /// A content that chunks are copied from, while they come one after the other.
+    private struct OpenSource {
+        /// Where they begin in this file.
+        let start: UInt64
+        let content: any ChunkSource
+    }
+
+    private func open(_ run: SharedChunks) -> OpenSource? {
+        guard let content = origin.keeper?.open(run.source) else { return nil }
+        let position = state.withLock { $0.position }
+        let wanted = (position..<range.upperBound).clamped(to: run.bytes)
+        let start = run.sourceStart + (wanted.lowerBound - run.start)
+        content.expect(start..<start + UInt64(wanted.count))
+        return OpenSource(start: run.start, content: content)
+    }
+
     /// - Returns: false when the chunks are not there any more, or are others.
-    private func copy(_ run: SharedChunks, _ chunks: Range<Int>) -> Bool {
+    private func copy(
+        _ run: SharedChunks, _ chunks: Range<Int>, from source: inout OpenSource?,
+        by room: UnsafeMutableRawBufferPointer
+    ) -> Bool {
         let first = run.bytes(ofChunk: chunks.lowerBound).lowerBound
         let count = Int(run.bytes(ofChunk: chunks.upperBound - 1).upperBound - first)
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 64)
-        defer { buffer.deallocate() }
-        guard let keeper = origin.keeper,
-            keeper.read(run.source, at: run.sourceStart + UInt64(first), into: buffer)
+        let buffer = UnsafeMutableRawBufferPointer(rebasing: room[..<count])
+        if source?.start != run.start { source = open(run) }
+        guard let content = source?.content,
+            content.read(at: run.sourceStart + UInt64(first), into: buffer)
         else { return false }
         for index in chunks {
             let bytes = run.bytes(ofChunk: index)
@@ -234,7 +256,7 @@ final class XetFetch: Fetch, TimedOperation {
                 absent, file, .scattered, "\(assembly.ranges.count) parts of xorbs")
         }
         guard beginDelivering() else { return end(.failure(.cancelled)) }
-        XorbUnpacking(self, assembly) { [self] outcome in
+        XorbUnpacking(self, assembly, at: absent.lowerBound) { [self] outcome in
             endDelivering()
             unpacked(outcome, absent, file)
         }.start()

@@ -17,8 +17,9 @@ package final class XetFile: Sendable {
     private let runs: Guarded<[SharedChunks]>
     private let failureCount = Guarded(0)
 
-    /// Most bytes of shared chunks that are read at once.
-    static let pieceBytesMax: UInt32 = 1 << 20
+    /// Most bytes of shared chunks that are read at once: they stay near the processor while they are
+    /// hashed and written.
+    static let pieceBytesMax = UInt32(PieceBuffer.byteCount)
 
     init(hash: XetHash, terms: [XetTerm], runs: [SharedChunks]) {
         self.hash = hash

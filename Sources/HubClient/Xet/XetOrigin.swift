@@ -16,6 +16,7 @@ package final class XetOrigin: ContentOrigin {
     let worker = Worker(name: "hubfs-chunks", threadCount: 2)
     private let keeperBox = Guarded<(any ChunkKeeper)?>(nil)
     private let rooms = Guarded<[XorbStream.Room]>([])
+    let buffers = PieceBuffers()
 
     /// Files below this come the plain way: they are fetched by one or two requests.
     package static let fileBytesMin: UInt64 = 8 << 20

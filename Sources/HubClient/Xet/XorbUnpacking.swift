@@ -24,14 +24,23 @@ final class XorbUnpacking: HTTPReceiver, @unchecked Sendable {
     private var receivedCount: UInt64 = 0
     private var isWelcome = true
     private var failure: Outcome?
+    /// Chunks are put together here: they begin anywhere in a block.
+    private let buffer: PieceBuffer
+    /// Where the next byte of the file stands.
+    private var position: UInt64
 
-    /// - Parameter ended: Called once, on a transfer thread; the fetch may then go on.
+    /// - Parameters:
+    ///   - position: Where the bytes stand in the file that `assembly` begins with.
+    ///   - ended: Called once, on a transfer thread; the fetch may then go on.
     init(
-        _ fetch: XetFetch, _ assembly: TermAssembly, ended: @escaping @Sendable (Outcome) -> Void
+        _ fetch: XetFetch, _ assembly: TermAssembly, at position: UInt64,
+        ended: @escaping @Sendable (Outcome) -> Void
     ) {
         self.fetch = fetch
         self.assembly = assembly
+        self.position = position
         self.ended = ended
+        buffer = fetch.origin.buffers.take()
     }
 
     /// Asks for the next part.
@@ -105,8 +114,8 @@ final class XorbUnpacking: HTTPReceiver, @unchecked Sendable {
         }
         do {
             let wantsMore = try assembly.take(chunk, of: range, bytes) { piece in
-                fetch.origin.files.count(unpacked: piece.count)
-                isWelcome = fetch.deliver(piece)
+                isWelcome = buffer.append(piece, at: position) { deliver($0) }
+                position += UInt64(piece.count)
                 return isWelcome
             }
             chunk += 1
@@ -121,21 +130,32 @@ final class XorbUnpacking: HTTPReceiver, @unchecked Sendable {
         }
     }
 
+    private func deliver(_ piece: UnsafeRawBufferPointer) -> Bool {
+        fetch.origin.files.count(unpacked: piece.count)
+        return fetch.deliver(piece)
+    }
+
     func end(_ result: Result<Void, HTTPTransportError>) {
-        if assembly.isWhole { return ended(.whole) }
-        if let failure { return ended(failure) }
-        guard isWelcome else { return ended(.failed(.transfer, "not wanted any more")) }
+        guard let outcome = outcome(result) else { return start() }
+        // Also before a failure: whoever goes on begins behind it.
+        if isWelcome { isWelcome = buffer.flush { deliver($0) } }
+        fetch.origin.buffers.giveBack(buffer)
+        ended(outcome)
+    }
+
+    /// - Returns: nil when the next part is to be fetched.
+    private func outcome(_ result: Result<Void, HTTPTransportError>) -> Outcome? {
+        if assembly.isWhole { return .whole }
+        if let failure { return failure }
+        guard isWelcome else { return .failed(.transfer, "not wanted any more") }
         if case .failure(let error) = result {
             let words = HubError(error, url: assembly.ranges[part].url).sentence
-            return ended(.failed(.transfer, words))
+            return .failed(.transfer, words)
         }
         guard stream.isAtEndOfChunk, chunk == assembly.ranges[part].chunks.upperBound else {
-            return ended(.failed(.chunks, "the part ends after \(receivedCount) bytes"))
+            return .failed(.chunks, "the part ends after \(receivedCount) bytes")
         }
         part += 1
-        guard part < assembly.ranges.count else {
-            return ended(.failed(.chunks, "the terms lack chunks"))
-        }
-        start()
+        return part < assembly.ranges.count ? nil : .failed(.chunks, "the terms lack chunks")
     }
 }

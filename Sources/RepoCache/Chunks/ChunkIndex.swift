@@ -56,16 +56,27 @@ final class ChunkIndex: ChunkKeeper {
         return SharedSearch(runs.filter { !gone.contains($0.hex) }).shared(terms)
     }
 
-    func read(
-        _ source: String, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer
-    ) -> Bool {
-        do {
-            let file = try FileDescriptor.open(
-                folder.data(of: source), .readOnly, options: .closeOnExec)
-            defer { try? file.close() }
-            return try file.readWhole(into: buffer, at: offset) == buffer.count
-        } catch {
-            return false
+    func open(_ source: String) -> (any ChunkSource)? {
+        let file = try? FileDescriptor.open(
+            folder.data(of: source), .readOnly, options: .closeOnExec)
+        return file.map { ContentSource(file: $0) }
+    }
+
+    private final class ContentSource: ChunkSource {
+        private let file: FileDescriptor
+
+        init(file: FileDescriptor) { self.file = file }
+
+        deinit { try? file.close() }
+
+        func expect(_ range: Range<UInt64>) {
+            // What is not in memory comes from the disk beside what is done with the rest of it.
+            _ = posix_fadvise(
+                file.rawValue, off_t(range.lowerBound), off_t(range.count), POSIX_FADV_WILLNEED)
+        }
+
+        func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
+            (try? file.readWhole(into: buffer, at: offset)) == buffer.count
         }
     }
 
