@@ -42,8 +42,9 @@ def token(store, tmp_path_factory) -> str:
 
 @pytest.fixture
 def bucket(store, token) -> buckets.Bucket:
-    """A bucket of the test's own with the sample files, and a Hub that is well."""
+    """A bucket of the test's own with the sample files, and a Hub that tells nobody of changes."""
     store.clear_faults()
+    store.add_fault("--status", "404", "--to", "bucket-events")
     bucket = buckets.create(store, f"lab/bucket-{next(_numbers)}", token)
     bucket.copy(**{path: path for path in FILES})
     store.reset_stats()
@@ -526,3 +527,57 @@ def test_status_tells_of_a_bucket(bucket, edited):
     [status] = json.loads(edited.run("status", "--json", edited.path).stdout)["mounts"]
     assert (status["repo"], status["source"]) == (f"buckets/{bucket.name}", bucket.source)
     assert "last flush" in edited.run("status", edited.path).stdout
+
+
+# The event stream
+
+
+@pytest.fixture
+def told(store, mount_of):
+    """Makes mounts that are told what changes."""
+    store.clear_faults()
+    return mount_of
+
+
+@pytest.mark.parametrize("options", [[], ["-w", "--flush", "unmount"]])
+def test_changes_that_are_told_show_at_once(store, bucket, told, options):
+    mount = told(bucket.source, *options)
+    until(lambda: asked(store).get("bucket-events", 0) == 1)
+    for turn in range(3):
+        bucket.copy(**{f"new-{turn}.txt": "other.txt"})
+        until(lambda turn=turn: (mount.path / f"new-{turn}.txt").exists())
+    bucket.delete("a.txt")
+    until(lambda: not (mount.path / "a.txt").exists())
+    assert asked(store)["bucket-events"] == 1
+
+
+def test_what_we_send_is_no_news(store, bucket, told):
+    mount = told(bucket.source, "-w", "--flush", "unmount")
+    until(lambda: asked(store).get("bucket-events", 0) == 1)
+    # That listening begins is a reason to look.
+    until(lambda: asked(store).get("bucket-tree", 0) >= 2)
+    store.reset_stats()
+    (mount.path / "a.txt").write_bytes(b"ours\n")
+    (mount.path / "dir.json").unlink()
+    mount.run("flush", mount.path)
+    time.sleep(2)
+    assert "bucket-tree" not in asked(store)
+    bucket.copy(**{"a.txt": "other.txt"})
+    until(lambda: (mount.path / "a.txt").read_bytes() == b"others\n")
+
+
+@pytest.mark.parametrize("status", ["404", "501"])
+def test_a_hub_that_does_not_tell_is_asked(store, bucket, told, status):
+    store.add_fault("--status", status, "--to", "bucket-events")
+    mount = told(bucket.source, "--follow=1")
+    bucket.copy(**{"new.txt": "other.txt"})
+    until(lambda: (mount.path / "new.txt").exists())
+    assert asked(store)["bucket-events"] == 1
+
+
+def test_a_stream_that_ends_is_asked_for_again(store, bucket, told):
+    store.add_fault("--status", "503", "--to", "bucket-events", "--count", "2")
+    mount = told(bucket.source)
+    until(lambda: asked(store).get("bucket-events", 0) == 3)
+    bucket.copy(**{"new.txt": "other.txt"})
+    until(lambda: (mount.path / "new.txt").exists())

@@ -7,6 +7,16 @@ import Platform
 final class BucketStates: Sendable {
     private let states = Guarded<[(repo: RepoID, state: BucketState)]>([], rank: .hub)
 
+    /// By bytes: paths that Unicode holds equal are different paths.
+    private struct Path: Hashable {
+        let repo: RepoID
+        let path: [UInt8]
+    }
+
+    /// What we have sent last, by path; nil for what was deleted.
+    private let ours = Guarded<[Path: String?]>([:], rank: .leaf)
+    private static let oursCountMax = 20_000
+
     /// One that is shown, one that is compared with it, and what comes of it when something is written.
     private static let countMax = 4
 
@@ -21,6 +31,26 @@ final class BucketStates: Sendable {
             let found = states.remove(at: index)
             states.append(found)
             return found.state
+        }
+    }
+
+    /// Notes what is about to be sent, so that it is no news when the Hub tells of it.
+    func noteOurs(_ operations: [BucketOperation], in repo: RepoID) {
+        ours.withLock { ours in
+            if ours.count + operations.count > Self.oursCountMax { ours = [:] }
+            for operation in operations {
+                ours[Path(repo: repo, path: Array(operation.path.utf8))] = .some(
+                    operation.content?.hex)
+            }
+        }
+    }
+
+    /// Whether a change is what was noted last of its path.
+    ///
+    /// - Parameter hash: What the path has by it; nil when it is gone.
+    func isOurs(_ repo: RepoID, _ path: String, _ hash: String?) -> Bool {
+        ours.withLock { ours in
+            ours[Path(repo: repo, path: Array(path.utf8))].map { $0 == hash } ?? false
         }
     }
 

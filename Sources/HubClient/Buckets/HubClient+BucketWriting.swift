@@ -15,6 +15,14 @@ package enum BucketOperation: Hashable, Sendable {
         }
     }
 
+    /// What the path has afterwards; nil when it is gone.
+    var content: XetOID? {
+        switch self {
+        case .add(_, let content, _), .copy(_, let content, _): content
+        case .delete: nil
+        }
+    }
+
     /// As the batch has it: one line of JSON.
     fileprivate func line(in bucket: RepoID) -> String {
         let (type, rest) =
@@ -56,6 +64,7 @@ extension HubClient {
         completion: @escaping @Sendable (Result<[BucketFailure], HubError>) -> Void
     ) {
         precondition(operations.count <= Self.bucketBatchCountMax, "one batch")
+        bucketStates.noteOurs(operations, in: bucket)
         askForWriting(
             routes?.bucketBatch(bucket),
             json: operations.map { $0.line(in: bucket) }.joined(),

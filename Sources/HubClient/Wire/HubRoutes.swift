@@ -63,6 +63,14 @@ struct HubRoutes: Sendable {
         return api(repo, "/tree\(prefix)?recursive=true&limit=5000")
     }
 
+    /// What changes in a bucket, as it happens.
+    ///
+    /// - Parameter cursor: Begins behind an event of before; nil: now.
+    func bucketEvents(_ repo: RepoID, after cursor: String?) -> WebURL? {
+        let query = cursor.map { "?cursor=" + percentEncoded($0, keepsSlash: false) } ?? ""
+        return api(repo, "/events" + query)
+    }
+
     /// Where a token for the content-addressed store is to be had.
     ///
     /// - Parameters:

@@ -20,6 +20,12 @@ package final class BranchFollower: Sendable {
         var waiting: [@Sendable (FollowResult) -> Void] = []
         /// Ends the wait for an answer from the Hub.
         var giveUp: (@Sendable () -> Void)?
+        /// Somebody has heard that there is something new.
+        var isRung = false
+        /// Says whether changes are told as they happen.
+        var isTold: (@Sendable () -> Bool)?
+        /// Before it nobody is asked only because of that.
+        var notBefore = MonotonicInstant.now
         var asked: MonotonicInstant?
         /// nil while the Hub is asked.
         var next: MonotonicInstant?
@@ -42,6 +48,11 @@ package final class BranchFollower: Sendable {
     private static let parallelCountMax = 8
     /// Commands that may wait for an answer.
     private static let waitingCountMax = 64
+    /// A bucket is asked by listing it: what that took, times this, lies between two questions.
+    private static let restFactor = 20.0
+    private static let ringSecondsMin = 0.5
+    /// A branch of which changes are told is asked no more often by itself.
+    private static let toldSeconds = 600.0
     /// How long `pull` waits for the kernel, so that the mount shows the commit that it names.
     private static let patienceSeconds = 5.0
 
@@ -96,6 +107,14 @@ package final class BranchFollower: Sendable {
         if !isTaken { completion(.failure(.closed)) }
     }
 
+    /// Asks soon: something is said to be new.
+    package func ring() { state.update { $0.isRung = true } }
+
+    /// Asks seldom by itself for as long as changes are told as they happen.
+    package func listens(_ isTold: @escaping @Sendable () -> Bool) {
+        state.update { $0.isTold = isTold }
+    }
+
     package var status: FollowStatus {
         let now = MonotonicInstant.now
         return state.update { state in
@@ -111,6 +130,7 @@ package final class BranchFollower: Sendable {
     private func run() {
         var schedule = FollowSchedule(intervalSeconds: intervalSeconds)
         while let waiting = waitForTurn() {
+            let begin = MonotonicInstant.now
             let result = Result { () throws(CacheError) in
                 try goToHead(waiting.isEmpty ? .prefetch : .demand)
             }
@@ -119,13 +139,22 @@ package final class BranchFollower: Sendable {
                 return
             }
             tell(result)
-            let seconds =
+            var seconds =
                 switch result {
                 case .success: schedule.answered()
                 case .failure: schedule.failed()
                 }
+            var rest = 0.0
+            if repo.kind == .bucket {
+                rest = Self.restFactor * MonotonicInstant.now.seconds(since: begin)
+                seconds = max(seconds, rest)
+                if state.update({ $0.isTold })?() == true {
+                    seconds = max(seconds, Self.toldSeconds)
+                }
+            }
             state.update { state in
                 state.next = .now.advanced(bySeconds: seconds)
+                state.notBefore = .now.advanced(bySeconds: max(Self.ringSecondsMin, rest))
                 if case .failure(let error) = result { state.failure = error }
                 if case .success = result { state.failure = nil }
             }
@@ -136,15 +165,19 @@ package final class BranchFollower: Sendable {
     /// - Returns: those who want an answer, if any; nil when it is over.
     private func waitForTurn() -> [@Sendable (FollowResult) -> Void]? {
         while true {
-            let next = state.update { $0.next }
-            let turn = state.wait(until: next) { state in
+            let (next, rest) = state.update { ($0.next, $0.isRung ? $0.notBefore : nil) }
+            let turn = state.wait(until: rest ?? next) { state in
                 if state.isClosed { return false }
-                return state.waiting.isEmpty ? nil : true
+                // With a rest to be kept, what rings is heard already.
+                return state.waiting.isEmpty && (!state.isRung || rest != nil) ? nil : true
             }
             if turn == false { return nil }
-            guard turn == true || (next.map { $0 <= .now } ?? false) else { continue }
+            let isDue = [rest, next].contains { instant in instant.map { $0 <= .now } ?? false }
+            let isAsked = state.update { !$0.waiting.isEmpty }
+            guard isDue || isAsked else { continue }
             return state.update { state in
                 defer { state.waiting = [] }
+                state.isRung = false
                 state.asked = .now
                 state.next = nil
                 state.questionCount += 1

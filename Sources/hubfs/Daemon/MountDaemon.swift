@@ -144,6 +144,9 @@ struct MountDaemon {
                     logger.warning("what others wrote does not show: \(sentence)")
                 }
             }
+            let events = pulls.flatMap { pulls in listen(hub) { pulls.ring() } }
+            if let events { pulls?.listens { [weak events] in events?.isListening ?? false } }
+            defer { events?.close() }
             if request.flags.flush == .fsync { mount.publishOnSync(desk.publish) }
             defer {
                 automatic?.close()
@@ -156,6 +159,11 @@ struct MountDaemon {
             service?.tellEnd()
             try finish(desk)
         } else {
+            let events = mount.follower.flatMap { follower in listen(hub) { follower.ring() } }
+            if let events {
+                mount.follower?.listens { [weak events] in events?.isListening ?? false }
+            }
+            defer { events?.close() }
             mount.run {
                 hub.cache.close()
                 cacheIsClosed = true
@@ -164,6 +172,17 @@ struct MountDaemon {
             logger.notice("unmounted", metadata: ["at": "\(mount.mountPoint)"])
         }
         if !isWanted { throw Failure(.failure, "interrupted before the mount worked") }
+    }
+
+    /// Has somebody told when a bucket changes; nil for a repo, whose Hub does not tell.
+    private func listen(
+        _ hub: HubAccess, onChange: @escaping @Sendable () -> Void
+    ) -> BucketEvents? {
+        let repo = request.source.uri.repo
+        guard repo.kind == .bucket else { return nil }
+        let events = BucketEvents(hub.client, repo, onChange: onChange)
+        events.start()
+        return events
     }
 
     /// What a signal does.
