@@ -20,10 +20,7 @@ enum CommitMoment: Hashable, Sendable, ExpressibleByArgument {
         case "manual": self = .manual
         case "close": self = .close
         default:
-            let prefix = "interval:"
-            guard argument.hasPrefix(prefix),
-                let seconds = Seconds(argument: String(argument.dropFirst(prefix.count)))
-            else { return nil }
+            guard let seconds = Seconds(interval: argument) else { return nil }
             self = .interval(seconds)
         }
     }

@@ -20,10 +20,7 @@ enum FlushMoment: Hashable, Sendable, ExpressibleByArgument {
         case "fsync": self = .fsync
         case "unmount": self = .unmount
         default:
-            let prefix = "interval:"
-            guard argument.hasPrefix(prefix),
-                let seconds = Seconds(argument: String(argument.dropFirst(prefix.count)))
-            else { return nil }
+            guard let seconds = Seconds(interval: argument) else { return nil }
             self = .interval(seconds)
         }
     }

@@ -32,6 +32,13 @@ struct Seconds: ExpressibleByArgument, Hashable, Sendable {
         guard let value = Double(digits), value > 0, value <= 3600 else { return nil }
         self.value = value
     }
+
+    /// Reads `interval:SECONDS`.
+    init?(interval argument: String) {
+        let prefix = "interval:"
+        guard argument.hasPrefix(prefix) else { return nil }
+        self.init(argument: String(argument.dropFirst(prefix.count)))
+    }
 }
 
 /// A span of time on the command line: `30d`, `12h`, `90m`, `45s`, or seconds.

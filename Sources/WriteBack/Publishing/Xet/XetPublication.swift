@@ -193,7 +193,11 @@ struct XetPublication {
     private func send(
         _ cuts: [Cut], _ known: [XetHash: ChunkPlace]
     ) throws(PublishError) {
-        var packing = Packing(XorbTransfers(uploads), store: store, memory: memory)
+        let unknownCount = cuts.reduce(0) { sum, cut in
+            sum + cut.chunks.count { known[$0.hash] == nil }
+        }
+        var packing = Packing(
+            XorbTransfers(uploads), chunkCountMax: unknownCount, store: store, memory: memory)
         var lists: [TermList] = []
         for cut in cuts {
             lists.append(try pack(cut, known, &packing))
@@ -306,12 +310,25 @@ struct XetPublication {
         private let store: String
         private let memory: (any ChunkMemory)?
         private var writer = XorbWriter(reserving: XetPublication.xorbBytes)
-        private var places: [XetHash: TermList.ChunkSource] = [:]
+        private var places: [XetHash: Place] = [:]
         /// Those that were cut, in their order.
         private(set) var names: [XetHash] = []
         private(set) var xorbs: [ShardXorb] = []
 
-        init(_ transfers: XorbTransfers, store: String, memory: (any ChunkMemory)?) {
+        /// One of these xorbs' chunks. Small: there can be a million.
+        private struct Place {
+            let xorb: UInt32
+            let number: UInt32
+
+            var source: TermList.ChunkSource { .new(xorb: Int(xorb), number: number) }
+        }
+
+        /// - Parameter chunkCountMax: How many there can be. A table that grows takes three times its size.
+        init(
+            _ transfers: XorbTransfers, chunkCountMax: Int, store: String,
+            memory: (any ChunkMemory)?
+        ) {
+            places.reserveCapacity(chunkCountMax)
             self.transfers = transfers
             self.store = store
             self.memory = memory
@@ -322,7 +339,7 @@ struct XetPublication {
         mutating func beginFile() { writer.beginFile() }
 
         /// Where a chunk is that was packed before.
-        func source(of chunk: XetHash) -> TermList.ChunkSource? { places[chunk] }
+        func source(of chunk: XetHash) -> TermList.ChunkSource? { places[chunk]?.source }
 
         mutating func append(
             _ chunk: UnsafeRawBufferPointer, _ hash: XetHash
@@ -333,10 +350,10 @@ struct XetPublication {
                 let isTaken = writer.append(chunk, hash: hash)
                 precondition(isTaken, "an empty xorb has room for a chunk")
             }
-            let source = TermList.ChunkSource.new(
-                xorb: names.count, number: UInt32(writer.chunks.count - 1))
-            places[hash] = source
-            return source
+            let place = Place(
+                xorb: UInt32(names.count), number: UInt32(writer.chunks.count - 1))
+            places[hash] = place
+            return place.source
         }
 
         /// Sends what is left, and waits until the store has everything.
