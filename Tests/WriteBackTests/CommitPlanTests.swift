@@ -4,6 +4,7 @@ import Platform
 import SystemPackage
 import TestSupport
 import Testing
+import XetCodec
 
 @testable import WriteBack
 
@@ -93,7 +94,7 @@ import Testing
                 Result { () throws(Errno) in try file.writeWhole(bytes, at: 0) }
             }.get()
         }
-        let hash = try ContentHash(of: store, size: UInt64(size), in: .model)
+        let hash = try ContentHash(of: store, size: UInt64(size), for: .repo)
         #expect(
             hash.content(.lfs) == LFSOID(bytes: Array(SHA256.hash(data: bytes))).map { .lfs($0) })
         let blob = Array("blob \(size)\0".utf8) + bytes
@@ -102,13 +103,45 @@ import Testing
                 == BlobOID(bytes: Array(Insecure.SHA1.hash(data: blob))).map { .git($0) })
     }
 
+    /// Below and above the size from which on a file is cut while it is hashed, also by several threads.
+    @Test(arguments: [0, 5, (9 << 20) + 5, 40 << 20])
+    func aFileForTheStoreIsCutOnTheWay(size: Int) throws {
+        let scratch = ScratchFolder()
+        defer { scratch.remove() }
+        var state: UInt64 = 7
+        let bytes = (0..<size).map { _ in
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return UInt8(truncatingIfNeeded: state >> 33)
+        }
+        let store = StagingFile(1, in: scratch.path)
+        try store.use { (file) throws(Errno) in
+            try bytes.withUnsafeBytes { bytes -> Result<Void, Errno> in
+                Result { () throws(Errno) in try file.writeWhole(bytes, at: 0) }
+            }.get()
+        }
+        let hash = try ContentHash(of: store, size: UInt64(size), for: .store)
+        let plain = try ContentHash(of: store, size: UInt64(size), for: .repo)
+        #expect(hash.content(.lfs) == plain.content(.lfs))
+        var hasher = FileHasher()
+        bytes.withUnsafeBytes { hasher.update($0) }
+        let name = hasher.finish()
+        if let chunks = hash.chunks { #expect(chunks == hasher.chunks) }
+        #expect((hash.chunks != nil) == (size >= 8 << 20))
+        // Whatever it was wanted for, git's name can be had.
+        let named = try hash.withGitName(of: store, size: UInt64(size))
+        #expect(named.content(.regular) == plain.content(.regular))
+        #expect(named.isNamed(plain.content(.regular)) && named.isNamed(plain.content(.lfs)))
+        let inBucket = try ContentHash(of: store, size: UInt64(size), for: .bucket)
+        #expect(inBucket.content(nil) == .xet(XetOID(hex: name.text)!))
+    }
+
     @Test func aFileThatEndsEarlyHasNoHash() throws {
         let scratch = ScratchFolder()
         defer { scratch.remove() }
         let store = StagingFile(1, in: scratch.path)
         try store.use { (file) throws(Errno) in try file.truncate(to: 9 << 20) }
         #expect(throws: WriteBackError.self) {
-            try ContentHash(of: store, size: 10 << 20, in: .model)
+            try ContentHash(of: store, size: 10 << 20, for: .repo)
         }
     }
 
@@ -117,7 +150,7 @@ import Testing
         let file = try scratch.makeFile("a", "one")
         defer { scratch.close(file) }
         let first = try #require(file.freeze(leavesOpen: false).sealed)
-        file.keep(try ContentHash(of: first.store, size: 3, in: .model), of: first)
+        file.keep(try ContentHash(of: first.store, size: 3, for: .repo), of: first)
         first.store.unpin()
         try file.unseal()
         let again = try #require(file.freeze(leavesOpen: false).sealed)
@@ -137,7 +170,7 @@ import Testing
         defer { scratch.close(file) }
         let first = try #require(file.freeze(leavesOpen: false).sealed)
         try file.write("two")
-        file.keep(try ContentHash(of: first.store, size: 3, in: .model), of: first)
+        file.keep(try ContentHash(of: first.store, size: 3, for: .repo), of: first)
         first.store.unpin()
         try file.unseal()
         let merged = try #require(file.freeze(leavesOpen: false).sealed)

@@ -62,7 +62,8 @@ extension Committer {
         for file in files where file.size > 0 {
             guard case .staged(let store, let hash) = file.bytes else { continue }
             objects[hash.content(nil)] = XetPublication.Object(
-                file: store, size: file.size, sha256: nil, base: file.replaces)
+                file: store, size: file.size, sha256: nil, chunks: hash.chunks,
+                base: file.replaces)
         }
         let total = objects.values.reduce(0) { $0 + $1.size }
         progress { progress in

@@ -38,12 +38,12 @@ extension Committer {
         let size = frozen.sealed?.shape.size ?? 0
         if let sealed = frozen.sealed {
             store = sealed.store
-            hash = try self.hash(of: sealed, frozen)
+            hash = try self.hash(of: sealed, frozen, original)
         } else {
             precondition(!frozen.isEdited, "a file is sealed, or not committed")
             store = try emptyStore()
             hash = try local { () throws(WriteBackError) in
-                try ContentHash(of: store, size: 0, in: repo.kind)
+                try ContentHash(of: store, size: 0, for: purpose)
             }
         }
         progress { $0.doneBytes += size }
@@ -53,16 +53,29 @@ extension Committer {
     }
 
     /// Makes sealed bytes whole and hashes them, unless a commit before has done so.
+    ///
+    /// - Parameter original: What they may turn out to be: what git keeps is known by git's name.
     private func hash(
-        of sealed: SealedLayer, _ frozen: FrozenFile
+        of sealed: SealedLayer, _ frozen: FrozenFile, _ original: BaseFile?
     ) throws(PublishError) -> ContentHash {
-        if let hash = sealed.hash { return hash }
-        try frozen.file.makeWhole(sealed, over: frozen.base, from: source)
-        let hash = try local { () throws(WriteBackError) in
-            try ContentHash(of: sealed.store, size: sealed.shape.size, in: repo.kind)
+        let size = sealed.shape.size
+        let hash = sealed.hash
+        if hash == nil {
+            try frozen.file.makeWhole(sealed, over: frozen.base, from: source)
         }
-        frozen.file.keep(hash, of: sealed)
-        return hash
+        let found = try local { () throws(WriteBackError) in
+            let found = try hash ?? ContentHash(of: sealed.store, size: size, for: purpose)
+            guard case .git? = original?.content else { return found }
+            return try found.withGitName(of: sealed.store, size: size)
+        }
+        if hash !== found { frozen.file.keep(found, of: sealed) }
+        return found
+    }
+
+    /// What the bytes of files are hashed for.
+    private var purpose: ContentHash.Purpose {
+        if isBucket { return .bucket }
+        return client.configuration.uploadsByXet ? .store : .repo
     }
 
     /// A file of the base at another path. An LFS object is named again; what git keeps is sent again.
@@ -76,7 +89,7 @@ extension Committer {
         }
         let store = try fetch(base)
         let hash = try local { () throws(WriteBackError) in
-            try ContentHash(of: store, size: base.size, in: repo.kind)
+            try ContentHash(of: store, size: base.size, for: .repo)
         }
         return PreparedFile(
             path: path, size: base.size, bytes: .staged(store, hash), number: number,

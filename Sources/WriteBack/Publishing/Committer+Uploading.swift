@@ -32,6 +32,7 @@ extension Committer {
             start += batch.count
         }
         CrashPoint.preuploaded.pass()
+        try nameForGit(&prepared, modes)
         for path in ignored { localOnly.append(LocalOnly(path: path.text, reason: .gitIgnored)) }
         prepared.files.removeAll { ignored.contains(ExactPath($0.path)) }
         let refused = try uploadObjects(
@@ -45,6 +46,21 @@ extension Committer {
         }.map(\.path)
         prepared.files.removeAll { refusedPaths.contains(ExactPath($0.path)) }
         return modes
+    }
+
+    /// Gives files that go into git after all the names for it: large ones have none yet.
+    private func nameForGit(
+        _ prepared: inout Prepared, _ modes: [ExactPath: PreuploadVerdict.Mode]
+    ) throws(PublishError) {
+        for (index, file) in prepared.files.enumerated() {
+            guard case .staged(let store, let hash) = file.bytes,
+                modes[ExactPath(file.path)] != .lfs
+            else { continue }
+            let named = try local { () throws(WriteBackError) in
+                try hash.withGitName(of: store, size: file.size)
+            }
+            if named !== hash { prepared.files[index] = file.hashed(named) }
+        }
     }
 
     private func preupload(

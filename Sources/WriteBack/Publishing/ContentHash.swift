@@ -9,12 +9,24 @@ import XetCodec
 /// A class: a file's layer, the frozen file and the prepared one all hold it, mostly without one.
 final class ContentHash: Sendable {
     private enum Names: Sendable {
-        /// In a repo, where the Hub decides which of the two is used.
-        case repo(git: BlobOID, lfs: LFSOID)
+        /// In a repo, where the Hub decides which of the two is used; of a large file it is the second, so
+        /// that the first is found when it is not.
+        case repo(git: BlobOID?, lfs: LFSOID)
         case bucket(XetOID)
     }
 
+    /// What the bytes are wanted for.
+    enum Purpose: Sendable {
+        /// The Hub decides whether git keeps them.
+        case repo
+        /// The same, and it will be the content-addressed store that keeps a large file.
+        case store
+        case bucket
+    }
+
     private let names: Names
+    /// How they are cut for the content-addressed store, where that was found on the way.
+    let chunks: [MerkleNode]?
 
     private static let pieceByteCount = 1 << 20
     /// From here on the two hashes are found side by side: reading twice from the page cache costs
@@ -22,13 +34,28 @@ final class ContentHash: Sendable {
     private static let threadedByteCountMin: UInt64 = 8 << 20
 
     /// Reads the first `size` bytes of `file`.
-    init(of file: StagingFile, size: UInt64, in kind: RepoKind) throws(WriteBackError) {
-        if kind == .bucket {
-            var hasher = FileHasher()
-            try Self.read(file, size) { hasher.update($0) }
-            names = .bucket(XetOID(hex: hasher.finish().text)!)
+    init(of file: StagingFile, size: UInt64, for purpose: Purpose) throws(WriteBackError) {
+        if purpose == .bucket {
+            let chunks = try FileCutting.chunks(of: file, size: size)
+            names = .bucket(XetOID(hex: FileCutting.name(of: chunks).text)!)
+            self.chunks = chunks
             return
         }
+        if purpose == .store, size >= Self.threadedByteCountMin {
+            let digest = Monitor<Result<SHA256, WriteBackError>>(.success(SHA256()))
+            let thread = Thread(name: "hubfs-hash") {
+                digest.update { $0 = Self.adding(file, size, to: SHA256()) }
+            }
+            let chunks = Result { () throws(WriteBackError) in
+                try FileCutting.chunks(of: file, size: size)
+            }
+            thread.join()
+            let lfs = LFSOID(bytes: Array(try digest.update { $0 }.get().finalize()))!
+            names = .repo(git: nil, lfs: lfs)
+            self.chunks = try chunks.get()
+            return
+        }
+        chunks = nil
         var sha256 = SHA256()
         var sha1 = Insecure.SHA1()
         sha1.update(data: Array("blob \(size)\0".utf8))
@@ -50,6 +77,22 @@ final class ContentHash: Sendable {
         names = .repo(
             git: BlobOID(bytes: Array(sha1.finalize()))!,
             lfs: LFSOID(bytes: Array(sha256.finalize()))!)
+    }
+
+    /// With the name that git would give them.
+    private init(_ hash: ContentHash, git: BlobOID, lfs: LFSOID) {
+        names = .repo(git: git, lfs: lfs)
+        chunks = hash.chunks
+    }
+
+    /// The same with the name that git would give the bytes, which takes reading them again where it was not
+    /// expected to be wanted.
+    func withGitName(of file: StagingFile, size: UInt64) throws(WriteBackError) -> ContentHash {
+        guard case .repo(nil, let lfs) = names else { return self }
+        var sha1 = Insecure.SHA1()
+        sha1.update(data: Array("blob \(size)\0".utf8))
+        let digest = try Self.adding(file, size, to: sha1).get().finalize()
+        return ContentHash(self, git: BlobOID(bytes: Array(digest))!, lfs: lfs)
     }
 
     private static func adding<Hash: HashFunction>(
@@ -87,13 +130,21 @@ final class ContentHash: Sendable {
 
     /// Whether `content` names these bytes.
     func isNamed(_ content: ContentID) -> Bool {
-        content == self.content(.lfs) || content == self.content(.regular)
+        switch (names, content) {
+        case (.repo(let git, _), .git(let oid)): git == oid
+        case (.repo(_, let lfs), .lfs(let oid)): lfs == oid
+        case (.bucket(let name), .xet(let oid)): name == oid
+        default: false
+        }
     }
 
-    /// The name that they have when they are sent in this way; in a bucket there is one.
+    /// The name that they have when they are sent in this way; in a bucket there is one. Into git goes only
+    /// what has the name for it, see `withGitName`.
     func content(_ mode: PreuploadVerdict.Mode?) -> ContentID {
         switch names {
-        case .repo(let git, let lfs): mode == .lfs ? .lfs(lfs) : .git(git)
+        case .repo(_, let lfs) where mode == .lfs: .lfs(lfs)
+        case .repo(let git?, _): .git(git)
+        case .repo(nil, _): preconditionFailure("git's name was to be found before")
         case .bucket(let oid): .xet(oid)
         }
     }

@@ -32,6 +32,13 @@ final class PreparedFile: Sendable {
         self.replaces = replaces
     }
 
+    /// The same with another hash of its bytes.
+    func hashed(_ hash: ContentHash) -> PreparedFile {
+        guard case .staged(let store, _) = bytes else { return self }
+        return PreparedFile(
+            path: path, size: size, bytes: .staged(store, hash), number: number, replaces: replaces)
+    }
+
     var isStaged: Bool {
         if case .staged = bytes { true } else { false }
     }

@@ -13,9 +13,10 @@ extension Committer {
         do throws(PublishError) {
             try publication(to: uploads).publish(
                 objects.sorted { $0.key < $1.key }.compactMap { oid, file in
-                    guard case .staged(let store, _) = file.bytes else { return nil }
+                    guard case .staged(let store, let hash) = file.bytes else { return nil }
                     return XetPublication.Object(
-                        file: store, size: file.size, sha256: oid, base: file.replaces)
+                        file: store, size: file.size, sha256: oid, chunks: hash.chunks,
+                        base: file.replaces)
                 })
             return true
         } catch .hub(let error) where error != .cancelled && error != .offline {

@@ -19,6 +19,8 @@ struct XetPublication {
         let size: UInt64
         /// Its digest, where the Hub asks for a file by that; nil in a bucket.
         let sha256: LFSOID?
+        /// How it is cut, where that is known.
+        let chunks: [MerkleNode]?
         /// What the Hub has at its path.
         let base: BaseFile?
     }
@@ -43,7 +45,7 @@ struct XetPublication {
 
     /// Bytes of a xorb: several wait in memory at once.
     private static let xorbBytes = 16 << 20
-    static let pieceBytes = 1 << 20
+    private static let pieceBytes = 1 << 20
     /// Chunks of a commit: each may need a row of 48 bytes in the shard, which may have 64 MiB.
     private static let chunkCountMax = 1_200_000
     /// Questions for chunks under way at once, and of one commit.
@@ -58,7 +60,8 @@ struct XetPublication {
         var cuts: [Cut] = []
         for object in objects {
             try checkStop()
-            cuts.append(try cut(object))
+            let chunks = try object.chunks ?? cut(object)
+            cuts.append(Cut(object: object, chunks: chunks, hash: FileCutting.name(of: chunks)))
         }
         guard cuts.reduce(0, { $0 + $1.chunks.count }) <= Self.chunkCountMax else {
             throw .hub(.malformed(url: store, reason: "more chunks than one shard may have"))
@@ -75,6 +78,14 @@ struct XetPublication {
             logger.notice("the store does not have chunks that are known here: all are sent")
             memory?.forget(remembered, in: store)
             try send(cuts, [:])
+        }
+    }
+
+    private func cut(_ object: Object) throws(PublishError) -> [MerkleNode] {
+        do throws(WriteBackError) {
+            return try FileCutting.chunks(of: object.file, size: object.size)
+        } catch {
+            throw .workspace(error)
         }
     }
 
@@ -233,26 +244,27 @@ struct XetPublication {
         var terms = TermList()
         let chunks = cut.chunks
         packing.beginFile()
-        try Self.reading(cut.object.file) { (read) throws(PublishError) in
-            var offset: UInt64 = 0
-            var index = 0
-            while index < chunks.count {
-                let chunk = chunks[index]
-                let count = UInt32(chunk.byteCount)
-                let here = packing.source(of: chunk.hash)
-                let source = known[chunk.hash].map { TermList.ChunkSource.stored($0) } ?? here
-                let run = Self.run(chunks[index...], known)
-                if let source, terms.continues(with: source) || terms.isWorthwhile(runCount: run) {
-                    terms.append(source, byteCount: count)
-                } else {
-                    try checkStop()
-                    let new = try packing.append(try read(offset, Int(count)), chunk.hash)
-                    terms.append(new, byteCount: count)
+        let reader = PieceReader(cut.object.file)
+        var offset: UInt64 = 0
+        for (index, chunk) in chunks.enumerated() {
+            let count = UInt32(chunk.byteCount)
+            let here = packing.source(of: chunk.hash)
+            let source = known[chunk.hash].map { TermList.ChunkSource.stored($0) } ?? here
+            let run = Self.run(chunks[index...], known)
+            if let source, terms.continues(with: source) || terms.isWorthwhile(runCount: run) {
+                terms.append(source, byteCount: count)
+            } else {
+                try checkStop()
+                let bytes: UnsafeRawBufferPointer
+                do throws(WriteBackError) {
+                    bytes = try reader.read(at: offset, count: Int(count))
+                } catch {
+                    throw .workspace(error)
                 }
-                progress(chunk.byteCount)
-                offset += chunk.byteCount
-                index += 1
+                terms.append(try packing.append(bytes, chunk.hash), byteCount: count)
             }
+            progress(chunk.byteCount)
+            offset += chunk.byteCount
         }
         return terms
     }
@@ -269,39 +281,6 @@ struct XetPublication {
             count += 1
         }
         return count
-    }
-
-    // MARK: Bytes
-
-    /// Runs `body` with a way to read a file; what is read is good until the next reading.
-    static func reading(
-        _ file: StagingFile,
-        _ body: (
-            (_ offset: UInt64, _ count: Int) throws(PublishError) -> UnsafeRawBufferPointer
-        ) throws(PublishError) -> Void
-    ) throws(PublishError) {
-        file.retain()
-        defer { file.release() }
-        let descriptor: FileDescriptor
-        do throws(WriteBackError) {
-            descriptor = try file.descriptorWhileRetained()
-        } catch {
-            throw .workspace(error)
-        }
-        let buffer = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: pieceBytes, alignment: 64)
-        defer { buffer.deallocate() }
-        try body { (offset, count) throws(PublishError) in
-            let part = UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(count))
-            do throws(Errno) {
-                if try descriptor.readWhole(into: part, at: offset) == count {
-                    return UnsafeRawBufferPointer(part)
-                }
-            } catch {
-                throw .workspace(.disk(error, path: file.path.string))
-            }
-            throw .workspace(.disk(.ioError, path: file.path.string))
-        }
     }
 
     /// Chunks on their way into xorbs, and those on their way to the store.
