@@ -462,6 +462,28 @@ def test_what_was_edited_after_a_crash_is_no_conflict(bucket, edited):
     assert bucket.read("a.txt") == b"second\n"
 
 
+def test_edits_are_saved_without_a_mount(bucket, edited):
+    (edited.path / "a.txt").write_bytes(b"left behind\n")
+    (edited.path / "dirx").rename(edited.path / "diry")
+    edited.kill()
+    assert bucket.name in edited.run("recover").stdout
+    edited.run("recover", "--commit", bucket.name)
+    expected = {**FILES, "a.txt": b"left behind\n", "diry/q.txt": FILES["dirx/q.txt"]}
+    del expected["dirx/q.txt"]
+    assert bucket.contents() == expected
+    assert bucket.name not in edited.run("recover").stdout
+
+
+def test_commit_says_what_buckets_do_not_have(bucket, edited):
+    (edited.path / "a.txt").write_bytes(b"by commit\n")
+    for options in (["-m", "title"], ["--branch", "dev"], ["--create-pr"], ["--on-conflict", "pr"]):
+        done = edited.run("commit", edited.path, *options, check=False)
+        assert done.returncode == 2 and "hubfs flush" in done.stderr
+    assert bucket.read("a.txt") == FILES["a.txt"]
+    edited.run("commit", edited.path)
+    assert bucket.read("a.txt") == b"by commit\n"
+
+
 def test_many_writers_beside_flushes(bucket, mount_of):
     mount = mount_of(bucket.source, "-w", "--flush", "interval:1")
 

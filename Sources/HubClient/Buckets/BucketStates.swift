@@ -17,8 +17,8 @@ final class BucketStates: Sendable {
     private let ours = Guarded<[Path: String?]>([:], rank: .leaf)
     private static let oursCountMax = 20_000
 
-    /// One that is shown, one that is compared with it, and what comes of it when something is written.
-    private static let countMax = 4
+    /// One that is edited, and what the bucket has. Each takes some hundred bytes a file.
+    private static let countMax = 2
 
     func state(_ repo: RepoID, _ commit: CommitOID) -> BucketState? {
         states.withLock { states in

@@ -31,7 +31,9 @@ final class BucketFetch: Fetch, ContentReceiver {
         state = Guarded(State(position: range.lowerBound), rank: .hub)
     }
 
-    func start() { turn(to: origin.fetchAsListed(location, range, priority, self)) }
+    func start() {
+        turn(to: origin.fetchAsListed(location, range, priority, self), isFromStore: false)
+    }
 
     func cancel() {
         let fetch = state.withLock { state in
@@ -61,14 +63,14 @@ final class BucketFetch: Fetch, ContentReceiver {
             let fetch = XetFetch(
                 origin, location, rest, priority, self, isFromStoreAlone: true)
             fetch.begin(with: file)
-            turn(to: fetch)
+            turn(to: fetch, isFromStore: true)
         }
     }
 
-    private func turn(to fetch: any Fetch) {
+    private func turn(to fetch: any Fetch, isFromStore: Bool) {
         let isCancelled = state.withLock { state in
-            // A fetch that ended at once may have been followed by another already.
-            if !state.isFromStore || fetch is XetFetch { state.fetch = fetch }
+            // A fetch that ended at once may have been followed by the other already.
+            if isFromStore || !state.isFromStore { state.fetch = fetch }
             return state.isCancelled
         }
         if isCancelled { fetch.cancel() }

@@ -39,6 +39,12 @@ struct CommitOptions: ParsableArguments {
         message != nil || description != nil || branch != nil || createPr || onConflict != nil
     }
 
+    /// Whether something was said that a bucket has no place for.
+    var isOfRepos: Bool {
+        message != nil || description != nil || branch != nil || createPr || onConflict == .pr
+            || onConflict == .branch
+    }
+
     var wish: CommitWish {
         var wish = CommitWish()
         wish.title = message

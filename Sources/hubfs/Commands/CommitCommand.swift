@@ -44,6 +44,12 @@ struct CommitCommand: ParsableCommand {
         let mount = try MountedFolder(directory)
         let inside = try paths.map { path in try mount.inside(path) }
         let daemon = try mount.editingDaemon()
+        if options.isOfRepos, try daemon.showsBucket() {
+            throw Failure(
+                .usage,
+                "\(mount.path) is a bucket, which has neither commits nor branches: hubfs flush sends its edits"
+            )
+        }
         mount.writeBackMappings()
         if dryRun { return try preview(try daemon.edits(at: inside)) }
         var wish = options.wish

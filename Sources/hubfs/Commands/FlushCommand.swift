@@ -30,7 +30,7 @@ struct FlushCommand: ParsableCommand {
             throw Failure(.usage, "\(mount.path) is a repo: hubfs commit sends its edits")
         }
         if onConflict == .pr || onConflict == .branch {
-            throw Failure(.usage, "a bucket has neither branches nor pull requests")
+            throw Failure(.usage, "--on-conflict is 'fail', 'ours' or 'theirs' for a bucket")
         }
         mount.writeBackMappings()
         var wish = CommitWish()

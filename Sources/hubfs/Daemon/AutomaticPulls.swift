@@ -9,6 +9,8 @@ final class AutomaticPulls: Sendable {
         var turn = 0
         var isWaitingForTurn = false
         var isRung = false
+        /// Somebody has heard of changes, and the next one comes soon.
+        var isSoon = false
         /// Before it there is none only because somebody has heard of changes.
         var notBefore = MonotonicInstant.now
         /// Says whether changes are told as they happen.
@@ -49,7 +51,8 @@ final class AutomaticPulls: Sendable {
         let seconds: Double? = state.withLock { state in
             // One that is under way may have looked already.
             state.isRung = true
-            guard state.isWaitingForTurn else { return nil }
+            guard state.isWaitingForTurn, !state.isSoon else { return nil }
+            state.isSoon = true
             return max(Self.ringSecondsMin, state.notBefore.seconds(since: .now))
         }
         if let seconds { schedule(afterSeconds: seconds) }
@@ -74,7 +77,7 @@ final class AutomaticPulls: Sendable {
     private func pull(_ turn: Int) {
         let isTurn = state.withLock { state in
             guard !state.isClosed, state.turn == turn else { return false }
-            (state.isWaitingForTurn, state.isRung) = (false, false)
+            (state.isWaitingForTurn, state.isRung, state.isSoon) = (false, false, false)
             return true
         }
         guard isTurn else { return }
