@@ -121,7 +121,7 @@ def test_what_the_command_leaves_running_does_not_hold_the_volume(hubfs):
     path = hubfs.mount_point()
     done = run(
         hubfs, [f"hf://lab/sample:{path}"], "sh", "-c",
-        f"cd {path} && setsid sleep 61.5 >/dev/null 2>&1 & echo $!",
+        f"cd {path}; setsid sleep 61.5 >/dev/null 2>&1 & echo $!",
     )
     assert done.returncode == 0, done.stderr
     pid = int(done.stdout)
