@@ -149,11 +149,21 @@ struct DatabaseFile: Sendable {
         return Int(log?.st_size ?? 0)
     }
 
-    /// Empties a log that is half as large as it may be. Waits for readers, which are never long.
+    /// Empties a log that is half as large as it may be. Waits for readers, which are never long, and for
+    /// another process that is moving the log: SQLite itself does not wait for that, and a slow disk
+    /// would have everybody write on meanwhile.
+    ///
+    /// Source: sqlite3_wal_checkpoint_v2, "if any other process is running a checkpoint".
     private func beginLogAnew() {
-        guard logBytes > logBytesMax / 2 else { return }
-        _ = pool.writeWithoutTransaction { try? $0.checkpoint(.truncate) }
+        let deadline = MonotonicInstant.now.advanced(bySeconds: Self.busySeconds)
+        while logBytes > logBytesMax / 2 {
+            let isMoved = pool.writeWithoutTransaction { (try? $0.checkpoint(.truncate)) != nil }
+            if isMoved || .now > deadline { return }
+            usleep(Self.otherCheckpointMicroseconds)
+        }
     }
+
+    private static let otherCheckpointMicroseconds: UInt32 = 2000
 
     func close() {
         // Fails only while a statement runs; the process's end closes the file just as well.

@@ -64,7 +64,10 @@ extension Committer {
             try frozen.file.makeWhole(sealed, over: frozen.base, from: source)
         }
         let found = try local { () throws(WriteBackError) in
-            let found = try hash ?? ContentHash(of: sealed.store, size: size, for: purpose)
+            let found =
+                if let hash { hash } else {
+                    try ContentHash(of: sealed.store, size: size, for: purpose)
+                }
             guard case .git? = original?.content else { return found }
             return try found.withGitName(of: sealed.store, size: size)
         }

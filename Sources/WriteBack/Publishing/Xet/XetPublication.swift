@@ -60,7 +60,7 @@ struct XetPublication {
         var cuts: [Cut] = []
         for object in objects {
             try checkStop()
-            let chunks = try object.chunks ?? cut(object)
+            let chunks = if let known = object.chunks { known } else { try cut(object) }
             cuts.append(Cut(object: object, chunks: chunks, hash: FileCutting.name(of: chunks)))
         }
         guard cuts.reduce(0, { $0 + $1.chunks.count }) <= Self.chunkCountMax else {
