@@ -6,6 +6,7 @@ import errno
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -264,6 +265,27 @@ def test_files_and_folders_take_each_others_place(bucket, edited):
     assert bucket.contents() == expected == tree(root)
 
 
+def test_a_folder_is_made_anew(bucket, edited):
+    root = edited.path
+    shutil.rmtree(root / "dir")
+    (root / "dir/sub").mkdir(parents=True)
+    (root / "dir/sub/b.bin").write_bytes(b"anew\n")
+    (root / "dir/c.txt").write_bytes(b"beside\n")
+    (root / "dirx").rename(root / "aside")
+    (root / "dirx").mkdir()
+    (root / "dirx/q.txt").write_bytes(b"another\n")
+    edited.run("flush", edited.path)
+    expected = {
+        **FILES, "dir/sub/b.bin": b"anew\n", "dir/c.txt": b"beside\n",
+        "aside/q.txt": FILES["dirx/q.txt"], "dirx/q.txt": b"another\n",
+    }  # fmt: skip
+    del expected["dir/large.bin"]
+    assert bucket.contents() == expected == tree(root)
+    edited.kill()
+    edited.restart()
+    assert tree(root) == expected
+
+
 def test_many_files_go_in_several_batches(store, bucket, edited):
     (edited.path / "many").mkdir()
     for number in range(1100):
@@ -354,6 +376,16 @@ def test_what_others_changed_is_not_overwritten(bucket, edited):
         **FILES, "a.txt": b"others\n", "new.txt": b"others\n", "dirx/q.txt": b"ours too\n",
     }  # fmt: skip
     assert bucket.contents() == expected
+
+
+def test_a_conflict_is_not_asked_about_all_the_time(store, bucket, mount_of):
+    mount = mount_of(bucket.source, "-w")
+    bucket.copy(**{"a.txt": "other.txt"})
+    store.reset_stats()
+    (mount.path / "a.txt").write_bytes(b"ours\n")
+    mount.wait_for_log("others changed the same paths")
+    time.sleep(4)
+    assert asked(store)["bucket-paths-info"] == 1 and "bucket-batch" not in asked(store)
 
 
 def test_ours_replaces_theirs_when_that_was_said(bucket, mount_of):

@@ -125,6 +125,9 @@ extension Committer {
         for path in plan.deletedDirectories {
             deletions += try filesBelow(path, at: parent).map(\.path)
         }
+        // A folder that was made anew has some of its files again.
+        let put = Set(plan.puts.map { ExactPath($0.path) })
+        deletions.removeAll { put.contains(ExactPath($0)) }
         let wanted: [(path: String, content: ContentID?)] =
             plan.puts.map { ($0.path, $0.content) } + deletions.map { ($0, nil) }
         let now = try contents(at: wanted.map(\.path))

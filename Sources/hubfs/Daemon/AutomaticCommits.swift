@@ -24,6 +24,8 @@ final class AutomaticCommits: Sendable {
     }
 
     private static let lookSeconds = 1.0
+    /// Whoever could not be reached, or has something else at a path, is left alone for so long.
+    private static let failurePauseSeconds = 30.0
 
     private let desk: CommitDesk
     private let workspace: Workspace
@@ -88,10 +90,11 @@ final class AutomaticCommits: Sendable {
     private func ended(_ result: CommitResult) {
         state.withLock { state in
             state.isCommitting = false
-            if result.code == .success || result.code == .refused {
-                state.committed = state.started
-            }
-            let pause = max(pace.intervalSeconds ?? 0, pace.pauseSeconds * waitFactor)
+            let isDone = result.code == .success || result.code == .refused
+            if isDone { state.committed = state.started }
+            let patience =
+                isDone ? pace.pauseSeconds : max(pace.pauseSeconds, Self.failurePauseSeconds)
+            let pause = max(pace.intervalSeconds ?? 0, patience * waitFactor)
             state.next = MonotonicInstant.now.advanced(bySeconds: pause)
         }
     }
