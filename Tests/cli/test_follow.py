@@ -60,5 +60,5 @@ def test_status_tells_people_too(hubfs):
     commit = hubfs.succeed("pull", path).strip()
     assert commit == os.getxattr(path, "user.hubfs.commit").decode()
     text = " ".join(hubfs.succeed("status", path).split())
-    assert " ago, next in " in text and "went to 0 other commits" in text
+    assert " ago, next in " in text and "moved 0 times" in text
     assert hubfs.status(path)["follow"]["questions"] == 1

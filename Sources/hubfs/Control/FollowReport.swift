@@ -46,11 +46,11 @@ struct FollowReport: Sendable {
         error = json["error"]?.string
     }
 
-    /// `every 30 s; asked 3 s ago, next in 27 s; went to 2 other commits`, for people.
+    /// `every 30 s; asked 3 s ago, next in 27 s; moved 2 times`, for people.
     func text(of revision: String) -> String {
         let asked = askedSecondsAgo.map { "asked \(Self.brief($0)) ago" } ?? "not asked yet"
         let next = nextInSeconds.map { "next in \(Self.brief($0))" } ?? "asking now"
-        let moves = "went to \(moveCount) other commit\(moveCount == 1 ? "" : "s")"
+        let moves = "moved \(moveCount) time\(moveCount == 1 ? "" : "s")"
         return "\(revision), every \(Self.brief(intervalSeconds)); \(asked), \(next); \(moves)"
     }
 

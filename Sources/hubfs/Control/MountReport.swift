@@ -95,7 +95,9 @@ struct MountReport {
         if let text = status.chunks?.text { facts.append(["xet", text]) }
         if let kernel = status.kernel { facts.append(["kernel", kernel.text]) }
         if let follow = status.follow {
-            facts.append(["follows", follow.text(of: status.revision)])
+            facts.append([
+                "follows", follow.text(of: status.showsBucket ? "the bucket" : status.revision),
+            ])
             if let error = follow.error {
                 facts.append(["", "now it cannot: \(printable(error))"])
             }

@@ -23,7 +23,8 @@ extension CommitResult {
         if let sentence { throw Failure(code, sentence) }
     }
 
-    private static func line(_ changeCount: Int, _ commit: String, _ ref: String) -> String {
+    /// - Parameter ref: What has the commit; empty for a bucket.
+    static func line(_ changeCount: Int, _ commit: String, _ ref: String) -> String {
         let changes = "\(changeCount) change\(changeCount == 1 ? "" : "s")"
         if ref.isEmpty { return "sent \(changes) to the bucket" }
         return "committed \(changes) as \(commit) on \(ref)"

@@ -68,8 +68,7 @@ struct RunEnd {
     /// stdout belongs to the program.
     private func tell(_ result: CommitResult, of volume: MountedVolume) throws(Failure) {
         if result.changeCount > 0 {
-            let changes = result.changeCount == 1 ? "1 change" : "\(result.changeCount) changes"
-            tell(volume, "committed \(changes) as \(result.commit) on \(result.ref)")
+            tell(volume, CommitResult.line(result.changeCount, result.commit, result.ref))
         }
         for line in result.localOnly { tell(volume, "stays in the workspace: \(line)") }
         if let sentence = result.sentence { throw Failure(result.code, sentence) }
