@@ -34,8 +34,11 @@ extension Committer {
                 let reasons = Dictionary(
                     failures.map { (ExactPath($0.path), $0.reason) }, uniquingKeysWith: { $1 })
                 let refused = prepared.files.filter { reasons[ExactPath(inRepo($0.path))] != nil }
-                // A file that cannot be deleted leaves all as it is.
-                if refused.count < reasons.count { throw .notTaken(failures) }
+                // A file that cannot be deleted leaves all as it is, and so does one that cannot be moved: its bytes
+                // may be nowhere but at its old place.
+                if refused.count < reasons.count || !refused.allSatisfy(\.isStaged) {
+                    throw .notTaken(failures)
+                }
                 changes.localOnly += refused.map {
                     LocalOnly(path: $0.path, reason: .refused(reasons[ExactPath(inRepo($0.path))]!))
                 }
@@ -140,8 +143,11 @@ extension Committer {
             }
             left.append(operation(path, content, isCopy: copies.contains(ExactPath(path))))
         }
-        let failures = try apply(left)
-        if !failures.isEmpty { return .refused(failures) }
+        // Nothing is deleted while something has not come to its new place.
+        for operations in [left.filter { !$0.isDeletion }, left.filter(\.isDeletion)] {
+            let failures = try apply(operations)
+            if !failures.isEmpty { return .refused(failures) }
+        }
         CrashPoint.answered.pass()
         return .whole(try state(after: parent, plan, deletions))
     }
