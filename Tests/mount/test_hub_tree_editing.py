@@ -302,6 +302,21 @@ def test_one_repo_that_cannot_be_committed_does_not_keep_the_others(account, mod
     assert text(account, "model", "config.json") == b"theirs\n"
 
 
+def test_every_commit_of_the_end_is_told(account, new_tree):
+    """The daemon ends by itself and is asked to by `hubfs umount`: that is one end, and one answer."""
+    names = [f"many{number}" for number in range(8)]
+    for name in names:
+        account.create(name)
+    mount = new_tree()
+    for turn in range(4):
+        for name in names:
+            (mount.path / "models" / account.name / name / "new.txt").write_text(f"{turn}\n")
+        done = mount.run("umount", mount.path)
+        told = sorted(line.split(": ")[0] for line in done.stdout.splitlines())
+        assert told == [f"models/{account.name}/{name}" for name in names], done.stdout
+        mount.restart()
+
+
 def test_manual_edits_stay(account, model, new_tree):
     mount = new_tree("--commit", "manual")
     file = mount.path / "models" / model / "config.json"

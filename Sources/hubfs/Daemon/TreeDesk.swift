@@ -18,6 +18,8 @@ final class TreeDesk: EditedRepoKeeper, CommitTaker {
         var rows: [String: Row] = [:]
         var ending: CommitDesk.Ending?
         var last: CommitResult?
+        /// Who asked for the end: the first is being answered, the others wait for their turns.
+        var finishes: [@Sendable (CommitResult) -> Void] = []
     }
 
     private let request: CommitRequest
@@ -156,11 +158,25 @@ final class TreeDesk: EditedRepoKeeper, CommitTaker {
         watchers.add(completion)
     }
 
+    /// The daemon at its end and `hubfs umount` both ask, at about the same time. One is answered after
+    /// the other: of two at once each might commit some of the repos, and neither tell of all.
     func finish(completion: @escaping @Sendable (CommitResult) -> Void) {
+        let isFirst = state.withLock { state in
+            state.finishes.append(completion)
+            return state.finishes.count == 1
+        }
+        if isFirst { finishForFirst() }
+    }
+
+    private func finishForFirst() {
         ask(chosen([]).rows) { [self] result in
             state.withLock { $0.last = result }
             watchers.tell(result)
+            let (completion, isLast) = state.withLock { state in
+                (state.finishes.removeFirst(), state.finishes.isEmpty)
+            }
             completion(result)
+            if !isLast { finishForFirst() }
         } _: { row, _, done in
             row.desk.finish(completion: done)
         }
