@@ -94,7 +94,7 @@ import XetCodec
                 Result { () throws(Errno) in try file.writeWhole(bytes, at: 0) }
             }.get()
         }
-        let hash = try ContentHash(of: store, size: UInt64(size), for: .repo)
+        let hash = try ContentHash(of: StagedBytes(store, size: UInt64(size)), for: .repo)
         #expect(
             hash.content(.lfs) == LFSOID(bytes: Array(SHA256.hash(data: bytes))).map { .lfs($0) })
         let blob = Array("blob \(size)\0".utf8) + bytes
@@ -119,8 +119,8 @@ import XetCodec
                 Result { () throws(Errno) in try file.writeWhole(bytes, at: 0) }
             }.get()
         }
-        let hash = try ContentHash(of: store, size: UInt64(size), for: .store)
-        let plain = try ContentHash(of: store, size: UInt64(size), for: .repo)
+        let hash = try ContentHash(of: StagedBytes(store, size: UInt64(size)), for: .store)
+        let plain = try ContentHash(of: StagedBytes(store, size: UInt64(size)), for: .repo)
         #expect(hash.content(.lfs) == plain.content(.lfs))
         var hasher = FileHasher()
         bytes.withUnsafeBytes { hasher.update($0) }
@@ -128,10 +128,10 @@ import XetCodec
         if let chunks = hash.chunks { #expect(chunks == hasher.chunks) }
         #expect((hash.chunks != nil) == (size >= 8 << 20))
         // Whatever it was wanted for, git's name can be had.
-        let named = try hash.withGitName(of: store, size: UInt64(size))
+        let named = try hash.withGitName(of: StagedBytes(store, size: UInt64(size)))
         #expect(named.content(.regular) == plain.content(.regular))
         #expect(named.isNamed(plain.content(.regular)) && named.isNamed(plain.content(.lfs)))
-        let inBucket = try ContentHash(of: store, size: UInt64(size), for: .bucket)
+        let inBucket = try ContentHash(of: StagedBytes(store, size: UInt64(size)), for: .bucket)
         #expect(inBucket.content(nil) == .xet(XetOID(hex: name.text)!))
     }
 
@@ -140,8 +140,8 @@ import XetCodec
         defer { scratch.remove() }
         let store = StagingFile(1, in: scratch.path)
         try store.use { (file) throws(Errno) in try file.truncate(to: 9 << 20) }
-        #expect(throws: WriteBackError.self) {
-            try ContentHash(of: store, size: 10 << 20, for: .repo)
+        #expect(throws: PublishError.self) {
+            try ContentHash(of: StagedBytes(store, size: 10 << 20), for: .repo)
         }
     }
 
@@ -150,7 +150,7 @@ import XetCodec
         let file = try scratch.makeFile("a", "one")
         defer { scratch.close(file) }
         let first = try #require(file.freeze(leavesOpen: false).sealed)
-        file.keep(try ContentHash(of: first.store, size: 3, for: .repo), of: first)
+        file.keep(try ContentHash(of: StagedBytes(first.store, size: 3), for: .repo), of: first)
         first.store.unpin()
         try file.unseal()
         let again = try #require(file.freeze(leavesOpen: false).sealed)
@@ -170,7 +170,7 @@ import XetCodec
         defer { scratch.close(file) }
         let first = try #require(file.freeze(leavesOpen: false).sealed)
         try file.write("two")
-        file.keep(try ContentHash(of: first.store, size: 3, for: .repo), of: first)
+        file.keep(try ContentHash(of: StagedBytes(first.store, size: 3), for: .repo), of: first)
         first.store.unpin()
         try file.unseal()
         let merged = try #require(file.freeze(leavesOpen: false).sealed)

@@ -162,6 +162,46 @@ def test_a_file_is_edited_cheaply_by_who_never_sent_it(
     assert published(store, repo, "large.bin") == expected
 
 
+def test_what_was_edited_in_place_is_in_the_cache_afterwards(store, repo, mount_of, large):
+    mount = mount_of(repo)
+    file = mount.path / "large.bin"
+    file.write_bytes(large)
+    commit(store, mount)
+    with file.open("r+b") as open_file:
+        open_file.seek(SIZE // 2)
+        open_file.write(b"changed")
+    commit(store, mount)
+    expected = large[: SIZE // 2] + b"changed" + large[SIZE // 2 + 7 :]
+    assert published(store, repo, "large.bin") == expected
+    # The daemon gives it to the cache when the commit is made, and ends when that is done.
+    assert mount.unmount() == 0
+    mount.restart()
+    store.reset_stats()
+    assert file.read_bytes() == expected
+    assert not asked(store).keys() & {"cas-reconstruction", "xorb", "cdn", "resolve"}
+
+
+def test_edits_go_on_where_a_commit_was_refused(store, repo, mount_of, large):
+    """What was copied for the cache beside it is no edit, and hides none."""
+    mount = mount_of(repo)
+    file = mount.path / "large.bin"
+    file.write_bytes(large)
+    commit(store, mount)
+    expected = bytearray(large)
+    for turn, position in enumerate((SIZE // 2, SIZE // 4, SIZE - 9)):
+        with file.open("r+b") as open_file:
+            open_file.seek(position)
+            open_file.write(b"edit %d" % turn)
+        expected[position : position + 6] = b"edit %d" % turn
+        if turn < 2:
+            store.add_fault("--status", "403", "--to", "commit", "--count", "1")
+            assert mount.run("commit", mount.path, check=False).returncode != 0
+        assert file.read_bytes() == expected
+    commit(store, mount)
+    assert published(store, repo, "large.bin") == expected
+    assert file.read_bytes() == expected
+
+
 def test_what_files_share_is_sent_once(store, repo, mount_of):
     mount = mount_of(repo)
     shared = noise(8 * MEBIBYTE, seed=73)

@@ -28,6 +28,8 @@ final class SealedLayer: Sendable {
     let synced: LayerShape?
     /// Of the whole file, if a commit before has found it.
     let hash: ContentHash?
+    /// Whether the staging file has every byte.
+    let isWhole: Bool
     private let writeCount: UInt64
     private let hasUnsyncedBytes: Bool
     private let isOnDisk: Bool
@@ -39,6 +41,7 @@ final class SealedLayer: Sendable {
         shape = layer.shape
         synced = layer.synced
         hash = layer.hash
+        isWhole = layer.isFilled || layer.shape.isWhole
         writeCount = layer.writeCount
         hasUnsyncedBytes = layer.hasUnsyncedBytes
         isOnDisk = layer.isOnDisk

@@ -66,6 +66,13 @@ package struct LayerShape: Hashable, Sendable {
         self.lowerLimit = lowerLimit
         self.extents = extents
     }
+
+    /// Whether no byte of the file comes from elsewhere.
+    var isWhole: Bool {
+        var whole = ExtentMap()
+        _ = whole.set(0..<size, to: .dirty)
+        return extents == whole
+    }
 }
 
 /// Everything a journal holds, as recovery reads it.

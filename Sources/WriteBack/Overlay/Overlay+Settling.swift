@@ -8,7 +8,7 @@ extension Overlay {
     ///
     /// - Parameter facts: What is journalled with it.
     /// - Returns: the staging files that hold committed bytes and are no layer's any more, by
-    ///   content: to be given to the cache, then discarded.
+    ///   content: to be given to the cache where they are whole, then discarded.
     func settle(
         _ settlement: Settlement, on commit: CommitOID,
         facts: (borrowing JournalTransaction) throws -> Void = { _ in }
@@ -31,9 +31,7 @@ extension Overlay {
             for directory in directories { directory.apply() }
             for node in tree.nodes.values { node.directory?.listing = nil }
             tree.baseCommit = commit
-            return files.compactMap { file in
-                file.file.settle(on: file.base).map { SettledContent(base: file.base, store: $0) }
-            }
+            return files.compactMap { file in file.file.settle(on: file.base) }
         }
     }
 
@@ -171,4 +169,6 @@ struct SettledContent: Sendable {
     /// Where the Hub has them.
     let base: BaseFile
     let store: StagingFile
+    /// Whether it has all of them.
+    let isWhole: Bool
 }

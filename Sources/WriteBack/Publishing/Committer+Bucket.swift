@@ -20,6 +20,7 @@ extension Committer {
     ) throws(PublishError) -> CommitReport? {
         var (prepared, changes) = (prepared, changes)
         let known = try conflictRecord()
+        beginFilling(prepared.files)
         try uploadToStore(prepared.files)
         CrashPoint.uploaded.pass()
         returnFreedMemory()
@@ -49,7 +50,7 @@ extension Committer {
             try settleUnchanged(tree, prepared, selection)
         } else {
             // What stays in the workspace is edited on.
-            try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
+            try thaw()
             CrashPoint.thawed.pass()
         }
         try forgetConflicts(known, but: changes.localOnly, selection.left)
@@ -63,12 +64,11 @@ extension Committer {
         var objects: [ContentID: XetPublication.Object] = [:]
         // An empty file has nothing to store.
         for file in files where file.size > 0 {
-            guard case .staged(let store, let hash) = file.bytes else { continue }
+            guard case .staged(let bytes, let hash) = file.bytes else { continue }
             objects[hash.content(nil)] = XetPublication.Object(
-                file: store, size: file.size, sha256: nil, chunks: hash.chunks,
-                base: file.replaces)
+                file: bytes, sha256: nil, chunks: hash.chunks, base: file.replaces)
         }
-        let total = objects.values.reduce(0) { $0 + $1.size }
+        let total = objects.values.reduce(0) { $0 + $1.file.size }
         progress { progress in
             progress.step = .uploading
             (progress.doneBytes, progress.totalBytes) = (0, total)

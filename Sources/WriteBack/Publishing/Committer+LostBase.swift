@@ -20,7 +20,7 @@ extension Committer {
             try finishPlan()
         } catch .hub(let error) where error.isAbsence {
             // What was to be compared is lost as well. It is compared with the head instead.
-            try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
+            try thaw()
         }
         if self.base != base { return true }
         let (ref, head) = try presentHead(wished)

@@ -3,8 +3,10 @@ import Platform
 import SystemPackage
 
 extension Committer {
-    /// Makes every changed file's bytes whole and finds their names.
+    /// Finds the names of every changed file's bytes.
     func prepare(_ changes: ChangeList) throws(PublishError) -> Prepared {
+        // What the last commit made is what this one stands on.
+        filling.finish()
         var prepared = Prepared()
         for change in changes.changes {
             try checkStop()
@@ -33,47 +35,50 @@ extension Committer {
         if !frozen.isEdited, let base = frozen.base {
             return try prepare(base, number, at: path, original)
         }
-        let store: StagingFile
-        let hash: ContentHash
         let size = frozen.sealed?.shape.size ?? 0
+        let bytes: PreparedFile.Bytes
         if let sealed = frozen.sealed {
-            store = sealed.store
-            hash = try self.hash(of: sealed, frozen, original)
+            bytes = try prepare(sealed, frozen, original)
         } else {
             precondition(!frozen.isEdited, "a file is sealed, or not committed")
-            store = try emptyStore()
-            hash = try local { () throws(WriteBackError) in
-                try ContentHash(of: store, size: 0, for: purpose)
-            }
+            let empty = StagedBytes(try emptyStore(), size: 0)
+            bytes = .staged(empty, try ContentHash(of: empty, for: purpose))
         }
         progress { $0.doneBytes += size }
         return PreparedFile(
-            path: path, size: size, bytes: .staged(store, hash), number: number,
-            replaces: original)
+            path: path, size: size, bytes: bytes, number: number, replaces: original)
     }
 
-    /// Makes sealed bytes whole and hashes them, unless a commit before has done so.
+    /// Hashes sealed bytes, unless a commit before has done so.
     ///
     /// - Parameter original: What they may turn out to be: what git keeps is known by git's name.
-    private func hash(
-        of sealed: SealedLayer, _ frozen: FrozenFile, _ original: BaseFile?
-    ) throws(PublishError) -> ContentHash {
-        let size = sealed.shape.size
-        let hash = sealed.hash
-        if hash == nil {
+    private func prepare(
+        _ sealed: SealedLayer, _ frozen: FrozenFile, _ original: BaseFile?
+    ) throws(PublishError) -> PreparedFile.Bytes {
+        var bytes = StagedBytes(sealed, over: frozen.base, from: source)
+        if sealed.hash == nil, !isReadInPlaces(bytes) {
             try frozen.file.makeWhole(sealed, over: frozen.base, from: source)
+            bytes = StagedBytes(sealed.store, size: bytes.size)
         }
-        let found = try local { () throws(WriteBackError) in
-            let found =
-                if let hash { hash } else {
-                    try ContentHash(of: sealed.store, size: size, for: purpose)
-                }
-            guard case .git? = original?.content else { return found }
-            return try found.withGitName(of: sealed.store, size: size)
-        }
-        if hash !== found { frozen.file.keep(found, of: sealed) }
-        return found
+        var hash =
+            if let known = sealed.hash { known } else {
+                try ContentHash(of: bytes, for: purpose)
+            }
+        if case .git? = original?.content { hash = try hash.withGitName(of: bytes) }
+        if hash !== sealed.hash { frozen.file.keep(hash, of: sealed) }
+        return .staged(bytes, hash)
     }
+
+    /// Whether bytes are read from wherever they are: those of a large file for the store, whose base is here.
+    private func isReadInPlaces(_ bytes: StagedBytes) -> Bool {
+        guard !bytes.isWhole, purpose != .repo, bytes.size >= Self.placesBytesMin else {
+            return false
+        }
+        return bytes.base.map { source.presentBytes(of: $0) >= $0.size } ?? true
+    }
+
+    /// Smaller files are made whole in no time.
+    private static let placesBytesMin: UInt64 = 8 << 20
 
     /// What the bytes of files are hashed for.
     private var purpose: ContentHash.Purpose {
@@ -90,12 +95,10 @@ extension Committer {
                 path: path, size: base.size, bytes: .base(base), number: number,
                 replaces: original)
         }
-        let store = try fetch(base)
-        let hash = try local { () throws(WriteBackError) in
-            try ContentHash(of: store, size: base.size, for: .repo)
-        }
+        let bytes = StagedBytes(try fetch(base), size: base.size)
+        let hash = try ContentHash(of: bytes, for: .repo)
         return PreparedFile(
-            path: path, size: base.size, bytes: .staged(store, hash), number: number,
+            path: path, size: base.size, bytes: .staged(bytes, hash), number: number,
             replaces: original)
     }
 

@@ -43,7 +43,7 @@ extension Committer {
         guard let text else {
             try absorbForeignChange()
             // A daemon that was killed between the freeze and the plan has left sealed files.
-            return try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
+            return try thaw()
         }
         guard let plan = CommitPlan(encoded: text) else {
             throw .workspace(
@@ -57,7 +57,7 @@ extension Committer {
             try dropPlan()
         }
         // What stays in the workspace was sealed as well, and may have been edited since.
-        try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
+        try thaw()
     }
 
     /// The commit that was made of a plan, if the branch has it: the child of the plan's parent, with
@@ -228,8 +228,9 @@ extension Committer {
             }
         }
         CrashPoint.settled.pass()
+        if let sink { filling.hand(settled.filter { !$0.isWhole }, to: sink) }
         for content in settled {
-            sink?.adopt(content.base, from: content.store.path)
+            if content.isWhole { sink?.adopt(content.base, from: content.store.path) }
             content.store.discard()
         }
         CrashPoint.adopted.pass()
@@ -360,11 +361,12 @@ extension Committer {
                 switch (content(of: file, modes[ExactPath(file.path)]), file.bytes) {
                 case (.lfs(let oid), _):
                     try body.lfsFile(inRepo(file.path), oid: oid, size: file.size)
-                case (.git, .staged(let store, _)):
-                    store.retain()
-                    defer { store.release() }
+                case (.git, .staged(let bytes, _)):
+                    try bytes.makeWhole()
+                    bytes.store.retain()
+                    defer { bytes.store.release() }
                     try body.file(
-                        inRepo(file.path), content: try store.descriptorWhileRetained(),
+                        inRepo(file.path), content: try bytes.store.descriptorWhileRetained(),
                         size: file.size)
                 case (.git, .base):
                     preconditionFailure("what git keeps was staged when it was prepared")

@@ -42,12 +42,8 @@ extension Committer {
     func text(
         of file: PreparedFile, bytesMax: UInt64 = textBytesMax
     ) throws(PublishError) -> String {
-        guard case .staged(let store, _) = file.bytes else { return "" }
-        let size = min(file.size, bytesMax)
-        let bytes = try local { () throws(WriteBackError) in
-            try store.bytes(0..<size)
-        }
-        return String(decoding: bytes, as: UTF8.self)
+        guard case .staged(let bytes, _) = file.bytes else { return "" }
+        return String(decoding: try bytes.bytes(0..<min(file.size, bytesMax)), as: UTF8.self)
     }
 
     private func rootFile(_ name: EntryName) throws(PublishError) -> WorkingFile? {

@@ -53,12 +53,10 @@ extension Committer {
         _ prepared: inout Prepared, _ modes: [ExactPath: PreuploadVerdict.Mode]
     ) throws(PublishError) {
         for (index, file) in prepared.files.enumerated() {
-            guard case .staged(let store, let hash) = file.bytes,
+            guard case .staged(let bytes, let hash) = file.bytes,
                 modes[ExactPath(file.path)] != .lfs
             else { continue }
-            let named = try local { () throws(WriteBackError) in
-                try hash.withGitName(of: store, size: file.size)
-            }
+            let named = try hash.withGitName(of: bytes)
             if named !== hash { prepared.files[index] = file.hashed(named) }
         }
     }
@@ -68,8 +66,9 @@ extension Committer {
     ) throws(PublishError) -> [PreuploadVerdict] {
         var asked: [PreuploadFile] = []
         for file in files {
-            let sample = try local { () throws(WriteBackError) in try file.sample() }
-            asked.append(PreuploadFile(path: inRepo(file.path), size: file.size, sample: sample))
+            asked.append(
+                PreuploadFile(
+                    path: inRepo(file.path), size: file.size, sample: try file.sample()))
         }
         let questions = asked
         return try ask {
@@ -154,10 +153,11 @@ extension Committer {
         let running = ObjectTransfers()
         var results: [(LFSOID, Result<Void, UploadFailure>)] = []
         for (file, upload) in uploads {
-            guard case .staged(let store, _) = file.bytes else { continue }
+            guard case .staged(let bytes, _) = file.bytes else { continue }
+            try bytes.makeWhole()
             if running.count >= Self.objectCountMax { results.append(running.waitForOne()) }
             try local { () throws(WriteBackError) in
-                try running.start(upload, from: store, client) { [self] bytes in
+                try running.start(upload, from: bytes.store, client) { [self] bytes in
                     progress { progress in
                         progress.doneBytes = UInt64(max(0, Int64(progress.doneBytes) + bytes))
                     }

@@ -31,6 +31,7 @@ package final class Committer: Sendable {
     private let shownProgress = Guarded(CommitProgress(), rank: .leaf)
     private let stepTimes = Guarded(StepTimes(), rank: .leaf)
     let isStopping = Monitor(false)
+    let filling: Filling
 
     package init(
         client: HubClient, workspace: Workspace, source: any BaseSource,
@@ -46,13 +47,20 @@ package final class Committer: Sendable {
         self.source = source
         self.sink = sink
         self.logger = logger
+        filling = Filling(logger: logger)
     }
 
     /// How far the commit is that is under way.
     package var progress: CommitProgress { shownProgress.withLock { $0 } }
 
+    /// Waits until the cache has what was committed. Call once, after the last commit.
+    package func close() { filling.finish() }
+
     /// Makes the commit under way, and every later one, end with `.cancelled` at its next step.
-    package func stop() { isStopping.update { $0 = true } }
+    package func stop() {
+        isStopping.update { $0 = true }
+        filling.leave()
+    }
 
     /// Where commits go: the mounted branch, or what the workspace follows since a conflict.
     package var branch: Revision { target.withLock { $0 } }
@@ -142,15 +150,22 @@ package final class Committer: Sendable {
             do throws(PublishError) {
                 if let report = try publish(tree, request, part: part) { return report }
             } catch {
-                try local { () throws(WriteBackError) in
-                    // A plan whose outcome is not known keeps its sealed bytes until it is.
-                    if try workspace.journal.value(.plan) == nil { try overlay.thaw() }
+                // A plan whose outcome is not known keeps its sealed bytes until it is.
+                let plan = try local { () throws(WriteBackError) in
+                    try workspace.journal.value(.plan)
                 }
+                if plan == nil { try thaw() }
                 throw error
             }
-            try local { () throws(WriteBackError) in try overlay.thaw() }
+            try thaw()
         }
         throw .base("directories are renamed faster than they can be committed")
+    }
+
+    /// Lets go of what was sealed and is not settled: it is edited on.
+    func thaw() throws(PublishError) {
+        filling.stop()
+        try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
     }
 
     /// Times the tree is frozen for one commit; more than two need renames all the time.
@@ -215,7 +230,7 @@ package final class Committer: Sendable {
             opensPullRequest: opensPullRequest && part == 1, isPart: isPart)
         let commit = try sendOrRebase(plan, prepared, modes, request, of: all)
         // What stays in the workspace is edited on.
-        try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
+        try thaw()
         CrashPoint.thawed.pass()
         if !isPart { try forgetConflicts(known, but: changes.localOnly, selection.left) }
         return CommitReport(
@@ -235,12 +250,14 @@ package final class Committer: Sendable {
             }
         }
         for content in settled { content.store.discard() }
-        try local { () throws(WriteBackError) in try workspace.overlay.thaw() }
+        try thaw()
     }
 
     private func discardTemporary(_ prepared: Prepared) {
         for file in prepared.files + prepared.unchanged.map(\.file) {
-            if case .staged(let store, _) = file.bytes, store.isTemporary { store.discard() }
+            if case .staged(let bytes, _) = file.bytes, bytes.store.isTemporary {
+                bytes.store.discard()
+            }
         }
     }
 

@@ -28,27 +28,25 @@ final class ContentHash: Sendable {
     /// How they are cut for the content-addressed store, where that was found on the way.
     let chunks: [MerkleNode]?
 
-    private static let pieceByteCount = 1 << 20
     /// From here on the two hashes are found side by side: reading twice from the page cache costs
     /// a tenth of what one hash does.
     private static let threadedByteCountMin: UInt64 = 8 << 20
 
-    /// Reads the first `size` bytes of `file`.
-    init(of file: StagingFile, size: UInt64, for purpose: Purpose) throws(WriteBackError) {
+    /// Reads the whole file.
+    init(of file: StagedBytes, for purpose: Purpose) throws(PublishError) {
+        let size = file.size
         if purpose == .bucket {
-            let chunks = try FileCutting.chunks(of: file, size: size)
+            let chunks = try FileCutting.chunks(of: file)
             names = .bucket(XetOID(hex: FileCutting.name(of: chunks).text)!)
             self.chunks = chunks
             return
         }
         if purpose == .store, size >= Self.threadedByteCountMin {
-            let digest = Monitor<Result<SHA256, WriteBackError>>(.success(SHA256()))
+            let digest = Monitor<Result<SHA256, PublishError>>(.success(SHA256()))
             let thread = Thread(name: "hubfs-hash") {
-                digest.update { $0 = Self.adding(file, size, to: SHA256()) }
+                digest.update { $0 = Self.adding(file, to: SHA256()) }
             }
-            let chunks = Result { () throws(WriteBackError) in
-                try FileCutting.chunks(of: file, size: size)
-            }
+            let chunks = Result { () throws(PublishError) in try FileCutting.chunks(of: file) }
             thread.join()
             let lfs = LFSOID(bytes: Array(try digest.update { $0 }.get().finalize()))!
             names = .repo(git: nil, lfs: lfs)
@@ -60,16 +58,16 @@ final class ContentHash: Sendable {
         var sha1 = Insecure.SHA1()
         sha1.update(data: Array("blob \(size)\0".utf8))
         if size < Self.threadedByteCountMin {
-            try Self.read(file, size) { piece in
+            try PieceReader(file).forEachPiece { piece in
                 sha256.update(bufferPointer: piece)
                 sha1.update(bufferPointer: piece)
             }
         } else {
-            let other = Monitor<Result<Insecure.SHA1, WriteBackError>>(.success(sha1))
+            let other = Monitor<Result<Insecure.SHA1, PublishError>>(.success(sha1))
             let thread = Thread(name: "hubfs-hash") { [sha1] in
-                other.update { $0 = Self.adding(file, size, to: sha1) }
+                other.update { $0 = Self.adding(file, to: sha1) }
             }
-            let mine = Self.adding(file, size, to: sha256)
+            let mine = Self.adding(file, to: sha256)
             thread.join()
             sha256 = try mine.get()
             sha1 = try other.update { $0 }.get()
@@ -87,44 +85,21 @@ final class ContentHash: Sendable {
 
     /// The same with the name that git would give the bytes, which takes reading them again where it was not
     /// expected to be wanted.
-    func withGitName(of file: StagingFile, size: UInt64) throws(WriteBackError) -> ContentHash {
+    func withGitName(of file: StagedBytes) throws(PublishError) -> ContentHash {
         guard case .repo(nil, let lfs) = names else { return self }
         var sha1 = Insecure.SHA1()
-        sha1.update(data: Array("blob \(size)\0".utf8))
-        let digest = try Self.adding(file, size, to: sha1).get().finalize()
+        sha1.update(data: Array("blob \(file.size)\0".utf8))
+        let digest = try Self.adding(file, to: sha1).get().finalize()
         return ContentHash(self, git: BlobOID(bytes: Array(digest))!, lfs: lfs)
     }
 
     private static func adding<Hash: HashFunction>(
-        _ file: StagingFile, _ size: UInt64, to start: Hash
-    ) -> Result<Hash, WriteBackError> {
-        Result { () throws(WriteBackError) in
+        _ file: StagedBytes, to start: Hash
+    ) -> Result<Hash, PublishError> {
+        Result { () throws(PublishError) in
             var hash = start
-            try read(file, size) { hash.update(bufferPointer: $0) }
+            try PieceReader(file).forEachPiece { hash.update(bufferPointer: $0) }
             return hash
-        }
-    }
-
-    private static func read(
-        _ file: StagingFile, _ size: UInt64, _ visit: (UnsafeRawBufferPointer) -> Void
-    ) throws(WriteBackError) {
-        // An empty file may have no staging file of its own.
-        if size == 0 { return }
-        file.retain()
-        defer { file.release() }
-        let buffer = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: Int(min(size, UInt64(pieceByteCount))), alignment: 4096)
-        defer { buffer.deallocate() }
-        var offset: UInt64 = 0
-        while offset < size {
-            let count = Int(min(UInt64(buffer.count), size - offset))
-            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
-            let read = try file.use { (file) throws(Errno) in
-                try file.readWhole(into: piece, at: offset)
-            }
-            guard read == count else { throw .disk(.ioError, path: file.path.string) }
-            visit(UnsafeRawBufferPointer(piece))
-            offset += UInt64(count)
         }
     }
 

@@ -7,8 +7,8 @@ import SystemPackage
 /// A class, because a commit has lists of tens of thousands of them.
 final class PreparedFile: Sendable {
     enum Bytes: Sendable {
-        /// All of them, from the start of a staging file.
-        case staged(StagingFile, ContentHash)
+        /// Those of a staging file, and what it was edited on.
+        case staged(StagedBytes, ContentHash)
         /// An LFS object that the Hub has already.
         case base(BaseFile)
     }
@@ -34,9 +34,10 @@ final class PreparedFile: Sendable {
 
     /// The same with another hash of its bytes.
     func hashed(_ hash: ContentHash) -> PreparedFile {
-        guard case .staged(let store, _) = bytes else { return self }
+        guard case .staged(let staged, _) = bytes else { return self }
         return PreparedFile(
-            path: path, size: size, bytes: .staged(store, hash), number: number, replaces: replaces)
+            path: path, size: size, bytes: .staged(staged, hash), number: number, replaces: replaces
+        )
     }
 
     var isStaged: Bool {
@@ -48,9 +49,9 @@ final class PreparedFile: Sendable {
     }
 
     /// The first bytes, by which the Hub decides how a file is to be sent.
-    func sample() throws(WriteBackError) -> [UInt8] {
-        guard case .staged(let store, _) = bytes else { return [] }
-        return try store.bytes(0..<min(size, UInt64(PreuploadFile.sampleByteCountMax)))
+    func sample() throws(PublishError) -> [UInt8] {
+        guard case .staged(let staged, _) = bytes else { return [] }
+        return try staged.bytes(0..<min(size, UInt64(PreuploadFile.sampleByteCountMax)))
     }
 
     /// Whether the bytes are what the base has at the path.

@@ -99,7 +99,7 @@ extension WorkingFile {
             }
             // The one reference to the extents must be ours, or each edit would copy them.
             state.top = nil
-            layer.hash = nil
+            layer.forgetBytes()
             let before = (size: layer.shape.size, lowerLimit: layer.shape.lowerLimit)
             let delta: ExtentMap.Delta
             do throws(WriteBackError) {

@@ -81,7 +81,7 @@ extension WorkingFile {
     /// Puts the edits of `top` over those of the layer below it. Interrupted, it can be done again:
     /// the bytes it overwrites are those that `top` hides.
     private func copy(_ top: Layer, into merged: inout Layer) throws(WriteBackError) {
-        merged.hash = nil
+        merged.forgetBytes()
         let target = merged.store
         for extent in top.shape.extents.extents where extent.kind == .dirty {
             try Self.copy(extent.bytes, from: top.store, to: target)
@@ -123,14 +123,18 @@ extension WorkingFile {
     /// Stands on `base`, which has the sealed bytes, or those of the old base. The caller has
     /// journalled it.
     ///
-    /// - Returns: the staging file of the bytes that were sealed, no longer a layer.
-    func settle(on base: BaseFile) -> StagingFile? {
+    /// - Returns: what the staging file of the bytes that were sealed has; it is no layer's any more.
+    func settle(on base: BaseFile) -> SettledContent? {
         state.withLock { state in
             let sealed = state.sealed
             state.base = base
             state.sealed = nil
             if sealed != nil, state.openCount > 0 { sealed?.store.release() }
-            return sealed?.store
+            return sealed.map { sealed in
+                SettledContent(
+                    base: base, store: sealed.store,
+                    isWhole: sealed.isFilled || sealed.shape.isWhole)
+            }
         }
     }
 }

@@ -2,7 +2,8 @@ import Platform
 import SystemPackage
 
 extension WorkingFile {
-    /// Makes the staging file of a sealed layer hold all bytes of the file, from 0 to its size.
+    /// Makes the staging file of a sealed layer hold all bytes of the file, from 0 to its size, on disk and in
+    /// the journal.
     ///
     /// Of a large file that was edited in a few places, the rest is first brought from the base.
     ///
@@ -12,14 +13,25 @@ extension WorkingFile {
     func makeWhole(
         _ sealed: SealedLayer, over base: BaseFile?, from source: any BaseSource
     ) throws(PublishError) {
-        let size = sealed.shape.size
+        if sealed.shape.isWhole { return try cutOff(sealed) }
+        try fill(sealed, over: base, from: source, checkStop: {})
         do throws(WriteBackError) {
-            var whole = ExtentMap()
-            _ = whole.set(0..<size, to: .dirty)
-            // Bytes beyond the size may be left of a file that was cut.
-            try sealed.store.use { (file) throws(Errno) in try file.truncate(to: size) }
-            guard sealed.shape.extents != whole else { return }
-            let missing = sealed.shape.extents.pieces(of: 0..<size).reduce(UInt64(0)) {
+            try recordWhole(sealed.number, size: sealed.shape.size)
+        } catch {
+            throw .workspace(error)
+        }
+    }
+
+    /// The same, without the journal: what is lost with this process is only time.
+    ///
+    /// - Parameter checkStop: Asked between pieces; throws to end it.
+    func fill(
+        _ sealed: SealedLayer, over base: BaseFile?, from source: any BaseSource,
+        checkStop: () throws(PublishError) -> Void
+    ) throws(PublishError) {
+        try cutOff(sealed)
+        do throws(WriteBackError) {
+            let missing = sealed.shape.extents.pieces(of: 0..<sealed.shape.size).reduce(UInt64(0)) {
                 sum, piece in
                 piece.kind == nil ? sum + UInt64(piece.bytes.count) : sum
             }
@@ -29,25 +41,40 @@ extension WorkingFile {
         }
         for segment in Self.segments(of: sealed, over: base) {
             if case .staged(let store) = segment.source, store === sealed.store { continue }
-            try fill(segment, of: sealed.store, from: source)
+            try fill(segment, of: sealed.store, from: source, checkStop: checkStop)
         }
         do throws(WriteBackError) {
             try sealed.store.use { (file) throws(Errno) in
                 try file.syncData()
             }
-            try recordWhole(sealed.number, size: size)
+        } catch {
+            throw .workspace(error)
+        }
+        state.withLock { state in
+            if state.sealed?.number == sealed.number { state.sealed?.isFilled = true }
+        }
+    }
+
+    /// Bytes beyond the size may be left of a file that was cut.
+    private func cutOff(_ sealed: SealedLayer) throws(PublishError) {
+        do throws(WriteBackError) {
+            try sealed.store.use { (file) throws(Errno) in
+                try file.truncate(to: sealed.shape.size)
+            }
         } catch {
             throw .workspace(error)
         }
     }
 
     private func fill(
-        _ segment: Segment, of store: StagingFile, from source: any BaseSource
+        _ segment: Segment, of store: StagingFile, from source: any BaseSource,
+        checkStop: () throws(PublishError) -> Void
     ) throws(PublishError) {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
         defer { buffer.deallocate() }
         var offset = segment.bytes.lowerBound
         while offset < segment.bytes.upperBound {
+            try checkStop()
             let count = Int(min(UInt64(buffer.count), segment.bytes.upperBound - offset))
             let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
             switch segment.source {

@@ -36,6 +36,14 @@ package final class WorkingFile: Sendable {
         /// Of the whole file, found by a commit and good until the next edit: a commit that failed,
         /// or that goes in parts, reads each file once.
         var hash: ContentHash?
+        /// The staging file has all bytes, also those that the shape takes from elsewhere; good as long as `hash`.
+        var isFilled = false
+
+        /// Another edit: what was found of the bytes holds no more.
+        mutating func forgetBytes() {
+            hash = nil
+            isFilled = false
+        }
 
         /// Whether a power cut leaves all of it once the journal is on disk.
         var isOnDisk: Bool { synced == shape && !hasUnsyncedBytes }

@@ -136,8 +136,12 @@ final class CommitDesk: Sendable {
     /// Makes the commit under way end soon; its edits stay in the workspace.
     func stop() { committer.stop() }
 
-    /// Waits for the commits that were taken. Call once, not from a completion.
-    func close() { worker.close() }
+    /// Waits for the commits that were taken, and until the cache has what they made. Call once, not from a
+    /// completion.
+    func close() {
+        worker.close()
+        committer.close()
+    }
 
     private func run(_ request: CommitRequest) -> CommitResult {
         let result: CommitResult

@@ -37,7 +37,10 @@ struct DetachedWorkspace {
     }
 
     /// Lets others in. Call once.
-    func close() { workspace.close() }
+    func close() {
+        committer.close()
+        workspace.close()
+    }
 
     /// Publishes all edits, and shows how far it is.
     func commit(_ wish: CommitWish) throws(Failure) {

@@ -10,13 +10,13 @@ extension Committer {
     func uploadByXet(_ objects: [LFSOID: PreparedFile]) throws(PublishError) -> Bool {
         guard client.configuration.uploadsByXet, !objects.isEmpty else { return false }
         let uploads = XetUploads(client, repo, to: branch)
+        beginFilling(objects.values)
         do throws(PublishError) {
             try publication(to: uploads).publish(
                 objects.sorted { $0.key < $1.key }.compactMap { oid, file in
-                    guard case .staged(let store, let hash) = file.bytes else { return nil }
+                    guard case .staged(let bytes, let hash) = file.bytes else { return nil }
                     return XetPublication.Object(
-                        file: store, size: file.size, sha256: oid, chunks: hash.chunks,
-                        base: file.replaces)
+                        file: bytes, sha256: oid, chunks: hash.chunks, base: file.replaces)
                 })
             return true
         } catch .hub(let error) where error != .cancelled && error != .offline {
@@ -28,6 +28,15 @@ extension Committer {
             progress { $0.doneBytes = 0 }
             return false
         }
+    }
+
+    /// Begins to make files whole for the cache, while their chunks are on their way.
+    func beginFilling(_ files: some Sequence<PreparedFile>) {
+        if sink == nil { return }
+        filling.start(
+            files.compactMap { file in
+                if case .staged(let bytes, _) = file.bytes { bytes } else { nil }
+            })
     }
 
     /// - Throws: `.hub` when the Hub gives no token for a store.

@@ -10,26 +10,24 @@ enum FileCutting {
     /// The disk, or memory, gives no more.
     private static let partCountMax = 4
 
-    /// The chunks of a file's first `size` bytes.
-    static func chunks(of file: StagingFile, size: UInt64) throws(WriteBackError) -> [MerkleNode] {
-        let parts = parts(of: size)
+    /// The chunks of a file.
+    static func chunks(of file: StagedBytes) throws(PublishError) -> [MerkleNode] {
+        let parts = parts(of: file.size)
         let results = Monitor(
-            [Result<ChunkParts.Part, WriteBackError>?](repeating: nil, count: parts.count))
+            [Result<ChunkParts.Part, PublishError>?](repeating: nil, count: parts.count))
         let threads = parts.indices.dropFirst().map { number in
             Thread(name: "hubfs-cut") {
-                let result = Result { () throws(WriteBackError) in
-                    try cut(file, parts[number], of: size)
-                }
+                let result = Result { () throws(PublishError) in try cut(file, parts[number]) }
                 results.update { $0[number] = result }
             }
         }
-        let first = Result { () throws(WriteBackError) in try cut(file, parts[0], of: size) }
+        let first = Result { () throws(PublishError) in try cut(file, parts[0]) }
         for thread in threads { thread.join() }
         var found = [try first.get()]
         for result in results.update({ $0 }).dropFirst() { found.append(try result!.get()) }
         let reader = PieceReader(file)
-        return try ChunkParts.joined(found, size: size) {
-            (offset, count) throws(WriteBackError) in try reader.read(at: offset, count: count)
+        return try ChunkParts.joined(found, size: file.size) {
+            (offset, count) throws(PublishError) in try reader.read(at: offset, count: count)
         }
     }
 
@@ -50,47 +48,11 @@ enum FileCutting {
     }
 
     private static func cut(
-        _ file: StagingFile, _ part: Range<UInt64>, of size: UInt64
-    ) throws(WriteBackError) -> ChunkParts.Part {
+        _ file: StagedBytes, _ part: Range<UInt64>
+    ) throws(PublishError) -> ChunkParts.Part {
         var hasher = FileHasher()
-        let reader = PieceReader(file)
-        var offset = part.lowerBound
-        while offset < part.upperBound {
-            let count = Int(min(UInt64(PieceReader.byteCountMax), part.upperBound - offset))
-            hasher.update(try reader.read(at: offset, count: count))
-            offset += UInt64(count)
-        }
-        if part.upperBound == size { _ = hasher.finish() }
+        try PieceReader(file).forEachPiece(of: part) { hasher.update($0) }
+        if part.upperBound == file.size { _ = hasher.finish() }
         return ChunkParts.Part(start: part.lowerBound, chunks: hasher.chunks)
-    }
-}
-
-/// Reads pieces of a staging file into memory of its own: for one thread.
-final class PieceReader {
-    static let byteCountMax = 1 << 20
-
-    private let file: StagingFile
-    private let buffer = UnsafeMutableRawBufferPointer.allocate(
-        byteCount: PieceReader.byteCountMax, alignment: 4096)
-
-    init(_ file: StagingFile) {
-        self.file = file
-        file.retain()
-    }
-
-    deinit {
-        buffer.deallocate()
-        file.release()
-    }
-
-    /// - Parameter count: At most `byteCountMax`, all within the file.
-    /// - Returns: bytes that are good until the next call.
-    func read(at offset: UInt64, count: Int) throws(WriteBackError) -> UnsafeRawBufferPointer {
-        let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
-        let read = try file.use { (file) throws(Errno) in
-            try file.readWhole(into: piece, at: offset)
-        }
-        guard read == count else { throw .disk(.ioError, path: file.path.string) }
-        return UnsafeRawBufferPointer(piece)
     }
 }

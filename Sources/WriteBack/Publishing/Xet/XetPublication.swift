@@ -15,8 +15,7 @@ import XetCodec
 struct XetPublication {
     /// One file's bytes.
     struct Object {
-        let file: StagingFile
-        let size: UInt64
+        let file: StagedBytes
         /// Its digest, where the Hub asks for a file by that; nil in a bucket.
         let sha256: LFSOID?
         /// How it is cut, where that is known.
@@ -60,7 +59,10 @@ struct XetPublication {
         var cuts: [Cut] = []
         for object in objects {
             try checkStop()
-            let chunks = if let known = object.chunks { known } else { try cut(object) }
+            let chunks =
+                if let known = object.chunks { known } else {
+                    try FileCutting.chunks(of: object.file)
+                }
             cuts.append(Cut(object: object, chunks: chunks, hash: FileCutting.name(of: chunks)))
         }
         guard cuts.reduce(0, { $0 + $1.chunks.count }) <= Self.chunkCountMax else {
@@ -81,14 +83,6 @@ struct XetPublication {
         }
     }
 
-    private func cut(_ object: Object) throws(PublishError) -> [MerkleNode] {
-        do throws(WriteBackError) {
-            return try FileCutting.chunks(of: object.file, size: object.size)
-        } catch {
-            throw .workspace(error)
-        }
-    }
-
     // MARK: What it was before
 
     /// Finds the chunks of what a file was before, if that is here, as it is when some bytes of a file were
@@ -101,7 +95,7 @@ struct XetPublication {
         }
         guard let base = cut.object.base, base.content.isInStore else { return }
         // What is known of the file is of what it was before, as a rule.
-        let unchanged = min(base.size, cut.object.size - unknown)
+        let unchanged = min(base.size, cut.object.file.size - unknown)
         let gain = min(unknown, base.size - unchanged)
         guard gain > max(Self.gainBytesMin, base.size / Self.gainShareMin),
             base.size - min(base.size, source.presentBytes(of: base)) <= Self.absentBytesMax
@@ -150,7 +144,7 @@ struct XetPublication {
         _ cuts: [Cut], _ known: inout [XetHash: ChunkPlace]
     ) throws(PublishError) {
         var questions: [XetHash] = []
-        for cut in cuts.sorted(by: { $0.object.size > $1.object.size }) {
+        for cut in cuts.sorted(by: { $0.object.file.size > $1.object.file.size }) {
             for (number, chunk) in cut.chunks.enumerated()
             where number == 0 || chunk.hash.modulo(Self.eligibleModulus) == 0 {
                 questions.append(chunk.hash)
@@ -255,12 +249,7 @@ struct XetPublication {
                 terms.append(source, byteCount: count)
             } else {
                 try checkStop()
-                let bytes: UnsafeRawBufferPointer
-                do throws(WriteBackError) {
-                    bytes = try reader.read(at: offset, count: Int(count))
-                } catch {
-                    throw .workspace(error)
-                }
+                let bytes = try reader.read(at: offset, count: Int(count))
                 terms.append(try packing.append(bytes, chunk.hash), byteCount: count)
             }
             progress(chunk.byteCount)
