@@ -21,7 +21,13 @@ extension Committer {
         var (prepared, changes) = (prepared, changes)
         let known = try conflictRecord()
         beginFilling(prepared.files)
-        try uploadToStore(prepared.files)
+        do throws(PublishError) {
+            try uploadToStore(prepared.files)
+        } catch .hub(let error) where error.refusal?.status == 400 && prepared.hasDeltas {
+            logger.notice("the store does not put edited files together: they are read whole")
+            readsWhole.update { $0 = true }
+            return nil
+        }
         CrashPoint.uploaded.pass()
         returnFreedMemory()
         var commit = tree.base
@@ -66,7 +72,8 @@ extension Committer {
         for file in files where file.size > 0 {
             guard case .staged(let bytes, let hash) = file.bytes else { continue }
             objects[hash.content(nil)] = XetPublication.Object(
-                file: bytes, sha256: nil, chunks: hash.chunks, base: file.replaces)
+                file: bytes, sha256: nil, chunks: hash.chunks, delta: hash.delta,
+                base: file.replaces)
         }
         let total = objects.values.reduce(0) { $0 + $1.file.size }
         progress { progress in

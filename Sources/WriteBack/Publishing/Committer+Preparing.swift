@@ -56,14 +56,14 @@ extension Committer {
         _ sealed: SealedLayer, _ frozen: FrozenFile, _ original: BaseFile?
     ) throws(PublishError) -> PreparedFile.Bytes {
         var bytes = StagedBytes(sealed, over: frozen.base, from: source)
-        if sealed.hash == nil, !isReadInPlaces(bytes) {
+        var known = sealed.hash
+        if known?.delta != nil, readsWhole.update({ $0 }) { known = nil }
+        if known == nil { known = try delta(of: bytes).map { ContentHash($0) } }
+        if known == nil, !isReadInPlaces(bytes) {
             try frozen.file.makeWhole(sealed, over: frozen.base, from: source)
             bytes = StagedBytes(sealed.store, size: bytes.size)
         }
-        var hash =
-            if let known = sealed.hash { known } else {
-                try ContentHash(of: bytes, for: purpose)
-            }
+        var hash = if let known { known } else { try ContentHash(of: bytes, for: purpose) }
         if case .git? = original?.content { hash = try hash.withGitName(of: bytes) }
         if hash !== sealed.hash { frozen.file.keep(hash, of: sealed) }
         return .staged(bytes, hash)
@@ -151,6 +151,13 @@ struct Prepared {
     var unkept: [String] = []
 
     var isEmpty: Bool { files.isEmpty && deletedFiles.isEmpty && deletedDirectories.isEmpty }
+
+    /// Whether files are put together by the store.
+    var hasDeltas: Bool {
+        files.contains { file in
+            if case .staged(_, let hash) = file.bytes { hash.delta != nil } else { false }
+        }
+    }
 
     var operationCount: Int { files.count + deletedFiles.count + deletedDirectories.count }
 }

@@ -32,6 +32,8 @@ package final class Committer: Sendable {
     private let stepTimes = Guarded(StepTimes(), rank: .leaf)
     let isStopping = Monitor(false)
     let filling: Filling
+    /// The store did not take a file that it was to put together.
+    let readsWhole = Monitor(false)
 
     package init(
         client: HubClient, workspace: Workspace, source: any BaseSource,

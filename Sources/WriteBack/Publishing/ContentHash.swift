@@ -27,6 +27,8 @@ final class ContentHash: Sendable {
     private let names: Names
     /// How they are cut for the content-addressed store, where that was found on the way.
     let chunks: [MerkleNode]?
+    /// How it is put together from what the store has; nil where all of it was read.
+    let delta: FileDelta?
 
     /// From here on the two hashes are found side by side: reading twice from the page cache costs
     /// a tenth of what one hash does.
@@ -34,6 +36,7 @@ final class ContentHash: Sendable {
 
     /// Reads the whole file.
     init(of file: StagedBytes, for purpose: Purpose) throws(PublishError) {
+        delta = nil
         let size = file.size
         if purpose == .bucket {
             let chunks = try FileCutting.chunks(of: file)
@@ -77,10 +80,18 @@ final class ContentHash: Sendable {
             lfs: LFSOID(bytes: Array(sha256.finalize()))!)
     }
 
+    /// Of a file of a bucket that was not read.
+    init(_ delta: FileDelta) {
+        names = .bucket(XetOID(hex: delta.hash.text)!)
+        chunks = nil
+        self.delta = delta
+    }
+
     /// With the name that git would give them.
     private init(_ hash: ContentHash, git: BlobOID, lfs: LFSOID) {
         names = .repo(git: git, lfs: lfs)
         chunks = hash.chunks
+        delta = nil
     }
 
     /// The same with the name that git would give the bytes, which takes reading them again where it was not

@@ -79,6 +79,18 @@ struct StagedBytes: Sendable {
         return needsBase ? rest.base : nil
     }
 
+    /// Where bytes come from, in order: those of the base at the places they have there, and all others.
+    func forEachRange(_ visit: (_ bytes: Range<UInt64>, _ isBase: Bool) -> Void) {
+        guard let rest else { return visit(0..<size, false) }
+        for segment in rest.segments {
+            if case .base = segment.source {
+                visit(segment.bytes, true)
+            } else {
+                visit(segment.bytes, false)
+            }
+        }
+    }
+
     /// Fills `buffer` from `offset` on, all within the file.
     func read(
         into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64

@@ -232,12 +232,35 @@ package final class XetUploads: Sendable {
         }
     }
 
+    /// Asks what has to be known of a file's chunks to change some of its bytes.
+    ///
+    /// - Parameters:
+    ///   - dirty: Bytes of the file that change, ascending, not empty, all within it.
+    ///   - completion: Gets the answer's JSON; nil from a store that does not know the file, or the question.
+    ///     Source: `GET /v2/file-chunk-hashes/{file}` of the store.
+    package func chunkHashes(
+        of file: XetHash, changing dirty: [ClosedRange<UInt64>],
+        completion: @escaping Completion<[UInt8]?>
+    ) {
+        let ranges = dirty.map { "\($0.lowerBound)-\($0.upperBound)" }.joined(separator: ",")
+        ask(
+            "/v2/file-chunk-hashes/\(file.text)", .get, nil, [400, 404, 405, 416, 501],
+            headers: [(name: "X-Range-Dirty", value: "bytes=\(ranges)")]
+        ) { result in
+            completion(
+                result.map { answer in
+                    answer.response.head.status == 200 ? answer.response.body : nil
+                })
+        }
+    }
+
     // MARK: Questions
 
     /// Asks the store, with a token that is renewed once if it is refused.
     private func ask(
         _ path: String, _ method: HTTPRequest.Method, _ body: [UInt8]?,
-        _ answerStatuses: Set<Int> = [], type: String? = nil, lane: HTTPRequest.Lane = .small,
+        _ answerStatuses: Set<Int> = [], type: String? = nil,
+        headers: [(name: String, value: String)] = [], lane: HTTPRequest.Lane = .small,
         isSecondToken: Bool = false, completion: @escaping Completion<Exchange.Answer>
     ) {
         access { [self] result in
@@ -253,7 +276,8 @@ package final class XetUploads: Sendable {
                 url: url, kind: .api, counter: .cas, priority: .prefetch)
             question.method = method
             question.headers =
-                [access.header] + (type.map { [(name: "Content-Type", value: $0)] } ?? [])
+                [access.header] + headers
+                + (type.map { [(name: "Content-Type", value: $0)] } ?? [])
             question.body = body
             question.lane = lane
             question.isForWriting = true
@@ -270,7 +294,7 @@ package final class XetUploads: Sendable {
                 }
                 state.withLock { if $0.access == access { $0.access = nil } }
                 ask(
-                    path, method, body, answerStatuses, type: type, lane: lane,
+                    path, method, body, answerStatuses, type: type, headers: headers, lane: lane,
                     isSecondToken: true, completion: completion)
             }.start()
         }

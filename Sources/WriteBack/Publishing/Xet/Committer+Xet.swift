@@ -1,6 +1,7 @@
 import HubClient
 import Logging
 import Platform
+import XetCodec
 
 extension Committer {
     /// Brings objects to the content-addressed store, if the Hub has one for this repo.
@@ -30,12 +31,46 @@ extension Committer {
         }
     }
 
+    /// A file of a bucket as its store puts it together: a large one, or one of which not all is here.
+    ///
+    /// - Returns: nil for one that is to be read.
+    func delta(of bytes: StagedBytes) throws(PublishError) -> FileDelta? {
+        guard isBucket, !readsWhole.update({ $0 }), let base = bytes.base,
+            case .xet(let oid) = base.content, let hash = XetHash(text: oid.hex),
+            let dirty = FileDelta.changes(of: bytes, over: base),
+            bytes.size >= Self.deltaBytesMin || source.presentBytes(of: base) < base.size
+        else { return nil }
+        do {
+            let uploads = XetUploads(client, repo, to: branch)
+            guard
+                let answer = try waitForAnswer({
+                    uploads.chunkHashes(of: hash, changing: dirty, completion: $0)
+                }).get(),
+                let gaps = ChunkGaps(answer, fileSize: base.size),
+                let terms = try waitForAnswer({ uploads.terms(of: hash, completion: $0) }).get()
+            else { return nil }
+            return try FileDelta(of: bytes, over: base, terms, gaps, source)
+        } catch {
+            // It is read whole: that takes longer.
+            logger.info("\(base.path) is not put together by the store: \(error)")
+            try checkStop()
+            return nil
+        }
+    }
+
+    /// Larger files are not read even if all of them is here.
+    private static let deltaBytesMin: UInt64 = 256 << 20
+
     /// Begins to make files whole for the cache, while their chunks are on their way.
     func beginFilling(_ files: some Sequence<PreparedFile>) {
         if sink == nil { return }
         filling.start(
             files.compactMap { file in
-                if case .staged(let bytes, _) = file.bytes { bytes } else { nil }
+                if case .staged(let bytes, let hash) = file.bytes, hash.delta == nil {
+                    bytes
+                } else {
+                    nil
+                }
             })
     }
 

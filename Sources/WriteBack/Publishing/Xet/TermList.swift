@@ -7,6 +7,8 @@ struct TermList {
         var place: ChunkSource
         var chunkCount: UInt32
         var byteCount: UInt32
+        /// Of a term of another file that stays as it is, and whose chunks nobody knows.
+        var proof: XetHash?
     }
 
     /// Where a chunk comes from.
@@ -36,7 +38,7 @@ struct TermList {
 
     /// Whether the chunk goes on where the last term ends.
     func continues(with source: ChunkSource) -> Bool {
-        guard let last = terms.last else { return false }
+        guard let last = terms.last, last.proof == nil else { return false }
         return last.place.advanced(by: last.chunkCount) == source
     }
 
@@ -61,18 +63,32 @@ struct TermList {
         }
     }
 
+    mutating func append(_ term: XetTerm, proof: XetHash) {
+        let first = ChunkPlace(xorb: term.xorb, number: term.chunks.lowerBound)
+        terms.append(
+            Term(
+                place: .stored(first), chunkCount: UInt32(term.chunks.count),
+                byteCount: term.byteCount, proof: proof))
+    }
+
     /// The file as a shard has it.
     ///
-    /// - Parameter xorbs: The names of this upload's xorbs.
+    /// - Parameters:
+    ///   - chunks: Of all terms that came without a proof.
+    ///   - xorbs: The names of this upload's xorbs.
     func file(
         _ chunks: [MerkleNode], hash: XetHash, xorbs: [XetHash], sha256: [UInt8]?
     ) -> ShardFile {
         var next = 0
         var proofs: [XetHash] = []
         let named = terms.map { term -> XetTerm in
-            let count = Int(term.chunkCount)
-            proofs.append(XetHash(ofRange: chunks[next..<next + count].map(\.hash)))
-            next += count
+            if let proof = term.proof {
+                proofs.append(proof)
+            } else {
+                let count = Int(term.chunkCount)
+                proofs.append(XetHash(ofRange: chunks[next..<next + count].map(\.hash)))
+                next += count
+            }
             let (xorb, first) =
                 switch term.place {
                 case .stored(let place): (place.xorb, place.number)

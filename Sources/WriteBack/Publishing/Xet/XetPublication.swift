@@ -20,14 +20,24 @@ struct XetPublication {
         let sha256: LFSOID?
         /// How it is cut, where that is known.
         let chunks: [MerkleNode]?
+        /// How it is put together without being cut.
+        var delta: FileDelta?
         /// What the Hub has at its path.
         let base: BaseFile?
     }
 
     struct Cut {
         let object: Object
-        let chunks: [MerkleNode]
+        let pieces: [FileDelta.Piece]
         let hash: XetHash
+
+        /// Those that are known, which are all of a file that was cut.
+        var chunks: [MerkleNode] {
+            if case .chunks(let chunks, _)? = pieces.first, pieces.count == 1 { return chunks }
+            return pieces.flatMap { piece -> [MerkleNode] in
+                if case .chunks(let chunks, _) = piece { chunks } else { [] }
+            }
+        }
     }
 
     let uploads: XetUploads
@@ -59,11 +69,7 @@ struct XetPublication {
         var cuts: [Cut] = []
         for object in objects {
             try checkStop()
-            let chunks =
-                if let known = object.chunks { known } else {
-                    try FileCutting.chunks(of: object.file)
-                }
-            cuts.append(Cut(object: object, chunks: chunks, hash: FileCutting.name(of: chunks)))
+            cuts.append(try cut(object))
         }
         guard cuts.reduce(0, { $0 + $1.chunks.count }) <= Self.chunkCountMax else {
             throw .hub(.malformed(url: store, reason: "more chunks than one shard may have"))
@@ -71,7 +77,13 @@ struct XetPublication {
         let wanted = Set(cuts.lazy.flatMap { $0.chunks.lazy.map(\.hash) })
         var known = memory?.places(of: wanted, in: store) ?? [:]
         let remembered = Set(known.values.map(\.xorb))
-        for cut in cuts { try learnBase(of: cut, &known) }
+        for cut in cuts {
+            if let delta = cut.object.delta {
+                known.merge(delta.places) { known, _ in known }
+            } else {
+                try learnBase(of: cut, &known)
+            }
+        }
         try askStore(cuts, &known)
         do throws(PublishError) {
             try send(cuts, known)
@@ -81,6 +93,19 @@ struct XetPublication {
             memory?.forget(remembered, in: store)
             try send(cuts, [:])
         }
+    }
+
+    private func cut(_ object: Object) throws(PublishError) -> Cut {
+        if let delta = object.delta {
+            return Cut(object: object, pieces: delta.pieces, hash: delta.hash)
+        }
+        let chunks =
+            if let known = object.chunks { known } else {
+                try FileCutting.chunks(of: object.file)
+            }
+        return Cut(
+            object: object, pieces: [.chunks(chunks, offset: 0)],
+            hash: FileCutting.name(of: chunks))
     }
 
     // MARK: What it was before
@@ -236,10 +261,25 @@ struct XetPublication {
         _ cut: Cut, _ known: [XetHash: ChunkPlace], _ packing: inout Packing
     ) throws(PublishError) -> TermList {
         var terms = TermList()
-        let chunks = cut.chunks
         packing.beginFile()
         let reader = PieceReader(cut.object.file)
-        var offset: UInt64 = 0
+        for piece in cut.pieces {
+            switch piece {
+            case .kept(let term, let proof):
+                terms.append(term, proof: proof)
+                progress(UInt64(term.byteCount))
+            case .chunks(let chunks, let offset):
+                try pack(chunks, at: offset, reader, known, &packing, &terms)
+            }
+        }
+        return terms
+    }
+
+    private func pack(
+        _ chunks: [MerkleNode], at offset: UInt64, _ reader: PieceReader,
+        _ known: [XetHash: ChunkPlace], _ packing: inout Packing, _ terms: inout TermList
+    ) throws(PublishError) {
+        var offset = offset
         for (index, chunk) in chunks.enumerated() {
             let count = UInt32(chunk.byteCount)
             let here = packing.source(of: chunk.hash)
@@ -255,7 +295,6 @@ struct XetPublication {
             progress(chunk.byteCount)
             offset += chunk.byteCount
         }
-        return terms
     }
 
     /// How many chunks are known that follow each other here and there; more than a few do not matter.
