@@ -55,8 +55,14 @@ package final class Committer: Sendable {
     /// How far the commit is that is under way.
     package var progress: CommitProgress { shownProgress.withLock { $0 } }
 
-    /// Waits until the cache has what was committed. Call once, after the last commit.
-    package func close() { filling.finish() }
+    /// Waits until the cache has what was committed, but not for long: whoever comes next waits for this. Call
+    /// once, after the last commit.
+    package func close() {
+        filling.leave(at: .now.advanced(bySeconds: Self.fillingSeconds))
+        filling.finish()
+    }
+
+    private static let fillingSeconds = 30.0
 
     /// Makes the commit under way, and every later one, end with `.cancelled` at its next step.
     package func stop() {

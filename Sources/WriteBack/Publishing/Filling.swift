@@ -17,7 +17,7 @@ final class Filling: Sendable {
         }
 
         let bytes: StagedBytes
-        private let state = Monitor((step: State.waiting, isUnwanted: false))
+        private let state = Monitor((step: State.waiting, deadline: MonotonicInstant?.none))
 
         init(_ bytes: StagedBytes) {
             self.bytes = bytes
@@ -27,15 +27,11 @@ final class Filling: Sendable {
         deinit { bytes.store.unpin() }
 
         func fill(_ logger: Logger) {
-            let begins = state.update { state in
-                state.step = state.isUnwanted ? .ended : .copying
-                return !state.isUnwanted
-            }
-            guard begins else { return }
+            guard begin() else { return }
             var step = State.ended
             do throws(PublishError) {
                 try bytes.fill { () throws(PublishError) in
-                    if state.update({ $0.isUnwanted }) { throw .cancelled }
+                    if isUnwanted { throw .cancelled }
                 }
                 step = .filled
             } catch .cancelled {
@@ -46,11 +42,27 @@ final class Filling: Sendable {
             state.update { $0.step = step }
         }
 
+        /// Nothing of the file is touched before, and nothing once somebody has waited for that.
+        private func begin() -> Bool {
+            state.update { state in
+                let isUnwanted = state.deadline.map { .now >= $0 } ?? false
+                state.step = isUnwanted ? .ended : .copying
+                return !isUnwanted
+            }
+        }
+
+        private var isUnwanted: Bool {
+            state.update { $0.deadline }.map { .now >= $0 } ?? false
+        }
+
         var isFilled: Bool { state.update { $0.step == .filled } }
 
-        func leave() { state.update { $0.isUnwanted = true } }
+        /// Has it ended then, if not before.
+        func leave(at deadline: MonotonicInstant) {
+            state.update { $0.deadline = min($0.deadline ?? deadline, deadline) }
+        }
 
-        /// Returns when nothing writes to the file any more.
+        /// Returns when nothing writes to the file any more; after `leave`.
         func waitUntilLeft() {
             _ = state.wait { state in state.step == .copying ? nil : true }
         }
@@ -107,14 +119,14 @@ final class Filling: Sendable {
             defer { state.jobs = [] }
             return state.jobs
         }
-        for job in jobs { job.leave() }
+        for job in jobs { job.leave(at: .now) }
         for job in jobs { job.waitUntilLeft() }
     }
 
-    /// Has no file made whole any more.
-    func leave() {
+    /// Has no file made whole any more from then on.
+    func leave(at deadline: MonotonicInstant = .now) {
         let jobs = state.withLock { $0.jobs + $0.kept }
-        for job in jobs { job.leave() }
+        for job in jobs { job.leave(at: deadline) }
     }
 
     /// Waits until the cache has what it gets of the commits that were made.

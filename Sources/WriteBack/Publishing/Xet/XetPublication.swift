@@ -52,8 +52,6 @@ struct XetPublication {
     /// Throws when the commit is to end.
     let checkStop: () throws(PublishError) -> Void
 
-    /// Bytes of a xorb: several wait in memory at once.
-    private static let xorbBytes = 16 << 20
     private static let pieceBytes = 1 << 20
     /// Chunks of a commit: each may need a row of 48 bytes in the shard, which may have 64 MiB.
     private static let chunkCountMax = 1_200_000
@@ -226,7 +224,7 @@ struct XetPublication {
         let unknownCount = cuts.reduce(0) { sum, cut in
             sum + cut.chunks.count { known[$0.hash] == nil }
         }
-        var packing = Packing(
+        var packing = XorbPacking(
             XorbTransfers(uploads), chunkCountMax: unknownCount, store: store, memory: memory)
         var lists: [TermList] = []
         for cut in cuts {
@@ -258,7 +256,7 @@ struct XetPublication {
     }
 
     private func pack(
-        _ cut: Cut, _ known: [XetHash: ChunkPlace], _ packing: inout Packing
+        _ cut: Cut, _ known: [XetHash: ChunkPlace], _ packing: inout XorbPacking
     ) throws(PublishError) -> TermList {
         var terms = TermList()
         packing.beginFile()
@@ -277,7 +275,7 @@ struct XetPublication {
 
     private func pack(
         _ chunks: [MerkleNode], at offset: UInt64, _ reader: PieceReader,
-        _ known: [XetHash: ChunkPlace], _ packing: inout Packing, _ terms: inout TermList
+        _ known: [XetHash: ChunkPlace], _ packing: inout XorbPacking, _ terms: inout TermList
     ) throws(PublishError) {
         var offset = offset
         for (index, chunk) in chunks.enumerated() {
@@ -309,101 +307,6 @@ struct XetPublication {
             count += 1
         }
         return count
-    }
-
-    /// Chunks on their way into xorbs, and those on their way to the store.
-    private struct Packing {
-        private let transfers: XorbTransfers
-        private let store: String
-        private let memory: (any ChunkMemory)?
-        private var writer = XorbWriter(reserving: XetPublication.xorbBytes)
-        private var places: [XetHash: Place] = [:]
-        /// Those that were cut, in their order.
-        private(set) var names: [XetHash] = []
-        private(set) var xorbs: [ShardXorb] = []
-
-        /// One of these xorbs' chunks. Small: there can be a million.
-        private struct Place {
-            let xorb: UInt32
-            let number: UInt32
-
-            var source: TermList.ChunkSource { .new(xorb: Int(xorb), number: number) }
-        }
-
-        /// - Parameter chunkCountMax: How many there can be. A table that grows takes three times its size.
-        init(
-            _ transfers: XorbTransfers, chunkCountMax: Int, store: String,
-            memory: (any ChunkMemory)?
-        ) {
-            places.reserveCapacity(chunkCountMax)
-            self.transfers = transfers
-            self.store = store
-            self.memory = memory
-        }
-
-        var sentByteCount: Int { transfers.sentByteCount }
-
-        mutating func beginFile() { writer.beginFile() }
-
-        /// Where a chunk is that was packed before.
-        func source(of chunk: XetHash) -> TermList.ChunkSource? { places[chunk]?.source }
-
-        mutating func append(
-            _ chunk: UnsafeRawBufferPointer, _ hash: XetHash
-        ) throws(PublishError) -> TermList.ChunkSource {
-            let isFull = writer.bytes.count + chunk.count > XetPublication.xorbBytes
-            if isFull || !writer.append(chunk, hash: hash) {
-                try cut()
-                let isTaken = writer.append(chunk, hash: hash)
-                precondition(isTaken, "an empty xorb has room for a chunk")
-            }
-            let place = Place(
-                xorb: UInt32(names.count), number: UInt32(writer.chunks.count - 1))
-            places[hash] = place
-            return place.source
-        }
-
-        /// Sends what is left, and waits until the store has everything.
-        mutating func finish() throws(PublishError) {
-            try cut()
-            do throws(HubError) {
-                try transfers.finish()
-            } catch {
-                throw .hub(error)
-            }
-        }
-
-        private mutating func cut() throws(PublishError) {
-            if writer.chunks.isEmpty { return }
-            let (hash, chunks, bytes) = (writer.hash, writer.chunks, writer.bytes)
-            writer = XorbWriter(reserving: XetPublication.xorbBytes)
-            names.append(hash)
-            xorbs.append(ShardXorb(hash, chunks, packedByteCount: bytes.count))
-            do throws(HubError) {
-                try transfers.start(hash, bytes) { [memory, store] in
-                    memory?.remember(hash, chunks, in: store)
-                    CrashPoint.xorbStored.pass()
-                }
-            } catch {
-                throw .hub(error)
-            }
-        }
-    }
-}
-
-extension ShardXorb {
-    /// A xorb as it was packed.
-    fileprivate init(_ hash: XetHash, _ chunks: [MerkleNode], packedByteCount: Int) {
-        var start: UInt32 = 0
-        var rows: [ShardChunk] = []
-        rows.reserveCapacity(chunks.count)
-        for chunk in chunks {
-            let count = UInt32(chunk.byteCount)
-            rows.append(ShardChunk(hash: chunk.hash, start: start, byteCount: count))
-            start += count
-        }
-        self.init(
-            hash: hash, chunks: rows, byteCount: start, packedByteCount: UInt32(packedByteCount))
     }
 }
 
