@@ -237,6 +237,16 @@ def test_the_official_command_reads_what_was_written(store, bucket, edited, tmp_
     assert tree(tmp_path / "back") == expected == tree(edited.path)
 
 
+def test_the_bucket_is_told_when_a_program_changed_a_file(bucket, edited):
+    file = edited.path / "saved.txt"
+    file.write_text("saved\n")
+    os.utime(file, (1_500_000_000, 1_500_000_000))
+    edited.run("flush", edited.path)
+    rows = {row["path"]: row for row in bucket.ask("/tree?recursive=true&limit=5000")}
+    assert rows["saved.txt"]["mtime"].startswith("2017-07-14T02:40:00")
+    assert file.stat().st_mtime == 1_500_000_000
+
+
 def test_renames_and_copies_send_no_bytes(store, bucket, edited):
     (edited.path / "dir").rename(edited.path / "moved")
     (edited.path / "a.txt").rename(edited.path / "dirx/b.txt")

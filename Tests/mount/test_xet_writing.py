@@ -181,6 +181,29 @@ def test_what_was_edited_in_place_is_in_the_cache_afterwards(store, repo, mount_
     assert not asked(store).keys() & {"cas-reconstruction", "xorb", "cdn", "resolve"}
 
 
+def test_commits_follow_each_other_at_once(store, repo, mount_of, large):
+    """Each stands on what the last one made, which the cache may not have yet."""
+    mount = mount_of(repo)
+    file = mount.path / "large.bin"
+    file.write_bytes(large)
+    commit(store, mount)
+    expected = bytearray(large)
+    for turn in range(6):
+        new = noise(50_000, seed=turn)
+        position = turn * 3 * MEBIBYTE
+        with file.open("r+b") as open_file:
+            open_file.seek(position)
+            open_file.write(new)
+            open_file.seek(0, os.SEEK_END)
+            open_file.write(new)
+        expected[position : position + len(new)] = new
+        expected += new
+        assert commit(store, mount) <= 2 * len(new) + 4 * CHUNKS + 8192
+        assert not asked(store).keys() & {"xorb", "cdn", "resolve"}, turn
+    assert published(store, repo, "large.bin") == expected
+    assert file.read_bytes() == expected
+
+
 def test_edits_go_on_where_a_commit_was_refused(store, repo, mount_of, large):
     """What was copied for the cache beside it is no edit, and hides none."""
     mount = mount_of(repo)

@@ -95,8 +95,7 @@ extension Committer {
         }
         CrashPoint.planned.pass()
         progress { $0.step = .committing }
-        let moved = prepared.files.filter { !$0.isStaged }.map { ExactPath(inRepo($0.path)) }
-        switch try land(plan, copies: Set(moved)) {
+        switch try land(plan, of: prepared.files) {
         case .whole(let commit): return try finish(plan, commit)
         case .refused(let failures):
             try dropPlan()
@@ -111,7 +110,7 @@ extension Committer {
     ///
     /// - Returns: the state that it has made; nil when it is to be made anew.
     func takenState(of plan: CommitPlan) throws(PublishError) -> CommitOID? {
-        if case .whole(let commit) = try land(plan, copies: []) { commit } else { nil }
+        if case .whole(let commit) = try land(plan, of: []) { commit } else { nil }
     }
 
     private enum Landing {
@@ -125,11 +124,13 @@ extension Committer {
 
     /// Has the bucket become as planned, where it is not yet.
     ///
-    /// - Parameter copies: Paths whose contents the bucket has elsewhere.
+    /// - Parameter files: What the plan was made of; none of a plan that was found.
     private func land(
-        _ plan: CommitPlan, copies: Set<ExactPath>
+        _ plan: CommitPlan, of files: [PreparedFile]
     ) throws(PublishError) -> Landing {
         guard let parent = plan.parentCommit else { return .foreign }
+        let files = Dictionary(
+            files.map { (ExactPath(inRepo($0.path)), $0) }, uniquingKeysWith: { $1 })
         var base = BaseContents(source, at: parent)
         var deletions = plan.deletedFiles
         for path in plan.deletedDirectories {
@@ -148,7 +149,7 @@ extension Committer {
             guard let inMount = inMount(path), try found == base.content(at: inMount) else {
                 return .foreign
             }
-            left.append(operation(path, content, isCopy: copies.contains(ExactPath(path))))
+            left.append(operation(path, content, files[ExactPath(path)]))
         }
         // Nothing is deleted while something has not come to its new place.
         for operations in [left.filter { !$0.isDeletion }, left.filter(\.isDeletion)] {
@@ -160,13 +161,14 @@ extension Committer {
     }
 
     private func operation(
-        _ path: String, _ content: ContentID?, isCopy: Bool
+        _ path: String, _ content: ContentID?, _ file: PreparedFile?
     ) -> BucketOperation {
         guard case .xet(let oid)? = content else { return .delete(path: path) }
-        let now = nanosecondsSince1970() / 1_000_000
-        return isCopy
-            ? .copy(path: path, oid, changedMilliseconds: now)
-            : .add(path: path, oid, changedMilliseconds: now)
+        let time = (file?.modifiedNanoseconds ?? nanosecondsSince1970()) / 1_000_000
+        // What is not staged the bucket has elsewhere.
+        return file?.isStaged ?? true
+            ? .add(path: path, oid, changedMilliseconds: time)
+            : .copy(path: path, oid, changedMilliseconds: time)
     }
 
     /// Sends operations, copies first, then files, then deletions, so that what breaks off leaves more than

@@ -5,8 +5,7 @@ import SystemPackage
 extension Committer {
     /// Finds the names of every changed file's bytes.
     func prepare(_ changes: ChangeList) throws(PublishError) -> Prepared {
-        // What the last commit made is what this one stands on.
-        filling.finish()
+        filling.waitForRoom()
         var prepared = Prepared()
         for change in changes.changes {
             try checkStop()
@@ -46,7 +45,8 @@ extension Committer {
         }
         progress { $0.doneBytes += size }
         return PreparedFile(
-            path: path, size: size, bytes: bytes, number: number, replaces: original)
+            path: path, size: size, bytes: bytes, number: number, replaces: original,
+            modifiedNanoseconds: frozen.file.modifiedNanoseconds)
     }
 
     /// Hashes sealed bytes, unless a commit before has done so.

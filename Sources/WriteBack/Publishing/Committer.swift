@@ -46,10 +46,10 @@ package final class Committer: Sendable {
         let target = (try? workspace.journal.value(.target)) ?? nil
         self.target = Guarded(Revision(target ?? workspace.key.branch), rank: .leaf)
         rootPath = workspace.key.path
-        self.source = source
         self.sink = sink
         self.logger = logger
         filling = Filling(logger: logger)
+        self.source = RecentBase(source: source, filling: filling)
     }
 
     /// How far the commit is that is under way.

@@ -1,3 +1,4 @@
+import HubClient
 import Logging
 import Platform
 import SystemPackage
@@ -68,16 +69,26 @@ final class Filling: Sendable {
         }
     }
 
+    /// What a commit made, until the cache has it.
+    private struct Kept {
+        let job: Job
+        let content: ContentID
+    }
+
     private struct State {
         var worker: Worker?
         /// Those of the commit under way.
         var jobs: [Job] = []
-        /// Those of commits that were made.
-        var kept: [Job] = []
+        /// In the order of their commits.
+        var kept: [Kept] = []
     }
 
+    /// Files that can wait for the cache while a commit goes on: of a file that is committed again and again each
+    /// commit makes another one.
+    private static let keptCountMax = 2
+
     private let logger: Logger
-    private let state = Guarded(State(), rank: .leaf)
+    private let state = Monitor(State())
 
     init(logger: Logger) { self.logger = logger }
 
@@ -85,7 +96,7 @@ final class Filling: Sendable {
     func start(_ files: [StagedBytes]) {
         let jobs = files.filter { !$0.isWhole }.map { Job($0) }
         if jobs.isEmpty { return }
-        let worker = state.withLock { state in
+        let worker = state.update { state in
             state.jobs += jobs
             let worker = state.worker ?? Worker(name: "hubfs-fill", isPatient: true)
             state.worker = worker
@@ -97,25 +108,53 @@ final class Filling: Sendable {
     /// The commit is made: what it settled goes to the cache when it is whole. The rest stays an edit, and is
     /// left alone when this returns.
     func hand(_ settled: [SettledContent], to sink: any ContentSink) {
-        let (jobs, worker) = state.withLock { state in
-            let stores = Set(settled.map { ObjectIdentifier($0.store) })
-            let kept = state.jobs.filter { stores.contains(ObjectIdentifier($0.bytes.store)) }
-            state.jobs.removeAll { stores.contains(ObjectIdentifier($0.bytes.store)) }
-            state.kept += kept
-            return (kept, state.worker)
+        let bases = Dictionary(
+            settled.map { (ObjectIdentifier($0.store), $0.base) }, uniquingKeysWith: { $1 })
+        let (taken, worker) = state.update { state in
+            let taken = state.jobs.compactMap { job in
+                bases[ObjectIdentifier(job.bytes.store)].map { (job: job, base: $0) }
+            }
+            state.jobs.removeAll { bases[ObjectIdentifier($0.bytes.store)] != nil }
+            state.kept += taken.map { Kept(job: $0.job, content: $0.base.content) }
+            return (taken, state.worker)
         }
         stop()
-        for job in jobs {
-            guard
-                let base = settled.first(where: { $0.store === job.bytes.store })?.base
-            else { continue }
-            _ = worker?.submit { if job.isFilled { sink.adopt(base, from: job.bytes.store.path) } }
+        for (job, base) in taken {
+            _ = worker?.submit { [self] in
+                if job.isFilled { sink.adopt(base, from: job.bytes.store.path) }
+                state.update { state in state.kept.removeAll { $0.job === job } }
+            }
         }
+    }
+
+    /// Whether a commit made a content that the cache does not have yet.
+    func has(_ content: ContentID) -> Bool { job(for: content) != nil }
+
+    /// Reads of what a commit made, while the cache does not have it.
+    ///
+    /// - Returns: false when it has.
+    func read(
+        _ content: ContentID, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(PublishError) -> Bool {
+        guard let job = job(for: content) else { return false }
+        // Its file stays as long as the job.
+        defer { withExtendedLifetime(job) {} }
+        try job.bytes.read(into: buffer, at: offset)
+        return true
+    }
+
+    private func job(for content: ContentID) -> Job? {
+        state.update { $0.kept.last { $0.content == content }?.job }
+    }
+
+    /// Waits until few files wait for the cache.
+    func waitForRoom() {
+        _ = state.wait { $0.kept.count < Self.keptCountMax ? true : nil }
     }
 
     /// Leaves the files of a commit that is not made as they are, and waits for that: they are edited on.
     func stop() {
-        let jobs = state.withLock { state in
+        let jobs = state.update { state in
             defer { state.jobs = [] }
             return state.jobs
         }
@@ -125,20 +164,39 @@ final class Filling: Sendable {
 
     /// Has no file made whole any more from then on.
     func leave(at deadline: MonotonicInstant = .now) {
-        let jobs = state.withLock { $0.jobs + $0.kept }
+        let jobs = state.update { $0.jobs + $0.kept.map(\.job) }
         for job in jobs { job.leave(at: deadline) }
     }
 
     /// Waits until the cache has what it gets of the commits that were made.
     func finish() {
-        let (worker, kept) = state.withLock { state in
-            defer {
-                state.worker = nil
-                state.kept = []
-            }
-            return (state.worker, state.kept)
+        let worker = state.update { state in
+            defer { state.worker = nil }
+            return state.worker
         }
-        // The last that is known of a job unpins its file, which takes a lock.
-        withExtendedLifetime(kept) { worker?.close() }
+        worker?.close()
+    }
+}
+
+/// The base of a commit that may stand on one of which the cache does not have all yet.
+struct RecentBase: BaseSource {
+    let source: any BaseSource
+    let filling: Filling
+
+    func listing(
+        of path: String, at commit: CommitOID
+    ) throws(PublishError) -> any BaseListing { try source.listing(of: path, at: commit) }
+
+    func prepare(_ commit: CommitOID) throws(PublishError) { try source.prepare(commit) }
+
+    func read(
+        _ file: BaseFile, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(PublishError) {
+        if try filling.read(file.content, at: offset, into: buffer) { return }
+        try source.read(file, at: offset, into: buffer)
+    }
+
+    func presentBytes(of file: BaseFile) -> UInt64 {
+        filling.has(file.content) ? file.size : source.presentBytes(of: file)
     }
 }

@@ -21,11 +21,15 @@ final class PreparedFile: Sendable {
     let number: NodeNumber?
     /// What the base has at this path.
     let replaces: BaseFile?
+    /// When a program last changed it, nanoseconds since 1970; nil where that is not known.
+    let modifiedNanoseconds: Int64?
 
     init(
-        path: String, size: UInt64, bytes: Bytes, number: NodeNumber?, replaces: BaseFile?
+        path: String, size: UInt64, bytes: Bytes, number: NodeNumber?, replaces: BaseFile?,
+        modifiedNanoseconds: Int64? = nil
     ) {
         self.path = path
+        self.modifiedNanoseconds = modifiedNanoseconds
         self.size = size
         self.bytes = bytes
         self.number = number
@@ -36,8 +40,8 @@ final class PreparedFile: Sendable {
     func hashed(_ hash: ContentHash) -> PreparedFile {
         guard case .staged(let staged, _) = bytes else { return self }
         return PreparedFile(
-            path: path, size: size, bytes: .staged(staged, hash), number: number, replaces: replaces
-        )
+            path: path, size: size, bytes: .staged(staged, hash), number: number,
+            replaces: replaces, modifiedNanoseconds: modifiedNanoseconds)
     }
 
     var isStaged: Bool {

@@ -47,6 +47,10 @@ class Side:
         })  # fmt: skip
         return repo
 
+    def new_bucket(self, bucket: str) -> str:
+        self.ask("POST", f"/api/buckets/{bucket}", {})
+        return f"buckets/{bucket}"
+
     def new_branch(self, repo: str) -> str:
         """A branch that has what `main` has."""
         branch = f"turn-{next(self._numbers)}"

@@ -46,6 +46,7 @@ def rows(scene: Scene, library: Library) -> list[Row]:
         edits.row("inserted"),
         edits.row("deleted"),
         edits.appending(),
+        in_bucket(scene),
         checkpoints(scene),
     ]
 
@@ -208,6 +209,86 @@ def above_least(
     added = 0 if way == "deleted" else EDIT_BYTES
     least = side.new_chunk_bytes(repo, branch, offset, removed, added)
     return {"above the least": (figures["sent"] * 1000 - least) / CHUNK_BYTES}
+
+
+# A bucket names a file by its chunks alone.
+
+
+def in_bucket(scene: Scene) -> Row:
+    """Ours has nothing of the file, the official client all of it: without, it has nothing to send."""
+    sides: dict[str, tuple[Side, str]] = {}
+    turns: dict[str, itertools.count] = defaultdict(itertools.count)
+
+    def local(contender: str) -> Path:
+        return scene.folder / f"bucket-{contender}"
+
+    def have(contender: str, mebibytes: int) -> tuple[Side, str]:
+        if contender not in sides:
+            side = Side(scene, f"bucket-{contender}")
+            scene.at_end.callback(side.close)
+            bucket = side.new_bucket("lab/edits")
+            local(contender).mkdir()
+            write_same_noise(local(contender) / FILE, mebibytes)
+            side.client(local(contender) / "home", "buckets", "cp",
+                        local(contender) / FILE, f"hf://{bucket}/{FILE}")  # fmt: skip
+            if contender == OURS:
+                shutil.rmtree(local(contender))
+            sides[contender] = side, bucket
+        return sides[contender]
+
+    def change(contender: str, mebibytes: int) -> tuple[int, int, int]:
+        turn = next(turns[contender])
+        offset = mebibytes * MEBIBYTE // 2 + 12_345 + turn * mebibytes * MEBIBYTE // 50
+        return offset, EDIT_BYTES, seed("bucket", mebibytes, turn)
+
+    def ours(mebibytes: int) -> Samples:
+        side, bucket = have(OURS, mebibytes)
+        with side.mounted(bucket, "-w", "--flush", "unmount") as mount:
+            edit("overwritten", mount.path / FILE, *change(OURS, mebibytes))
+
+            def send() -> Samples:
+                mount.run("flush", mount.path, timeout=COMMIT_SECONDS_MAX)
+                return {}
+
+            figures = clocked(side, send)
+            return {
+                **figures,
+                "time without Python's start": figures["time"],
+                "fetched": side.hub.bytes_sent("cdn", "xorb") / MEBIBYTE,
+                MEMORY.measure: mount.peak_memory_bytes() / MEBIBYTE,
+            }
+
+    def theirs(mebibytes: int) -> Samples:
+        side, bucket = have(OFFICIAL, mebibytes)
+        folder = local(OFFICIAL)
+        edit("overwritten", folder / FILE, *change(OFFICIAL, mebibytes))
+
+        def send() -> Samples:
+            found = side.client(
+                folder / "home", "buckets", "cp", folder / FILE, f"hf://{bucket}/{FILE}"
+            )
+            return {
+                "time without Python's start": found["inside"],
+                MEMORY.measure: found["peak"] / MEBIBYTE,
+            }
+
+        return {**clocked(side, send), "fetched": 0}
+
+    return Row(
+        name="xet-bucket-edit",
+        title="1 MB overwritten in the middle of a bucket's file of {} MiB that is not in the cache, and sent",
+        size=2048,
+        quick_size=512,
+        contenders={OURS: ours, OFFICIAL: theirs},
+        goals=[
+            Goal("time", "s", against=OFFICIAL, at_most=1),
+            Goal("time without Python's start", "s", against=OFFICIAL),
+            HUB_TIME,
+            Goal("fetched", "MiB"),
+            Goal("sent", "KB", against=OFFICIAL, at_most=SENT_SHARE_MAX),
+            MEMORY,
+        ],
+    )
 
 
 # Sending, with the clock and the Hub's counters.
