@@ -216,28 +216,32 @@ def above_least(
 
 def in_bucket(scene: Scene) -> Row:
     """Ours has nothing of the file, the official client all of it: without, it has nothing to send."""
-    sides: dict[str, tuple[Side, str]] = {}
-    turns: dict[str, itertools.count] = defaultdict(itertools.count)
+    sides: dict[str, Side] = {}
+    buckets: dict[tuple[str, int], str] = {}
+    turns: dict[tuple[str, int], itertools.count] = defaultdict(itertools.count)
 
-    def local(contender: str) -> Path:
-        return scene.folder / f"bucket-{contender}"
+    def local(contender: str, mebibytes: int) -> Path:
+        return scene.folder / f"for-bucket-{contender}-{mebibytes}"
 
     def have(contender: str, mebibytes: int) -> tuple[Side, str]:
         if contender not in sides:
-            side = Side(scene, f"bucket-{contender}")
-            scene.at_end.callback(side.close)
-            bucket = side.new_bucket("lab/edits")
-            local(contender).mkdir()
-            write_same_noise(local(contender) / FILE, mebibytes)
-            side.client(local(contender) / "home", "buckets", "cp",
-                        local(contender) / FILE, f"hf://{bucket}/{FILE}")  # fmt: skip
+            sides[contender] = Side(scene, f"bucket-{contender}")
+            scene.at_end.callback(sides[contender].close)
+        side = sides[contender]
+        if (contender, mebibytes) not in buckets:
+            bucket = buckets[contender, mebibytes] = side.new_bucket(f"lab/edits-{mebibytes}")
+            folder = local(contender, mebibytes)
+            folder.mkdir()
+            write_same_noise(folder / FILE, mebibytes)
+            side.client(
+                folder / "home", "buckets", "cp", folder / FILE, f"hf://{bucket}/{FILE}"
+            )
             if contender == OURS:
-                shutil.rmtree(local(contender))
-            sides[contender] = side, bucket
-        return sides[contender]
+                shutil.rmtree(folder)
+        return side, buckets[contender, mebibytes]
 
     def change(contender: str, mebibytes: int) -> tuple[int, int, int]:
-        turn = next(turns[contender])
+        turn = next(turns[contender, mebibytes])
         offset = mebibytes * MEBIBYTE // 2 + 12_345 + turn * mebibytes * MEBIBYTE // 50
         return offset, EDIT_BYTES, seed("bucket", mebibytes, turn)
 
@@ -260,7 +264,7 @@ def in_bucket(scene: Scene) -> Row:
 
     def theirs(mebibytes: int) -> Samples:
         side, bucket = have(OFFICIAL, mebibytes)
-        folder = local(OFFICIAL)
+        folder = local(OFFICIAL, mebibytes)
         edit("overwritten", folder / FILE, *change(OFFICIAL, mebibytes))
 
         def send() -> Samples:
