@@ -120,11 +120,16 @@ final class Filling: Sendable {
         }
         stop()
         for (job, base) in taken {
-            _ = worker?.submit { [self] in
+            let isSubmitted = worker?.submit { [self] in
                 if job.isFilled { sink.adopt(base, from: job.bytes.store.path) }
-                state.update { state in state.kept.removeAll { $0.job === job } }
+                forget(job)
             }
+            if isSubmitted != true { forget(job) }
         }
+    }
+
+    private func forget(_ job: Job) {
+        state.update { state in state.kept.removeAll { $0.job === job } }
     }
 
     /// Whether a commit made a content that the cache does not have yet.

@@ -75,20 +75,13 @@ struct StagedBytes: Sendable {
     /// What has bytes that the staging file does not have; nil for nothing.
     var base: BaseFile? {
         guard let rest else { return nil }
-        let needsBase = rest.segments.contains { if case .base = $0.source { true } else { false } }
-        return needsBase ? rest.base : nil
+        return rest.segments.contains(where: \.isOfBase) ? rest.base : nil
     }
 
     /// Where bytes come from, in order: those of the base at the places they have there, and all others.
     func forEachRange(_ visit: (_ bytes: Range<UInt64>, _ isBase: Bool) -> Void) {
         guard let rest else { return visit(0..<size, false) }
-        for segment in rest.segments {
-            if case .base = segment.source {
-                visit(segment.bytes, true)
-            } else {
-                visit(segment.bytes, false)
-            }
-        }
+        for segment in rest.segments { visit(segment.bytes, segment.isOfBase) }
     }
 
     /// Fills `buffer` from `offset` on, all within the file.
@@ -156,16 +149,21 @@ struct StagedBytes: Sendable {
     }
 }
 
+extension WorkingFile.Segment {
+    fileprivate var isOfBase: Bool { if case .base = source { true } else { false } }
+}
+
 /// Reads pieces of a file that is being committed into memory of its own: for one thread.
 final class PieceReader {
     static let byteCountMax = 1 << 20
 
     private let file: StagedBytes
-    private let buffer = UnsafeMutableRawBufferPointer.allocate(
-        byteCount: PieceReader.byteCountMax, alignment: 4096)
+    private let buffer: UnsafeMutableRawBufferPointer
 
     init(_ file: StagedBytes) {
         self.file = file
+        buffer = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: Int(min(UInt64(Self.byteCountMax), file.size)), alignment: 4096)
         file.store.retain()
     }
 

@@ -37,8 +37,9 @@ struct FileDelta: Sendable {
     /// - Parameters:
     ///   - file: With edits of `base`, bytes of which are where they were.
     ///   - terms: Of the base, as the store has it.
-    ///   - answer: What the store says of `changes(of: file)`.
+    ///   - gaps: What the store says of the bytes that `changes` names.
     ///   - source: Reads the base.
+    /// - Throws: `Unfit`, and what reading and joining throw.
     init(
         of file: StagedBytes, over base: BaseFile, _ terms: [XetTerm], _ gaps: ChunkGaps,
         _ source: any BaseSource
@@ -49,7 +50,7 @@ struct FileDelta: Sendable {
         for (index, window) in gaps.windows.enumerated() {
             if let tree = gaps.trees[index] { trees.append(tree) }
             let isLast = window.upperBound == base.size
-            guard isLast || window.upperBound <= file.size else {
+            guard window.lowerBound <= file.size, isLast || window.upperBound <= file.size else {
                 throw Unfit(reason: "a window behind the end")
             }
             let bytes = window.lowerBound..<(isLast ? file.size : window.upperBound)
