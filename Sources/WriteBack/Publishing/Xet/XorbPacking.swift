@@ -45,8 +45,10 @@ struct XorbPacking {
         _ chunk: UnsafeRawBufferPointer, _ hash: XetHash
     ) throws(PublishError) -> TermList.ChunkSource {
         let isFull = writer.bytes.count + chunk.count > Self.xorbBytes
+        if writer.chunks.isEmpty { try waitForRoom() }
         if isFull || !writer.append(chunk, hash: hash) {
-            try cut()
+            cut()
+            try waitForRoom()
             let isTaken = writer.append(chunk, hash: hash)
             precondition(isTaken, "an empty xorb has room for a chunk")
         }
@@ -58,7 +60,8 @@ struct XorbPacking {
 
     /// Sends what is left, and waits until the store has everything.
     mutating func finish() throws(PublishError) {
-        try cut()
+        cut()
+        places = [:]
         do throws(HubError) {
             try transfers.finish()
         } catch {
@@ -66,19 +69,23 @@ struct XorbPacking {
         }
     }
 
-    private mutating func cut() throws(PublishError) {
+    private func waitForRoom() throws(PublishError) {
+        do throws(HubError) {
+            try transfers.waitForRoom()
+        } catch {
+            throw .hub(error)
+        }
+    }
+
+    private mutating func cut() {
         if writer.chunks.isEmpty { return }
         let (hash, chunks, bytes) = (writer.hash, writer.chunks, writer.bytes)
         writer = XorbWriter(reserving: Self.xorbBytes)
         names.append(hash)
         xorbs.append(ShardXorb(hash, chunks, packedByteCount: bytes.count))
-        do throws(HubError) {
-            try transfers.start(hash, bytes) { [memory, store] in
-                memory?.remember(hash, chunks, in: store)
-                CrashPoint.xorbStored.pass()
-            }
-        } catch {
-            throw .hub(error)
+        transfers.start(hash, bytes) { [memory, store] in
+            memory?.remember(hash, chunks, in: store)
+            CrashPoint.xorbStored.pass()
         }
     }
 }

@@ -10,7 +10,7 @@ final class XorbTransfers: Sendable {
         var sentByteCount = 0
     }
 
-    /// Each holds its bytes in memory.
+    /// Each holds its bytes in memory, as does the one that is packed when there is room for it.
     private static let countMax = 3
 
     private let uploads: XetUploads
@@ -21,20 +21,22 @@ final class XorbTransfers: Sendable {
     /// Bytes of xorbs that were sent and taken.
     var sentByteCount: Int { state.update { $0.sentByteCount } }
 
-    /// Sends a xorb; waits first while many are on their way.
+    /// Waits while as many are on their way as may be: before the next one is packed.
     ///
-    /// - Parameter stored: Runs on a transfer thread when the store has it.
     /// - Throws: when an earlier one has failed.
-    func start(
-        _ hash: XetHash, _ bytes: [UInt8], stored: @escaping @Sendable () -> Void
-    ) throws(HubError) {
+    func waitForRoom() throws(HubError) {
         let turn = state.wait { state -> Result<Void, HubError>? in
             if let failure = state.failure { return .failure(failure) }
-            guard state.runningCount < Self.countMax else { return nil }
-            state.runningCount += 1
-            return .success(())
+            return state.runningCount < Self.countMax ? .success(()) : nil
         }
         try turn!.get()
+    }
+
+    /// Sends a xorb.
+    ///
+    /// - Parameter stored: Runs on a transfer thread when the store has it.
+    func start(_ hash: XetHash, _ bytes: [UInt8], stored: @escaping @Sendable () -> Void) {
+        state.update { $0.runningCount += 1 }
         uploads.store(hash, bytes) { [state] result in
             if case .success = result { stored() }
             state.update { state in
