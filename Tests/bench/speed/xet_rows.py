@@ -14,7 +14,7 @@ from localhub import REPOSITORY
 from .library import Library
 from .measuring import OURS, Goal, Row, Samples
 from .read_rows import memory, rates
-from .scene import MEBIBYTE, WINDOW, Scene, processor_seconds, read, run
+from .scene import MEBIBYTE, WINDOW, Scene, processor_seconds, read, run, touch_memory
 from .write_rows import megabytes
 
 CODECBENCH = Path(os.environ.get("CODECBENCH_BIN", REPOSITORY / ".build/release/codecbench"))
@@ -28,6 +28,8 @@ CHANGED_SHARE = 0.01
 # A connection passes so much in a round trip of 20 ms: the 21 that streams have, 100 MB/s together.
 LINE_WINDOW = "95KB"
 KNOWN_SECONDS_MAX = 120
+# Of a file's size: its pages in the cache and in the mount, and some.
+TOUCHED = 3
 
 HASH = """
 import json, sys, time
@@ -191,6 +193,7 @@ class Reading:
             repo = self.library.two_revisions(mebibytes, CHANGED_SHARE)
             with self.scene.reading(repo, *options) as mount:
                 os.stat(mount.path / FIRST)
+                touch_memory(TOUCHED * mebibytes)
                 self.scene.reset_traffic()
                 figures = read("sequential", mount.path / FIRST)
                 return {
@@ -226,6 +229,7 @@ class Reading:
                         read("sequential", mount.path / FIRST)
                         wait_until_known(mount)
                     os.stat(mount.path / SECOND)
+                    touch_memory(TOUCHED * mebibytes)
                     self.scene.reset_traffic()
                     before = processor_seconds(mount.process.pid)
                     figures = read("sequential", mount.path / SECOND)
