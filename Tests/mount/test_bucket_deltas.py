@@ -252,14 +252,18 @@ def test_what_is_here_whole_goes_into_the_cache(store, seed, path, mount):
     assert seed.read(path) == expected
 
 
-def test_a_crash_leaves_the_edit(store, seed, path, mount):
+@pytest.mark.parametrize(
+    "point",
+    ["hashed", "xorb-stored", "xorbs-stored", "uploaded", "planned", "posted", "settled"],
+)
+def test_a_crash_leaves_the_edit(store, seed, path, mount, point):
     expected = bytearray(DATA)
     assert mount.unmount() == 0
-    mount.environment["HUBFS_CRASH_AT"] = "planned"
+    mount.environment["HUBFS_CRASH_AT"] = point
     mount.restart()
     with (mount.path / path).open("r+b") as file:
         overwritten(SIZE // 2, 1000)(expected, file)
-    mount.run("flush", mount.path, check=False)
+    assert mount.run("flush", mount.path, check=False).returncode != 0
     mount.kill()
     del mount.environment["HUBFS_CRASH_AT"]
     mount.restart()
