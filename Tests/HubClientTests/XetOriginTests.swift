@@ -207,6 +207,18 @@ struct XetOriginTests {
         }
     }
 
+    @Test func aRangeLeavesItsConnectionToTheNext() async throws {
+        try await Self.with { world in
+            #expect(world.fetch(0..<(2 << 20)))
+            let before = world.hub.server.counters.snapshot.connections
+            // They end amid chunks, and with the file.
+            for number in 1..<8 { #expect(world.fetch(number << 21..<(number + 1) << 21)) }
+            #expect(world.fetch(Self.large.count - (1 << 20)..<Self.large.count))
+            #expect(world.counts.xorb == 9 && world.origin.figures.fallbacks.isEmpty)
+            #expect(world.hub.server.counters.snapshot.connections == before)
+        }
+    }
+
     @Test func whatAnotherContentHasIsOpenedOnceForARange() async throws {
         let other = OtherContent()
         try await Self.with(keeper: other) { world in

@@ -14,6 +14,10 @@ final class XorbUnpacking: HTTPReceiver, @unchecked Sendable {
         case failed(XetFigures.Reason, String)
     }
 
+    /// Bytes that nobody needs, and that are taken nevertheless: about as long on their way as a new
+    /// connection would need.
+    private static let uselessByteCountMax: UInt64 = 256 << 10
+
     private let fetch: XetFetch
     private let ended: @Sendable (Outcome) -> Void
     private var assembly: TermAssembly
@@ -94,16 +98,25 @@ final class XorbUnpacking: HTTPReceiver, @unchecked Sendable {
         if failure != nil { return true }
         let range = assembly.ranges[part]
         receivedCount += UInt64(bytes.count)
+        if assembly.isWhole { return isWorthTaking(restOf: range) }
         do {
-            return try fetch.origin.withRoom { room throws(XetFormatError) in
+            let wantsMore = try fetch.origin.withRoom { room throws(XetFormatError) in
                 try stream.append(bytes, in: room) { chunk throws(XetFormatError) in
                     take(chunk, of: range)
                 }
             }
+            return wantsMore || assembly.isWhole && isWelcome && isWorthTaking(restOf: range)
         } catch {
             failure = .failed(.chunks, "\(error)")
             return false
         }
+    }
+
+    /// Whether what is left of a part is taken although nobody needs it: a transfer that is ended early
+    /// takes its connection with it.
+    private func isWorthTaking(restOf range: XorbRange) -> Bool {
+        let count = UInt64(range.bytes.count)
+        return receivedCount <= count && count - receivedCount <= Self.uselessByteCountMax
     }
 
     /// - Returns: false when nothing more is wanted of this part.
