@@ -152,7 +152,8 @@ extension InodeTable {
         guard slot != 0 else { return }
         let path = place(of: NodeID(UInt64(slot))).path
         slots[slot].orphan = Orphan(
-            kind: kind(slot), moment: moment(slot), place: Place(snapshot: snapshot, path: path))
+            kind: kind(slot), moment: moment(slot), listedNanoseconds: listedNanoseconds(slot),
+            place: Place(snapshot: snapshot, path: path))
         let directory = slots[Int(slots[slot].parent)].directory!
         directory.children[Int(slots[slot].index)] = 0
         directory.liveChildCount -= 1

@@ -95,11 +95,16 @@ struct InodeTable {
     final class Orphan {
         let kind: Node.Kind
         let moment: PathHistory.Moment
+        /// The date that it was listed with.
+        let listedNanoseconds: Int64?
         let place: Place
 
-        init(kind: Node.Kind, moment: PathHistory.Moment, place: Place) {
+        init(
+            kind: Node.Kind, moment: PathHistory.Moment, listedNanoseconds: Int64?, place: Place
+        ) {
             self.kind = kind
             self.moment = moment
+            self.listedNanoseconds = listedNanoseconds
             self.place = place
         }
     }
@@ -128,7 +133,7 @@ struct InodeTable {
         return Node(
             id: id, generation: UInt64(slots[slot].generation),
             inodeNumber: slots[slot].inodeNumber, kind: kind(slot),
-            modifiedNanoseconds: moment(slot).nanoseconds)
+            modifiedNanoseconds: listedNanoseconds(slot) ?? moment(slot).nanoseconds)
     }
 
     /// The path of an inode below the mounted directory, "" for the root itself, and the commit that
@@ -247,7 +252,15 @@ extension InodeTable {
         return Node.Kind(parent.listing.kind(at: Int(slots[slot].index)))
     }
 
-    /// When an inode last changed.
+    /// The date that an inode is listed with: files of buckets have one.
+    func listedNanoseconds(_ slot: Int) -> Int64? {
+        if slot == 1 { return nil }
+        if let orphan = slots[slot].orphan { return orphan.listedNanoseconds }
+        let parent = slots[Int(slots[slot].parent)].directory!
+        return parent.listing.modifiedNanoseconds(at: Int(slots[slot].index))
+    }
+
+    /// When an inode last changed that is listed without a date.
     func moment(_ slot: Int) -> PathHistory.Moment {
         if slot == 1 { return history.moment(of: slots[1].inodeNumber, in: history.first) }
         if let orphan = slots[slot].orphan { return orphan.moment }

@@ -51,6 +51,26 @@ struct BucketStateTests {
         #expect(BucketState(files, part: "a").commit != state.commit)
     }
 
+    @Test func datesArePartOfAState() {
+        func dated(_ path: String, _ date: Int64?) -> BucketEntry {
+            BucketEntry(path: path, content: file("").content, size: 1, dateNanoseconds: date)
+        }
+        let state = BucketState([dated("a", 1), dated("b/c", 5), dated("d", nil)], part: "")
+        let dates = state.entries(of: "", recursive: true)!.map {
+            "\($0.path) \($0.modifiedNanoseconds ?? -1)"
+        }
+        #expect(dates.sorted() == ["a 1", "b -1", "b/c 5", "d -1"])
+        #expect(state.dateNanoseconds == 5)
+        let touched = state.changed(puts: [dated("a", 2)], deletions: [])
+        #expect(touched.commit != state.commit && tree(touched, "b") == tree(state, "b"))
+        #expect(touched.changed(puts: [dated("a", 1)], deletions: []).commit == state.commit)
+        #expect(touched.changed(puts: [], deletions: ["b/c"]).dateNanoseconds == 2)
+        // A date is no beginning of a name.
+        #expect(
+            BucketState([dated("1 a", nil)], part: "").commit
+                != BucketState([dated("a", 1)], part: "").commit)
+    }
+
     @Test func whatDidNotChangeKeepsItsName() {
         let before = BucketState([file("a/b/c"), file("d/e")], part: "")
         let after = before.changed(puts: [file("d/f", 2)], deletions: [])

@@ -114,6 +114,12 @@ import Testing
 
     @Test func dates() {
         #expect(JSONText.date(Date(timeIntervalSince1970: 0)) == "1970-01-01T00:00:00.000Z")
+        for (seconds, text) in [
+            (1_450_000_000.123, "2015-12-13T09:46:40.123Z"), (1.9996, "1970-01-01T00:00:02.000Z"),
+            (-0.25, "1969-12-31T23:59:59.750Z"),
+        ] {
+            #expect(JSONText.date(Date(timeIntervalSince1970: seconds)) == text)
+        }
         #expect(
             JSONText.date(Date(timeIntervalSince1970: 1_767_323_045.25))
                 == "2026-01-02T03:04:05.250Z")

@@ -38,6 +38,28 @@ import Testing
         )
     }
 
+    @Test func datesComeBackWhereThereAreAny() throws {
+        let dates: [String: Int64?] = ["a": 1_700_000_000_000_000_000, "b": nil, "c": 0]
+        let entries = dates.map { name, date in
+            TreeEntry(path: name, kind: .file(.lfs(Self.lfs), size: 5), modifiedNanoseconds: date)
+        }
+        let listing = try #require(DirectoryListing(entries))
+        let stored = try #require(DirectoryListing(stored: listing.bytes))
+        for listing in [listing, stored] {
+            #expect((0..<3).map { listing.name(at: $0) } == ["a", "b", "c"])
+            #expect(
+                (0..<3).map { listing.modifiedNanoseconds(at: $0) } == [dates["a"]!, nil, 0])
+            #expect(listing.index(of: "c") == 2)
+        }
+        for count in 0..<listing.bytes.count {
+            #expect(DirectoryListing(stored: Array(listing.bytes.prefix(count))) == nil)
+        }
+        // What git has takes no room for them, and is what it was.
+        let undated = try #require(make([("a", .file(.lfs(Self.lfs), size: 5))]))
+        #expect(undated.modifiedNanoseconds(at: 0) == nil && undated.bytes[4] == 1)
+        #expect(undated.bytes.count == DirectoryListing.headerBytes + 48 + 1)
+    }
+
     @Test func anEmptyDirectoryIsOne() throws {
         let listing = try #require(DirectoryListing([]))
         #expect(listing.count == 0 && listing.index(of: "a") == nil)

@@ -77,6 +77,30 @@ import Testing
         #expect(table.node(.root)?.modifiedNanoseconds == 2000)
     }
 
+    @Test func aFileWithADateOfItsOwnShowsIt() throws {
+        func dated(_ dates: [String: Int64]) -> DirectoryListing {
+            DirectoryListing(
+                dates.map {
+                    TreeEntry(path: $0.key, kind: file("1"), modifiedNanoseconds: $0.value)
+                })!
+        }
+        var table = InodeTable(rootInodeNumber: 42, snapshot: first)
+        _ = table.setListing(
+            dated(["f": 5, "g": 6]), of: .root, tree: nil, at: first.commit)
+        let (f, g) = try (look("f", &table), look("g", &table))
+        #expect(f.modifiedNanoseconds == 5 && g.modifiedNanoseconds == 6)
+        guard
+            case .done(let stale) = table.move(
+                to: second, root: dated(["f": 7, "g": 6]), listings: [:])
+        else { throw Missing(name: "listings") }
+        #expect(names(stale) == ["f"])
+        #expect(try look("f", &table).modifiedNanoseconds == 7)
+        #expect(try look("g", &table).id == g.id)
+        #expect(table.node(g.id)?.modifiedNanoseconds == 6)
+        // Whoever has it open goes on seeing what he has opened.
+        #expect(table.node(f.id)?.modifiedNanoseconds == 5)
+    }
+
     @Test func aChangedFileIsAnotherInodeAndTheOldOneStaysWhatItWas() throws {
         var table = table(["f": file("1")])
         let old = try look("f", &table)

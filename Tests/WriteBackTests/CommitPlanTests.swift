@@ -74,7 +74,18 @@ import XetCodec
         }
     }
 
-    @Test(arguments: ["", "x", "123", "bb c"])
+    @Test(arguments: [nil, 0, -5, 1_700_000_000_123_000_000])
+    func aDateComesBackWithItsPath(date: Int64?) throws {
+        let put = CommitPlan.Put(path: "a @ 5", content: Self.blob, modifiedNanoseconds: date)
+        let read = try #require(CommitPlan.Put(line: put.line))
+        #expect(read.path == put.path && read.content == put.content)
+        #expect(read.modifiedNanoseconds == date)
+    }
+
+    @Test(arguments: [
+        "", "x", "123", "bb c", "@5 path", "\(String(repeating: "b", count: 40))@x path",
+        "\(String(repeating: "b", count: 40))@1@2 path",
+    ])
     func aLineThatIsNoneIsNoPlan(line: String) {
         #expect(CommitPlan.Put(line: line) == nil)
         #expect(Settlement.File(line: line) == nil)

@@ -71,6 +71,7 @@ final class MemoryBase: BaseSource {
         func index(of name: EntryName) -> Int? { entries.firstIndex { $0.name == name } }
         func name(at index: Int) -> EntryName { entries[index].name }
         func kind(at index: Int) -> TreeEntry.Kind { entries[index].kind }
+        func modifiedNanoseconds(at index: Int) -> Int64? { nil }
     }
 }
 

@@ -116,6 +116,7 @@ final class ScratchWorkspace {
         func index(of name: EntryName) -> Int? { nil }
         func name(at index: Int) -> EntryName { preconditionFailure("the listing is empty") }
         func kind(at index: Int) -> TreeEntry.Kind { preconditionFailure("the listing is empty") }
+        func modifiedNanoseconds(at index: Int) -> Int64? { nil }
     }
 
     private struct Numbering: InodeNumbering {

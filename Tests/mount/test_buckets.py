@@ -15,7 +15,7 @@ import buckets
 import localhub
 import pytest
 import xet_program
-from buckets import FILES, LARGE, OTHER, tree
+from buckets import FILES, LARGE, OTHER, dates, tree
 from conftest import mounts
 from contents import errno_of
 from mounting import binary
@@ -64,6 +64,11 @@ def mount_of(store, tmp_path, token):
 def edited(bucket, mount_of):
     """A writable mount of the bucket, which sends nothing by itself."""
     return mount_of(bucket.source, "-w", "--flush", "unmount")
+
+
+def state_of(mount) -> str:
+    (status,) = json.loads(mount.run("status", "--json", mount.path).stdout)["mounts"]
+    return status["commit"]
 
 
 def asked(store) -> dict[str, int]:
@@ -176,6 +181,35 @@ def test_what_others_write_shows(bucket, mount_of):
     assert tree(mount.path) == expected
 
 
+DATES = {"a.txt": 0.0, "dir/large.bin": 1_600_000_000.125, "dir/sub/b.bin": 1_400_000_000.0}
+
+
+def test_each_file_has_its_own_date(bucket, mount_of):
+    bucket.date(**DATES)
+    expected = {**dict.fromkeys(FILES, 1_700_000_000.0), **DATES}
+    mount = mount_of(bucket.source)
+    assert dates(mount.path) == expected == bucket.dates
+    assert mount.unmount() == 0
+    mount.options = ("--offline",)
+    mount.restart()
+    assert dates(mount.path) == expected
+
+
+def test_a_date_that_others_change_shows(store, bucket, mount_of):
+    mount = mount_of(bucket.source, "--follow=1")
+    large = mount.path / "dir/large.bin"
+    assert large.read_bytes() == LARGE
+    before = dates(mount.path)
+    with large.open("rb") as file:
+        store.reset_stats()
+        bucket.date(**DATES)
+        until(lambda: dates(mount.path) == {**before, **DATES})
+        assert os.fstat(file.fileno()).st_mtime == before["dir/large.bin"]
+    # The content is the same one, which is here.
+    assert large.read_bytes() == LARGE
+    assert store.requests("cas", "xorb", "cdn") == 0
+
+
 def test_a_known_bucket_is_shown_without_the_hub(store, bucket, mount_of, tmp_path):
     mount = mount_of(bucket.source)
     assert tree(mount.path) == FILES
@@ -190,6 +224,8 @@ def test_commands_look_into_a_bucket(bucket, mount_of):
     assert mount.run("cat", f"{bucket.source}/dirx/q.txt").stdout == "beside\n"
     assert mount.run("ls", f"{bucket.source}/dir").stdout.split() == ["large.bin", "sub/"]
     assert bucket.hashes["a.txt"] in mount.run("stat", f"{bucket.source}/a.txt").stdout
+    stat = json.loads(mount.run("stat", "--json", f"{bucket.source}/dir/large.bin").stdout)
+    assert stat["modified"] == "2023-11-14T22:13:20Z" == stat["date"]
     listed = mount.run("cache", "ls", "--json").stdout
     assert f"buckets/{bucket.name}" in listed and bucket.hashes["dirx/q.txt"] in listed
     mount.run("cache", "verify")
@@ -245,6 +281,29 @@ def test_the_bucket_is_told_when_a_program_changed_a_file(bucket, edited):
     rows = {row["path"]: row for row in bucket.ask("/tree?recursive=true&limit=5000")}
     assert rows["saved.txt"]["mtime"].startswith("2017-07-14T02:40:00")
     assert file.stat().st_mtime == 1_500_000_000
+
+
+def test_dates_stay_with_their_files(bucket, mount_of):
+    bucket.date(**DATES)
+    mount = mount_of(bucket.source, "-w", "--flush", "unmount")
+    root = mount.path
+    (root / "a.txt").rename(root / "dirx/b.txt")
+    (root / "dir").rename(root / "moved")
+    (root / "saved.txt").write_text("saved\n")
+    os.utime(root / "saved.txt", ns=(0, 1_450_000_000_123_000_000))
+    mount.run("flush", mount.path)
+    mine = dates(root)
+    assert mine["dirx/b.txt"] == DATES["a.txt"] and mine["saved.txt"] == 1_450_000_000.123
+    assert mine["moved/sub/b.bin"] == DATES["dir/sub/b.bin"]
+    assert mine["moved/large.bin"] == DATES["dir/large.bin"] and mine["empty"] == 1_700_000_000
+    assert bucket.dates == mine
+    # What the daemon holds for the bucket's state is what anybody finds there.
+    state = state_of(mount)
+    mount.run("pull", mount.path)
+    assert state_of(mount) == state
+    assert mount.unmount() == 0
+    assert dates(mount.restart().path) == mine
+    assert dates(mount_of(bucket.source).path) == mine
 
 
 def test_renames_and_copies_send_no_bytes(store, bucket, edited):
@@ -476,6 +535,7 @@ def test_a_daemon_that_dies_loses_nothing(store, bucket, edited, point):
     edited.restart()
     root = edited.path
     (root / "a.txt").write_bytes(b"written\n")
+    os.utime(root / "a.txt", (1_500_000_000, 1_500_000_000))
     (root / "dir").rename(root / "moved")
     (root / "dirx/q.txt").unlink()
     done = edited.run("flush", edited.path, check=False)
@@ -494,6 +554,9 @@ def test_a_daemon_that_dies_loses_nothing(store, bucket, edited, point):
     expected["dir.json"] = b"afterwards"
     assert edited.unmount() == 0
     assert bucket.contents() == expected
+    found = bucket.dates
+    assert found["a.txt"] == 1_500_000_000
+    assert {found["moved/large.bin"], found["moved/sub/b.bin"], found["empty"]} == {1_700_000_000}
     # No upload is left that nobody knows of: a mount after it has nothing to do.
     store.reset_stats()
     edited.restart()

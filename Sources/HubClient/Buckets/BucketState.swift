@@ -34,7 +34,7 @@ struct BucketState: Sendable {
                 isFile = isFile || file.path.utf8.elementsEqual(part.utf8)
                 continue
             }
-            date = max(date, file.dateNanoseconds)
+            date = max(date, file.dateNanoseconds ?? 0)
             let parent = Self.parent(of: Array(file.path.utf8)[...])
             folders[Array(parent), default: Folder()].entries.append(file.treeEntry)
             // The folders above, up to one that is there.
@@ -97,14 +97,14 @@ struct BucketState: Sendable {
         puts: [BucketEntry], deletions: [String]
     ) -> BucketState {
         let gone = Set(puts.map { Array($0.path.utf8) } + deletions.map { Array($0.utf8) })
-        let date = dateNanoseconds
         let kept = folders.values.lazy.flatMap { folder in
             folder.entries.lazy.compactMap { entry -> BucketEntry? in
                 guard case .file(.xet(let content), let size) = entry.kind,
                     !gone.contains(Array(entry.path.utf8))
                 else { return nil }
                 return BucketEntry(
-                    path: entry.path, content: content, size: size, dateNanoseconds: date)
+                    path: entry.path, content: content, size: size,
+                    dateNanoseconds: entry.modifiedNanoseconds)
             }
         }
         return BucketState(Array(kept) + puts, part: part)
@@ -137,7 +137,9 @@ extension BucketState.Folder {
         for entry in entries {
             switch entry.kind {
             case .directory(let tree): text += Array("d".utf8) + tree.bytes
-            case .file(let content, let size): text += Array("f\(size) \(content.hex) ".utf8)
+            case .file(let content, let size):
+                if let date = entry.modifiedNanoseconds { text += Array("t\(date) ".utf8) }
+                text += Array("f\(size) \(content.hex) ".utf8)
             }
             let name = entry.path.utf8.split(separator: UInt8(ascii: "/")).last ?? []
             text += Array(name) + [0]
@@ -154,10 +156,11 @@ package struct BucketEntry: Hashable, Sendable {
     package let content: XetOID
     /// Bytes.
     package let size: UInt64
-    /// When it was changed, as its uploader tells it, or else when it was uploaded; nanoseconds since 1970.
-    package let dateNanoseconds: Int64
+    /// When it was changed, as its uploader tells it, or else when it was uploaded; nanoseconds since 1970. nil where
+    /// neither is known.
+    package let dateNanoseconds: Int64?
 
-    package init(path: String, content: XetOID, size: UInt64, dateNanoseconds: Int64) {
+    package init(path: String, content: XetOID, size: UInt64, dateNanoseconds: Int64?) {
         self.path = path
         self.content = content
         self.size = size
@@ -165,7 +168,11 @@ package struct BucketEntry: Hashable, Sendable {
     }
 
     /// The file as a row of a repo's tree.
-    var treeEntry: TreeEntry { TreeEntry(path: path, kind: .file(.xet(content), size: size)) }
+    var treeEntry: TreeEntry {
+        TreeEntry(
+            path: path, kind: .file(.xet(content), size: size),
+            modifiedNanoseconds: dateNanoseconds)
+    }
 }
 
 extension BucketEntry {
@@ -187,7 +194,7 @@ extension BucketEntry {
             entries.append(
                 BucketEntry(
                     path: path, content: content, size: size,
-                    dateNanoseconds: date.flatMap(nanosecondsSince1970) ?? 0))
+                    dateNanoseconds: date.flatMap(nanosecondsSince1970)))
         }
         return entries
     }

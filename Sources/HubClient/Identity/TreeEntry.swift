@@ -13,10 +13,13 @@ package struct TreeEntry: Hashable, Sendable {
     /// Path from the root of the repo, without leading or trailing slash.
     package let path: String
     package let kind: Kind
+    /// When a file was changed, in nanoseconds since 1970; nil where that is not listed: git has no dates.
+    package let modifiedNanoseconds: Int64?
 
-    package init(path: String, kind: Kind) {
+    package init(path: String, kind: Kind, modifiedNanoseconds: Int64? = nil) {
         self.path = path
         self.kind = kind
+        self.modifiedNanoseconds = modifiedNanoseconds
     }
 }
 

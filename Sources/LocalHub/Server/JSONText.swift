@@ -11,9 +11,10 @@ enum JSONText {
 
     /// `2026-01-02T03:04:05.000Z`
     static func date(_ date: Date) -> String {
-        let whole = date.timeIntervalSince1970.rounded(.down)
-        let milliseconds = Int((date.timeIntervalSince1970 - whole) * 1000)
-        var seconds = time_t(whole)
+        // To the nearest one: as a floating number a date may be a little less than what was told.
+        let all = Int((date.timeIntervalSince1970 * 1000).rounded())
+        let milliseconds = (all % 1000 + 1000) % 1000
+        var seconds = time_t((all - milliseconds) / 1000)
         var parts = tm()
         gmtime_r(&seconds, &parts)
         let day = "\(four(parts.tm_year + 1900))-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))"

@@ -7,10 +7,11 @@ package import HubClient
 /// | offset | size | type | meaning |
 /// |---|---|---|---|
 /// | 0 | 4 | bytes | magic `hfdl` |
-/// | 4 | 4 | u32 | format version, 1 |
+/// | 4 | 4 | u32 | format version: 2 with dates, 1 without |
 /// | 8 | 4 | u32 | number of entries, n |
 /// | 12 | 4 | | zero |
 /// | 16 | 48 × n | records | sorted by the bytes of their names |
+/// | behind | 8 × n | i64 | with dates: when each was changed, nanoseconds since 1970; the least number where that is not known |
 /// | behind | | bytes | names, UTF-8, one behind the other |
 ///
 /// | offset in record | size | type | meaning |
@@ -26,12 +27,17 @@ package struct DirectoryListing: Sendable {
     package struct Entry: Hashable, Sendable {
         package let name: String
         package let kind: TreeEntry.Kind
+        /// See `modifiedNanoseconds(at:)`.
+        package let modifiedNanoseconds: Int64?
     }
 
     static let magic: [UInt8] = Array("hfdl".utf8)
     static let version: UInt32 = 1
+    static let datedVersion: UInt32 = 2
     static let headerBytes = 16
     static let recordBytes = 48
+    private static let dateBytes = 8
+    private static let noDate = Int64.min
 
     private enum KindCode {
         static let directory: UInt8 = 0
@@ -44,6 +50,7 @@ package struct DirectoryListing: Sendable {
     package let count: Int
     /// The buffer, in the format above.
     let bytes: [UInt8]
+    private let isDated: Bool
 
     /// Takes the entries of one directory in any order; of two with the same name one stays.
     ///
@@ -71,7 +78,8 @@ package struct DirectoryListing: Sendable {
             return previous.map { name($0).elementsEqual(name(place)) } ?? false
         }
         count = order.count
-        bytes = Self.encode(order.lazy.map { (name($0), children[$0].kind) })
+        isDated = children.contains { $0.modifiedNanoseconds != nil }
+        bytes = Self.encode(order.lazy.map { (name($0), children[$0]) }, isDated: isDated)
     }
 
     /// Takes a stored buffer.
@@ -83,15 +91,18 @@ package struct DirectoryListing: Sendable {
         }
         self.bytes = bytes
         count = Int(Self.load(UInt32.self, bytes, 8))
-        let namesStart = Self.headerBytes + Self.recordBytes * count
-        guard Self.load(UInt32.self, bytes, 4) == Self.version, namesStart <= bytes.count,
+        let version = Self.load(UInt32.self, bytes, 4)
+        isDated = version == Self.datedVersion
+        guard isDated || version == Self.version, namesStart <= bytes.count,
             (0..<count).allSatisfy({ nameRange($0).upperBound <= bytes.count })
         else { return nil }
     }
 
     /// The entry at a place in the order of names, `0..<count`.
     package func entry(at index: Int) -> Entry {
-        Entry(name: name(at: index), kind: kind(at: index))
+        Entry(
+            name: name(at: index), kind: kind(at: index),
+            modifiedNanoseconds: modifiedNanoseconds(at: index))
     }
 
     package func name(at index: Int) -> String {
@@ -115,6 +126,13 @@ package struct DirectoryListing: Sendable {
         case KindCode.xet: .file(.xet(DigestBytes.identity(XetOID.self, from: digest)), size: size)
         default: .file(.lfs(DigestBytes.identity(LFSOID.self, from: digest)), size: size)
         }
+    }
+
+    /// When an entry was changed, in nanoseconds since 1970; nil where that is not listed.
+    package func modifiedNanoseconds(at index: Int) -> Int64? {
+        guard isDated else { return nil }
+        let date = Self.load(Int64.self, bytes, datesStart + Self.dateBytes * index)
+        return date == Self.noDate ? nil : date
     }
 
     /// Bytes of a file, nil for a directory.
@@ -149,35 +167,41 @@ package struct DirectoryListing: Sendable {
         }
     }
 
+    private var datesStart: Int { Self.headerBytes + Self.recordBytes * count }
+    private var namesStart: Int { datesStart + (isDated ? Self.dateBytes * count : 0) }
+
     private func nameRange(_ index: Int) -> Range<Int> {
         let record = Self.headerBytes + Self.recordBytes * index
-        let names = Self.headerBytes + Self.recordBytes * count
-        let start = names + Int(Self.load(UInt32.self, bytes, record))
+        let start = namesStart + Int(Self.load(UInt32.self, bytes, record))
         return start..<start + Int(Self.load(UInt16.self, bytes, record + 4))
     }
 
     /// - Parameter entries: Sorted by name, each name once.
     private static func encode(
-        _ entries: some Collection<(name: Substring.UTF8View, kind: TreeEntry.Kind)>
+        _ entries: some Collection<(name: Substring.UTF8View, entry: TreeEntry)>, isDated: Bool
     ) -> [UInt8] {
         let namesBytes = entries.reduce(0) { $0 + $1.name.count }
+        let entryBytes = recordBytes + (isDated ? dateBytes : 0)
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(headerBytes + recordBytes * entries.count + namesBytes)
+        bytes.reserveCapacity(headerBytes + entryBytes * entries.count + namesBytes)
         bytes += magic
-        append(version, to: &bytes)
+        append(isDated ? datedVersion : version, to: &bytes)
         append(UInt32(entries.count), to: &bytes)
         append(UInt32(0), to: &bytes)
         var nameStart: UInt32 = 0
-        for (name, kind) in entries {
+        for (name, entry) in entries {
             append(nameStart, to: &bytes)
             append(UInt16(name.count), to: &bytes)
-            let (code, size, digest) = fields(of: kind)
+            let (code, size, digest) = fields(of: entry.kind)
             bytes += [code, 0]
             append(size, to: &bytes)
             bytes += digest
             nameStart += UInt32(name.count)
         }
-        for entry in entries { bytes += entry.name }
+        if isDated {
+            for (_, entry) in entries { append(entry.modifiedNanoseconds ?? noDate, to: &bytes) }
+        }
+        for (name, _) in entries { bytes += name }
         return bytes
     }
 

@@ -9,7 +9,7 @@ package struct ListingComparison: Sendable {
         case removed(Int)
         /// The place in the new listing.
         case added(Int)
-        /// The places of a name that stands for another content, tree or kind.
+        /// The places of a name that stands for another content, tree or kind, or has another date.
         case changed(old: Int, new: Int)
     }
 
@@ -40,7 +40,7 @@ package struct ListingComparison: Sendable {
                 newPlace += 1
             } else {
                 newPlaces[oldPlace] = UInt32(newPlace)
-                if !old.hasKind(at: oldPlace, of: new, at: newPlace) {
+                if !old.isSame(at: oldPlace, as: new, at: newPlace) {
                     differences.append(.changed(old: oldPlace, new: newPlace))
                 }
                 oldPlace += 1
@@ -71,9 +71,16 @@ extension DirectoryListing {
         }
     }
 
-    /// Whether an entry is the same as one of another listing, names aside: compares the records
-    /// behind the two fields that say where the name is.
-    fileprivate func hasKind(
+    /// Whether an entry is the same as one of another listing, names aside.
+    fileprivate func isSame(
+        at index: Int, as other: DirectoryListing, at otherIndex: Int
+    ) -> Bool {
+        hasKind(at: index, of: other, at: otherIndex)
+            && modifiedNanoseconds(at: index) == other.modifiedNanoseconds(at: otherIndex)
+    }
+
+    /// Compares the records behind the two fields that say where the name is.
+    private func hasKind(
         at index: Int, of other: DirectoryListing, at otherIndex: Int
     ) -> Bool {
         let nameFieldsBytes = 6

@@ -17,6 +17,8 @@ struct HubListing: BaseListing {
     }
 
     func kind(at index: Int) -> TreeEntry.Kind { listing.kind(at: index) }
+
+    func modifiedNanoseconds(at index: Int) -> Int64? { listing.modifiedNanoseconds(at: index) }
 }
 
 /// The inode numbers of one repo's objects, see `InodeNumbers`.

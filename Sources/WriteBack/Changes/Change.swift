@@ -7,8 +7,9 @@ package struct Change: Sendable {
         case added(FrozenFile, NodeNumber)
         /// A file whose bytes may differ from those of the base at this path.
         case modified(FrozenFile, NodeNumber, replaces: BaseFile)
-        /// A file of the base that is shown at this path now: its directory was renamed.
-        case moved(BaseFile)
+        /// A file of the base that is shown at this path now: its directory was renamed. With its date, where
+        /// the base tells one.
+        case moved(BaseFile, modifiedNanoseconds: Int64?)
         /// A file of the base that is gone.
         case deleted(BaseFile)
         /// A directory of the base that is gone, with everything in it.

@@ -199,7 +199,8 @@ struct ChangeWalk {
                     unkept.append(to)
                     continue
                 }
-                puts[ExactPath(to)] = .moved(file)
+                puts[ExactPath(to)] = .moved(
+                    file, modifiedNanoseconds: listing.modifiedNanoseconds(at: index))
                 isKept = true
             } else if try move(from: from, to: to, hiding: []) {
                 isKept = true

@@ -39,7 +39,7 @@ package struct EditList: Sendable {
         for change in changes.changes {
             switch change.kind {
             case .added(let file, _): added.append((change.path, FileBytes(file)))
-            case .moved(let file): added.append((change.path, .base(file)))
+            case .moved(let file, _): added.append((change.path, .base(file)))
             case .modified(let file, _, let original):
                 edits.append(
                     Edit(kind: .modified, path: change.path, old: original, new: FileBytes(file)))

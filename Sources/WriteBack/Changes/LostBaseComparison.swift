@@ -74,7 +74,7 @@ struct LostBaseComparison {
         guard let base = file.base, ExactPath(base.path) == ExactPath(path) else {
             return try add(entry, at: path)
         }
-        let old = TreeDifference.Old(content: base.content, size: base.size)
+        let old = TreeDifference.Old(base.content, size: base.size)
         switch entry {
         case .file(let content, let size):
             if content != base.content {

@@ -12,13 +12,19 @@ package struct TreeDifference: Sendable {
         package let content: ContentID?
         /// Its bytes; 0 when it is gone.
         package let size: UInt64
+        /// Its date, where the later commit tells one.
+        let modifiedNanoseconds: Int64?
         /// What the earlier commit has there; nil when it has no such file.
         package let old: Old?
 
-        package init(path: String, content: ContentID?, size: UInt64 = 0, old: Old? = nil) {
+        package init(
+            path: String, content: ContentID?, size: UInt64 = 0, modifiedNanoseconds: Int64? = nil,
+            old: Old? = nil
+        ) {
             self.path = path
             self.content = content
             self.size = size
+            self.modifiedNanoseconds = modifiedNanoseconds
             self.old = old
         }
     }
@@ -27,6 +33,14 @@ package struct TreeDifference: Sendable {
     package struct Old: Hashable, Sendable {
         package let content: ContentID
         package let size: UInt64
+        /// Its date, where that commit tells one.
+        let modifiedNanoseconds: Int64?
+
+        init(_ content: ContentID, size: UInt64, modifiedNanoseconds: Int64? = nil) {
+            self.content = content
+            self.size = size
+            self.modifiedNanoseconds = modifiedNanoseconds
+        }
     }
 
     package private(set) var files: [File] = []
@@ -89,30 +103,38 @@ package struct TreeDifference: Sendable {
         for index in 0..<old.count {
             let name = old.name(at: index)
             let below = Self.join(path, name)
-            let kind = new.index(of: name).map { new.kind(at: $0) }
-            switch (old.kind(at: index), kind) {
+            let newIndex = new.index(of: name)
+            let date = newIndex.flatMap { new.modifiedNanoseconds(at: $0) }
+            switch (old.kind(at: index), newIndex.map { new.kind(at: $0) }) {
             case (.directory(let oid), .directory(let other)):
                 guard oid != other else { continue }
                 try compare(
                     try source.listing(of: below, at: from), try source.listing(of: below, at: to),
                     at: below, from: from, to: to, source)
-            case (.directory, _):
+            case (.directory, let kind):
                 addRemovedDirectory(below)
                 try addAll(below, at: from, isThere: false, source)
                 if case .file(let content, let size)? = kind {
-                    files.append(File(path: below, content: content, size: size))
+                    files.append(
+                        File(path: below, content: content, size: size, modifiedNanoseconds: date))
                 }
             case (.file(let content, let oldSize), .file(let other, let size)):
-                let old = Old(content: content, size: oldSize)
+                let old = Old(
+                    content, size: oldSize, modifiedNanoseconds: old.modifiedNanoseconds(at: index))
                 if content != other {
-                    files.append(File(path: below, content: other, size: size, old: old))
+                    files.append(
+                        File(
+                            path: below, content: other, size: size, modifiedNanoseconds: date,
+                            old: old))
                 }
             case (.file(let content, let size), .directory):
-                let old = Old(content: content, size: size)
+                let old = Old(
+                    content, size: size, modifiedNanoseconds: old.modifiedNanoseconds(at: index))
                 files.append(File(path: below, content: nil, old: old))
                 try addAll(below, at: to, isThere: true, source)
             case (.file(let content, let size), nil):
-                let old = Old(content: content, size: size)
+                let old = Old(
+                    content, size: size, modifiedNanoseconds: old.modifiedNanoseconds(at: index))
                 files.append(File(path: below, content: nil, old: old))
             }
         }
@@ -120,7 +142,10 @@ package struct TreeDifference: Sendable {
             let below = Self.join(path, new.name(at: index))
             switch new.kind(at: index) {
             case .file(let content, let size):
-                files.append(File(path: below, content: content, size: size))
+                files.append(
+                    File(
+                        path: below, content: content, size: size,
+                        modifiedNanoseconds: new.modifiedNanoseconds(at: index)))
             case .directory: try addAll(below, at: to, isThere: true, source)
             }
         }
@@ -146,10 +171,13 @@ package struct TreeDifference: Sendable {
                 if !isThere { addRemovedDirectory(below) }
                 try addAll(below, at: commit, isThere: isThere, source)
             case .file(let content, let size):
+                let date = listing.modifiedNanoseconds(at: index)
                 files.append(
                     isThere
-                        ? File(path: below, content: content, size: size)
-                        : File(path: below, content: nil, old: Old(content: content, size: size)))
+                        ? File(path: below, content: content, size: size, modifiedNanoseconds: date)
+                        : File(
+                            path: below, content: nil,
+                            old: Old(content, size: size, modifiedNanoseconds: date)))
             }
         }
     }

@@ -8,6 +8,8 @@ package protocol BaseListing: Sendable {
     func index(of name: EntryName) -> Int?
     func name(at index: Int) -> EntryName
     func kind(at index: Int) -> TreeEntry.Kind
+    /// When an entry was changed, nanoseconds since 1970; nil where that is not listed.
+    func modifiedNanoseconds(at index: Int) -> Int64?
 }
 
 /// Gives objects of the base their `st_ino`, the same in every mount of the repo.

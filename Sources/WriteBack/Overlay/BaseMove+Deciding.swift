@@ -97,8 +97,8 @@ extension BaseMove {
             }
             drop(child)
             show(name, in: parent)
-            if let content = file.content, working.isOpen {
-                succeed(child, name, in: parent, .file(content, size: file.size), at: file.path)
+            if let kind = file.newKind, working.isOpen {
+                succeed(child, name, in: parent, kind, at: file.path)
             }
         }
     }
@@ -151,12 +151,12 @@ extension BaseMove {
         let nodeKind: OverlayNode.Kind =
             switch kind {
             case .directory: .directory(OverlayDirectory(.base(path)))
-            case .file(let content, let size):
+            case .file(let content, let size, let date):
                 .file(
                     WorkingFile(
                         number: number,
                         base: BaseFile(commit: commit, path: path, content: content, size: size),
-                        staging: overlay.staging))
+                        staging: overlay.staging, modifiedNanoseconds: date))
             }
         let node = OverlayNode(
             number: number, inodeNumber: Overlay.localInodeBit | number.value, kind: nodeKind,
@@ -236,9 +236,11 @@ extension BaseMove {
             recorded.append(child)
         } else if !isHidden(name, in: node) {
             guard let old = file.old else { return hide(name, in: node) }
+            let kind = NewKind.file(
+                old.content, size: old.size, modifiedNanoseconds: old.modifiedNanoseconds)
             make(
-                NodeNumber(try overlay.journal.takeNumber()), .file(old.content, size: old.size),
-                name, in: node, at: file.path, of: oldBase)
+                NodeNumber(try overlay.journal.takeNumber()), kind, name, in: node, at: file.path,
+                of: oldBase)
         }
     }
 
@@ -305,10 +307,10 @@ extension BaseMove {
             }
         }
         if let child = child(names.last!, of: node) { try setAside(child, path) }
-        guard let file = newFiles[path], let content = file.content else { return }
+        guard let kind = newFiles[path]?.newKind else { return }
         make(
-            NodeNumber(try overlay.journal.takeNumber()), .file(content, size: file.size),
-            names.last!, in: node, at: path.text, of: newBase)
+            NodeNumber(try overlay.journal.takeNumber()), kind, names.last!, in: node,
+            at: path.text, of: newBase)
     }
 
     private mutating func setAside(_ node: OverlayNode, _ path: ExactPath) throws(WriteBackError) {

@@ -106,7 +106,7 @@ extension BaseMove {
 
     /// What the new base has at a path.
     enum NewKind {
-        case file(ContentID, size: UInt64)
+        case file(ContentID, size: UInt64, modifiedNanoseconds: Int64?)
         case directory
     }
 
@@ -115,17 +115,24 @@ extension BaseMove {
         of path: String, _ name: EntryName, in parent: OverlayNode
     ) throws(WriteBackError) -> NewKind? {
         let exact = ExactPath(path)
-        if let file = newFiles[exact], let content = file.content {
-            return .file(content, size: file.size)
-        }
+        if let kind = newFiles[exact]?.newKind { return kind }
         if newFolders.contains(exact) { return .directory }
-        let listing = try overlay.listed(parent).listing
-        switch listing.flatMap({ listing in listing.index(of: name).map { listing.kind(at: $0) } })
-        {
-        case .directory?: return removedFolders.contains(exact) ? nil : .directory
-        case .file(let content, let size)?:
-            return goneFiles.contains(exact) ? nil : .file(content, size: size)
-        case nil: return nil
+        guard let listing = try overlay.listed(parent).listing,
+            let index = listing.index(of: name)
+        else { return nil }
+        switch listing.kind(at: index) {
+        case .directory: return removedFolders.contains(exact) ? nil : .directory
+        case .file(let content, let size):
+            let date = listing.modifiedNanoseconds(at: index)
+            return goneFiles.contains(exact)
+                ? nil : .file(content, size: size, modifiedNanoseconds: date)
         }
+    }
+}
+
+extension TreeDifference.File {
+    /// What the later commit has there; nil when it is gone.
+    var newKind: BaseMove.NewKind? {
+        content.map { .file($0, size: size, modifiedNanoseconds: modifiedNanoseconds) }
     }
 }

@@ -29,7 +29,7 @@ package struct NodeView: Sendable {
             }
     }
 
-    /// When the object was last changed here; nil: as in the base.
+    /// When the object was last changed; nil: as the base, which does not tell it of each.
     package var modifiedNanoseconds: Int64? {
         if case .file(let file) = kind, let time = file.modifiedNanoseconds { return time }
         return metadata.modifiedNanoseconds

@@ -231,7 +231,10 @@ extension Overlay {
             let lower = directory.lower.child(name).directory(on: tree.baseCommit)!
             let base = BaseFile(
                 commit: lower.commit, path: lower.path, content: content, size: size)
-            kind = .file(WorkingFile(number: number, base: base, staging: staging))
+            let date = directory.listing!.modifiedNanoseconds(at: index)
+            kind = .file(
+                WorkingFile(
+                    number: number, base: base, staging: staging, modifiedNanoseconds: date))
         }
         let inodeNumber = numbering.child(of: parent.inodeNumber, name: name)
         let isKept = tree.keptNumbers[inodeNumber] != nil

@@ -37,14 +37,19 @@ extension PlanLine {
 }
 
 extension CommitPlan.Put: PlanLine {
-    /// `CONTENT PATH`, the content as 40 digits for a git blob, 64 for an LFS object.
-    var line: String { "\(content.hex) \(path)" }
+    /// `CONTENT PATH`, the content as 40 digits for a git blob, 64 for an LFS object; with a date `CONTENT@DATE PATH`.
+    var line: String {
+        "\(content.hex)\(modifiedNanoseconds.map { "@\($0)" } ?? "") \(path)"
+    }
 
     init?(line: String) {
-        guard let fields = Self.fields(line, 2), let content = ContentID(hex: fields[0]) else {
-            return nil
-        }
+        guard let fields = Self.fields(line, 2) else { return nil }
+        let parts = fields[0].split(separator: "@", omittingEmptySubsequences: false)
+        guard let content = ContentID(hex: String(parts[0])), parts.count <= 2 else { return nil }
         self.init(path: fields[1], content: content)
+        guard parts.count == 2 else { return }
+        guard let date = Int64(parts[1]) else { return nil }
+        modifiedNanoseconds = date
     }
 }
 

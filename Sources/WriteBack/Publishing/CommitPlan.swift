@@ -8,6 +8,8 @@ struct CommitPlan: Codable, Sendable {
         /// From the root of the repo.
         let path: String
         let content: ContentID
+        /// When a program last changed it, nanoseconds since 1970: what a bucket is told.
+        var modifiedNanoseconds: Int64?
     }
 
     /// The commit the edits were made on, 40 digits.

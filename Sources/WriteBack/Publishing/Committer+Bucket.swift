@@ -129,8 +129,7 @@ extension Committer {
         _ plan: CommitPlan, of files: [PreparedFile]
     ) throws(PublishError) -> Landing {
         guard let parent = plan.parentCommit else { return .foreign }
-        let files = Dictionary(
-            files.map { (ExactPath(inRepo($0.path)), $0) }, uniquingKeysWith: { $1 })
+        let copies = Set(files.filter { !$0.isStaged }.map { ExactPath(inRepo($0.path)) })
         var base = BaseContents(source, at: parent)
         var deletions = plan.deletedFiles
         for path in plan.deletedDirectories {
@@ -139,17 +138,23 @@ extension Committer {
         // A folder that was made anew has some of its files again.
         let put = Set(plan.puts.map { ExactPath($0.path) })
         deletions.removeAll { put.contains(ExactPath($0)) }
-        let wanted: [(path: String, content: ContentID?)] =
-            plan.puts.map { ($0.path, $0.content) } + deletions.map { ($0, nil) }
+        let wanted: [(path: String, put: CommitPlan.Put?)] =
+            plan.puts.map { ($0.path, $0) } + deletions.map { ($0, nil) }
         let now = try contents(at: wanted.map(\.path))
         var left: [BucketOperation] = []
-        for (path, content) in wanted {
-            let found = now[ExactPath(path)]?.treeContent
-            if found == content { continue }
-            guard let inMount = inMount(path), try found == base.content(at: inMount) else {
-                return .foreign
+        var dates: [ExactPath: Int64] = [:]
+        for (path, put) in wanted {
+            let found = now[ExactPath(path)]
+            if found?.treeContent == put?.content {
+                dates[ExactPath(path)] = found?.dateNanoseconds
+                continue
             }
-            left.append(operation(path, content, files[ExactPath(path)]))
+            guard let inMount = inMount(path),
+                try found?.treeContent == base.content(at: inMount)
+            else { return .foreign }
+            let operation = operation(path, put, isCopy: copies.contains(ExactPath(path)))
+            dates[ExactPath(path)] = operation.dateNanoseconds
+            left.append(operation)
         }
         // Nothing is deleted while something has not come to its new place.
         for operations in [left.filter { !$0.isDeletion }, left.filter(\.isDeletion)] {
@@ -157,18 +162,18 @@ extension Committer {
             if !failures.isEmpty { return .refused(failures) }
         }
         CrashPoint.answered.pass()
-        return .whole(try state(after: parent, plan, deletions))
+        return .whole(try state(after: parent, plan, dates, deletions))
     }
 
+    /// - Parameter isCopy: The bucket has the bytes elsewhere.
     private func operation(
-        _ path: String, _ content: ContentID?, _ file: PreparedFile?
+        _ path: String, _ put: CommitPlan.Put?, isCopy: Bool
     ) -> BucketOperation {
-        guard case .xet(let oid)? = content else { return .delete(path: path) }
-        let time = (file?.modifiedNanoseconds ?? nanosecondsSince1970()) / 1_000_000
-        // What is not staged the bucket has elsewhere.
-        return file?.isStaged ?? true
-            ? .add(path: path, oid, changedMilliseconds: time)
-            : .copy(path: path, oid, changedMilliseconds: time)
+        guard let put, case .xet(let oid) = put.content else { return .delete(path: path) }
+        let time = (put.modifiedNanoseconds ?? nanosecondsSince1970()) / 1_000_000
+        return isCopy
+            ? .copy(path: path, oid, changedMilliseconds: time)
+            : .add(path: path, oid, changedMilliseconds: time)
     }
 
     /// Sends operations, copies first, then files, then deletions, so that what breaks off leaves more than
@@ -207,19 +212,23 @@ extension Committer {
 
     /// The name of the parent with the plan's changes, and nothing else: what others do meanwhile is found
     /// by comparison with it.
+    ///
+    /// - Parameter dates: Those that the bucket has, or was told, of what the plan puts there.
     private func state(
-        after parent: CommitOID, _ plan: CommitPlan, _ deletions: [String]
+        after parent: CommitOID, _ plan: CommitPlan, _ dates: [ExactPath: Int64],
+        _ deletions: [String]
     ) throws(PublishError) -> CommitOID {
         var sizes: [ContentID: UInt64] = [:]
         for file in plan.settlement.files { sizes[file.content] = file.size }
         let unknown = plan.puts.filter { sizes[$0.content] == nil }.map(\.path)
         for entry in try contents(at: unknown).values { sizes[.xet(entry.content)] = entry.size }
-        let now = nanosecondsSince1970()
         let puts = plan.puts.compactMap { put -> BucketEntry? in
             guard case .xet(let oid) = put.content, let size = sizes[put.content] else {
                 return nil
             }
-            return BucketEntry(path: put.path, content: oid, size: size, dateNanoseconds: now)
+            return BucketEntry(
+                path: put.path, content: oid, size: size,
+                dateNanoseconds: dates[ExactPath(put.path)])
         }
         if !client.knowsState(parent, of: repo) {
             let files = try filesBelow(rootPath, at: parent)
@@ -253,7 +262,8 @@ extension Committer {
                 case .file(.xet(let oid), let size):
                     files.append(
                         BucketEntry(
-                            path: inRepo(path), content: oid, size: size, dateNanoseconds: 0))
+                            path: inRepo(path), content: oid, size: size,
+                            dateNanoseconds: listing.modifiedNanoseconds(at: index)))
                 case .file: break
                 }
             }
@@ -319,6 +329,14 @@ extension BucketOperation {
     }
 
     fileprivate var isDeletion: Bool { order == 2 }
+
+    /// What the bucket shows as the file's date afterwards; nil for a deletion.
+    fileprivate var dateNanoseconds: Int64? {
+        switch self {
+        case .add(_, _, let time), .copy(_, _, let time): time * 1_000_000
+        case .delete: nil
+        }
+    }
 
     /// What is to be tried when this fails: after a crash nobody knows whether a content was ours.
     fileprivate var otherWay: BucketOperation {

@@ -14,8 +14,8 @@ extension Committer {
                 prepared.files.append(try prepare(frozen, number, at: change.path, nil))
             case .modified(let frozen, let number, let original):
                 prepared.files.append(try prepare(frozen, number, at: change.path, original))
-            case .moved(let file):
-                prepared.files.append(try prepare(file, nil, at: change.path, nil))
+            case .moved(let file, let date):
+                prepared.files.append(try prepare(file, nil, at: change.path, nil, date))
             case .deleted: prepared.deletedFiles.append(change.path)
             case .deletedDirectory(let oid):
                 prepared.deletedDirectories.append((change.path, oid))
@@ -32,7 +32,7 @@ extension Committer {
         _ frozen: FrozenFile, _ number: NodeNumber, at path: String, _ original: BaseFile?
     ) throws(PublishError) -> PreparedFile {
         if !frozen.isEdited, let base = frozen.base {
-            return try prepare(base, number, at: path, original)
+            return try prepare(base, number, at: path, original, frozen.file.modifiedNanoseconds)
         }
         let size = frozen.sealed?.shape.size ?? 0
         let bytes: PreparedFile.Bytes
@@ -88,12 +88,13 @@ extension Committer {
 
     /// A file of the base at another path. An LFS object is named again; what git keeps is sent again.
     private func prepare(
-        _ base: BaseFile, _ number: NodeNumber?, at path: String, _ original: BaseFile?
+        _ base: BaseFile, _ number: NodeNumber?, at path: String, _ original: BaseFile?,
+        _ modifiedNanoseconds: Int64?
     ) throws(PublishError) -> PreparedFile {
         guard case .git = base.content else {
             return PreparedFile(
                 path: path, size: base.size, bytes: .base(base), number: number,
-                replaces: original)
+                replaces: original, modifiedNanoseconds: modifiedNanoseconds)
         }
         let bytes = StagedBytes(try fetch(base), size: base.size)
         let hash = try ContentHash(of: bytes, for: .repo)

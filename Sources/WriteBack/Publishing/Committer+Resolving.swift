@@ -130,7 +130,9 @@ extension Committer {
                 case .file(let content, let size):
                     if ExactPath(folder) == path {
                         difference.addSame(
-                            TreeDifference.File(path: folder, content: content, size: size))
+                            TreeDifference.File(
+                                path: folder, content: content, size: size,
+                                modifiedNanoseconds: listing.modifiedNanoseconds(at: index)))
                     }
                     break search
                 }

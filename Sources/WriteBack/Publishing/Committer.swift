@@ -293,7 +293,10 @@ package final class Committer: Sendable {
             }
         }
         for file in sent {
-            puts.append(CommitPlan.Put(path: inRepo(file.file.path), content: file.content))
+            puts.append(
+                CommitPlan.Put(
+                    path: inRepo(file.file.path), content: file.content,
+                    modifiedNanoseconds: isBucket ? file.file.modifiedNanoseconds : nil))
         }
         collectKept(tree.root, at: "", into: &kept)
         for file in sent + prepared.unchanged {

@@ -72,16 +72,19 @@ package final class WorkingFile: Sendable {
     /// Grows before the journal hears that layers were merged.
     let mergeCount = Atomic<UInt64>(0)
 
-    init(number: NodeNumber, base: BaseFile?, staging: Staging) {
+    init(
+        number: NodeNumber, base: BaseFile?, staging: Staging, modifiedNanoseconds: Int64? = nil
+    ) {
         self.number = number
         self.staging = staging
-        state = Guarded(State(base: base), rank: .blockStore)
+        state = Guarded(
+            State(base: base, modifiedNanoseconds: modifiedNanoseconds), rank: .blockStore)
     }
 
     /// Bytes.
     package var size: UInt64 { state.withLock { $0.size } }
 
-    /// When the bytes were last changed, nanoseconds since 1970; nil: not since the base.
+    /// When the bytes were last changed, nanoseconds since 1970; nil: not since a base that does not tell.
     package var modifiedNanoseconds: Int64? { state.withLock { $0.modifiedNanoseconds } }
 
     /// Whether there are edits that are in no commit, sealed or not.

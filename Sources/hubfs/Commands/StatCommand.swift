@@ -7,7 +7,8 @@ struct StatCommand: ParsableCommand {
         abstract: "Show what the Hub says of a file, a folder or a repo.",
         discussion: """
             The oid names the bytes: a git blob oid, the sha256 of an LFS file, or a git tree oid. \
-            'cached' is how many of the bytes are in the local cache.
+            'cached' is how many of the bytes are in the local cache. Files of buckets have a date \
+            of their own, 'modified'.
             """)
 
     @Argument(help: "A repo, or a folder or file of it.")
@@ -32,6 +33,7 @@ struct StatCommand: ParsableCommand {
             if let oid = item.oid { rows.append(["oid", oid]) }
             if let sha256 = item.sha256 { rows.append(["sha256", sha256]) }
             if item.type == "file" { rows.append(["cached", "\(cached)"]) }
+            if let modified = item.modified { rows.append(["modified", modified]) }
             let seconds = repo.snapshot.commitDateNanoseconds / 1_000_000_000
             rows += [
                 ["repo", repo.snapshot.repo.description], ["commit", repo.snapshot.commit.hex],

@@ -13,6 +13,8 @@ struct RepoBrowser {
         /// From the root of the repo; "" for the root itself.
         let path: String
         let kind: Kind
+        /// When it was changed, nanoseconds since 1970; nil for what is not in a bucket.
+        let modifiedNanoseconds: Int64?
 
         enum Kind {
             /// nil for the root, whose tree oid nobody tells.
@@ -23,10 +25,12 @@ struct RepoBrowser {
         init(path: String, kind: Kind) {
             self.path = path
             self.kind = kind
+            modifiedNanoseconds = nil
         }
 
         init(_ entry: DirectoryListing.Entry, in directory: String) {
             path = directory.isEmpty ? entry.name : directory + "/" + entry.name
+            modifiedNanoseconds = entry.modifiedNanoseconds
             switch entry.kind {
             case .directory(let tree): kind = .directory(tree)
             case .file(let content, let size): kind = .file(content, size: size)

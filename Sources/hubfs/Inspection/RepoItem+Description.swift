@@ -29,14 +29,21 @@ extension RepoBrowser.Item {
         if case .file(.lfs(let oid), _) = kind { oid.hex } else { nil }
     }
 
+    /// When a file of a bucket was changed, as `2026-01-02T03:04:05Z`; nil for everything else.
+    var modified: String? {
+        modifiedNanoseconds.map { utcTime(seconds: $0 / 1_000_000_000) }
+    }
+
     /// What scripts see of the item.
     ///
     /// - Parameter cachedBytes: Bytes of the file that are in the cache.
     func members(cachedBytes: UInt64) -> [String: JSON] {
-        [
+        var members: [String: JSON] = [
             "path": .string(path), "type": .string(type), "size": .count(size),
             "oid": .optional(oid), "sha256": .optional(sha256), "cached": .count(cachedBytes),
         ]
+        if let modified { members["modified"] = .string(modified) }
+        return members
     }
 }
 
