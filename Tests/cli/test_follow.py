@@ -14,6 +14,8 @@ import pytest
         (["mount", "--follow", "SRC", "DIR"], 30),
         (["mount", "SRC", "DIR", "--follow"], 30),
         (["mount", "--follow=7", "SRC", "DIR"], 7),
+        (["mount", "--follow=2m", "SRC", "DIR"], 120),
+        (["mount", "--follow=1h", "SRC", "DIR"], 3600),
         (["mount", "SRC", "DIR", "-o", "follow"], 30),
         (["mount", "SRC", "DIR", "-o", "follow=2.5,umask=077"], 2.5),
         (["SRC", "DIR", "-o", "ro,follow=9"], 9),
@@ -32,7 +34,11 @@ def test_a_mount_without_it_follows_nothing(hubfs):
     assert hubfs.status(hubfs.mount("lab/sample"))["follow"] is None
 
 
-@pytest.mark.parametrize("value", ["--follow=0", "--follow=soon", "--follow=-1", "--follow=3601"])
+@pytest.mark.parametrize(
+    "value",
+    ["--follow=0", "--follow=soon", "--follow=-1", "--follow=3601", "--follow=61m", "--follow=s",
+     "--follow=1d"],
+)  # fmt: skip
 def test_an_interval_that_does_not_fit_is_refused(hubfs, value):
     hubfs.fail(program.USAGE, "mount", value, "lab/sample", hubfs.mount_point())
 

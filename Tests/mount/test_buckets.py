@@ -396,8 +396,9 @@ def test_edits_are_sent_soon_after_the_last_one(bucket, mount_of):
     until(lambda: "held.txt" in bucket.hashes)
 
 
-def test_edits_are_sent_at_intervals(bucket, mount_of):
-    mount = mount_of(bucket.source, "-w", "--flush", "interval:1")
+@pytest.mark.parametrize("interval", ["1", "1s", "0.01m"])
+def test_edits_are_sent_at_intervals(bucket, mount_of, interval):
+    mount = mount_of(bucket.source, "-w", "--flush", f"interval:{interval}")
     (mount.path / "a.txt").write_bytes(b"again\n")
     until(lambda: bucket.read("a.txt") == b"again\n")
 
@@ -519,11 +520,33 @@ def test_what_cannot_be_moved_stays_where_it_was(bucket, edited):
     assert bucket.read("short") == FILES["dirx/q.txt"] and "dirx/q.txt" not in bucket.hashes
 
 
-def test_a_hub_that_stumbles_is_asked_again(store, bucket, edited):
+STUMBLES = {
+    "busy": ("--status", "503"),
+    "lost before": ("--reset",),
+    "cut off before": ("--reset-upload", "50"),
+    "done, and busy": ("--late-status", "502"),
+    "done, and lost": ("--lose-answer",),
+    "done, and cut off": ("--cut", "3"),
+}
+
+
+@pytest.mark.parametrize("name", STUMBLES)
+@pytest.mark.parametrize("skipped", [0, 1])
+def test_a_hub_that_stumbles_is_asked_again(store, bucket, edited, name, skipped):
     (edited.path / "a.txt").write_bytes(b"in the end\n")
-    store.add_fault("--status", "503", "--to", "bucket-batch", "--count", "1")
+    (edited.path / "dir/sub").rename(edited.path / "sub")
+    (edited.path / "empty").unlink()
+    # Puts are one batch, and deletions are the next.
+    store.add_fault(*STUMBLES[name], "--to", "bucket-batch", "--skip", skipped, "--count", "1")
     edited.run("flush", edited.path)
-    assert bucket.read("a.txt") == b"in the end\n"
+    assert store.faults()[-1]["fired"] == 1
+    expected = {
+        path.replace("dir/sub/", "sub/"): data for path, data in FILES.items() if path != "empty"
+    } | {"a.txt": b"in the end\n"}
+    assert bucket.contents() == expected == tree(edited.path)
+    store.reset_stats()
+    edited.run("flush", edited.path)
+    assert "bucket-batch" not in asked(store)
 
 
 @pytest.mark.parametrize(

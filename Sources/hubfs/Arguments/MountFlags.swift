@@ -27,14 +27,14 @@ struct MountFlags: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "When edits are committed: 'unmount', 'close' (soon after the last change), "
-                + "'interval:SECONDS', or 'manual' for 'hubfs commit' alone.",
+                + "'interval:TIME' (30s, 5m, at most 1h), or 'manual' for 'hubfs commit' alone.",
             valueName: "when"))
     var commit = CommitMoment.unmount
 
     @Option(
         help: ArgumentHelp(
             "Of a bucket: when edits are sent: 'close' (soon after the last change, at the latest after 30 s: "
-                + "the default), 'interval:SECONDS', 'fsync' (which then waits for it), or 'unmount'.",
+                + "the default), 'interval:TIME' (30s, 5m, at most 1h), 'fsync' (which then waits for it), or 'unmount'.",
             valueName: "when"))
     var flush: FlushMoment?
 

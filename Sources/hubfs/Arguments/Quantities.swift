@@ -23,17 +23,24 @@ struct ByteSize: ExpressibleByArgument {
     }
 }
 
-/// A time on the command line in seconds: `30`, `2.5`, `30s`; more than zero, at most an hour.
+/// A time on the command line: `30s`, `5m`, `1h`, or seconds as `2.5`; more than zero, at most an hour.
 struct Seconds: ExpressibleByArgument, Hashable, Sendable {
     let value: Double
 
     init?(argument: String) {
-        let digits = argument.hasSuffix("s") ? argument.dropLast() : argument[...]
-        guard let value = Double(digits), value > 0, value <= 3600 else { return nil }
-        self.value = value
+        let digits = argument.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
+        let unit: Double
+        switch argument.dropFirst(digits.count) {
+        case "", "s": unit = 1
+        case "m": unit = 60
+        case "h": unit = 3600
+        default: return nil
+        }
+        guard let number = Double(digits), number > 0, number * unit <= 3600 else { return nil }
+        value = number * unit
     }
 
-    /// Reads `interval:SECONDS`.
+    /// Reads `interval:TIME`.
     init?(interval argument: String) {
         let prefix = "interval:"
         guard argument.hasPrefix(prefix) else { return nil }
