@@ -306,6 +306,21 @@ def test_dates_stay_with_their_files(bucket, mount_of):
     assert dates(mount_of(bucket.source).path) == mine
 
 
+def test_another_date_is_no_conflict(store, bucket, edited):
+    (edited.path / "a.txt").write_bytes(b"ours\n")
+    bucket.date(**DATES)
+    edited.run("pull", edited.path)
+    (edited.path / "dir/large.bin").rename(edited.path / "large.bin")
+    store.reset_stats()
+    edited.run("flush", edited.path)
+    assert not {"cas-reconstruction", "bucket-resolve"} & set(asked(store))
+    expected = {path: data for path, data in FILES.items() if path != "dir/large.bin"}
+    expected |= {"a.txt": b"ours\n", "large.bin": LARGE}
+    assert bucket.contents() == expected == tree(edited.path)
+    assert bucket.dates["large.bin"] == DATES["dir/large.bin"]
+    assert bucket.dates["dir/sub/b.bin"] == DATES["dir/sub/b.bin"]
+
+
 def test_renames_and_copies_send_no_bytes(store, bucket, edited):
     (edited.path / "dir").rename(edited.path / "moved")
     (edited.path / "a.txt").rename(edited.path / "dirx/b.txt")

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-# The official client reads its settings while it is imported. localhub has no Xet storage.
+# The official client reads its settings while it is imported. this Hub offers no Xet storage.
 os.environ["HF_HUB_DISABLE_XET"] = "1"
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
